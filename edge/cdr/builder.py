@@ -1,0 +1,147 @@
+"""The facts of one call attempt become one line of JSON.
+
+Pure: the caller gives the sequence number, and the instants are made from the facts' own monotonic seconds, so that a
+duration is never negative whatever happens to the wall clock. Imports the standard library, orjson, the facts and the
+record. Every string may come from a hostile caller: a line is always one line, always valid UTF-8, and bounded.
+"""
+
+from datetime import UTC, datetime
+
+import orjson
+
+from edge.cdr.record import SCHEMA_VERSION, CallOutcome
+from edge.proxy.facts import CallFacts
+
+MAX_LINE_BYTES = 4_096
+"""Longest line the ordinary road lets through; a longer one has its texts cut."""
+MAX_TEXT_CHARS = 200
+"""What is left of each text of an over-long record: 13 of them, escaped at most six bytes a character, and the rest."""
+MAX_CANDIDATES = 64
+"""Trunks listed in an over-long record."""
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_GAVE_UP = frozenset({"cancelled", "abandoned"})
+
+Json = str | int | datetime | None | list[tuple[str, int]]
+
+
+def outcome_of(facts: CallFacts) -> CallOutcome:
+    """The one word for how it ended, from what happened and not from what anybody claims."""
+    if facts.answered_at is not None:
+        return CallOutcome.ANSWERED
+    if facts.status == 487 or facts.reason in _GAVE_UP:
+        return CallOutcome.ABANDONED if facts.sent_at is None else CallOutcome.CANCELLED
+    return CallOutcome.REFUSED if facts.sent_at is None else CallOutcome.FAILED
+
+
+def duration_ms(facts: CallFacts) -> int:
+    """Answer to release in milliseconds, rounded down; 0 when not answered or not released yet."""
+    if facts.answered_at is None or facts.released_at is None:
+        return 0
+    return max(0, int((facts.released_at - facts.answered_at) * 1_000 + 1e-6))
+
+
+class CdrBuilder:
+    """Builds the lines of one process run.
+
+    `wall0` (UTC seconds) and `mono0` (monotonic seconds) are one instant, read together when the process starts.
+    """
+
+    __slots__ = ("_node", "_wall_at_zero")
+
+    def __init__(self, node: str, *, wall0: float, mono0: float) -> None:
+        self._node = _safe(node)
+        self._wall_at_zero = wall0 - mono0
+
+    def line(self, facts: CallFacts, seq: int) -> bytes:
+        """One record with its newline. Never raises on what a caller sent."""
+        values = self._values(facts, seq)
+        try:
+            line = orjson.dumps(values, option=_OPTIONS)
+        except (orjson.JSONEncodeError, UnicodeError):  # lone surrogates, or a number that 64 bits do not hold
+            line = b""
+        if line and len(line) <= MAX_LINE_BYTES:
+            return line
+        return orjson.dumps({name: _bounded(value) for name, value in values.items()}, option=_OPTIONS)
+
+    def instant(self, at: float) -> datetime:
+        """UTC of a monotonic instant.
+
+        A whole second is moved by one microsecond: orjson would leave its fraction out, and readers that guess one
+        format for a column from its first lines would stumble over the one line in a million.
+        """
+        instant = datetime.fromtimestamp(self._wall_at_zero + at, UTC)
+        return instant if instant.microsecond else instant.replace(microsecond=1)
+
+    def _values(self, facts: CallFacts, seq: int) -> dict[str, Json]:
+        """The columns in the order of `record.COLUMNS` (a test compares). Written out: this is the hot road."""
+        instant = self.instant
+        received = facts.received_at
+        decided = facts.decided_at
+        sent = facts.sent_at
+        ringing = facts.ringing_at
+        answered = facts.answered_at
+        released = facts.released_at
+        return {
+            "v": SCHEMA_VERSION,
+            "seq": seq,
+            "node": self._node,
+            "uid": facts.uid,
+            "outcome": outcome_of(facts)._value_,
+            "reason": facts.reason,
+            "status": facts.status,
+            "q850": facts.q850,
+            "release_side": facts.release_side,
+            "account": facts.account,
+            "source": facts.source,
+            "ingress_trunk": facts.ingress_trunk,
+            "ingress_class": facts.ingress_class,
+            "egress_trunk": facts.egress_trunk,
+            "candidates": facts.candidates,
+            "call_id": facts.call_id,
+            "from_tag": facts.from_tag,
+            "to_tag": facts.to_tag,
+            "cli_original": facts.cli_original,
+            "cli_presented": facts.cli_presented,
+            "cli_network": facts.cli_network,
+            "withheld": facts.withheld,
+            "called_original": facts.called_original,
+            "called": facts.called,
+            "emergency": facts.emergency,
+            "rule": facts.rule,
+            "limit": facts.limit,
+            "ceiling": facts.ceiling,
+            "in_use": facts.in_use,
+            "degraded": facts.degraded,
+            "policy_generation": facts.policy_generation,
+            "received_at": instant(received),
+            "decided_at": None if decided is None else instant(decided),
+            "sent_at": None if sent is None else instant(sent),
+            "ringing_at": None if ringing is None else instant(ringing),
+            "answered_at": None if answered is None else instant(answered),
+            "released_at": None if released is None else instant(released),
+            "decision_us": None if decided is None else max(0, round((decided - received) * 1_000_000)),
+            "pdd_ms": None if ringing is None else max(0, int((ringing - received) * 1_000 + 1e-6)),
+            "duration_ms": duration_ms(facts),
+        }
+
+
+def _safe(text: str) -> str:
+    """The text with what UTF-8 cannot carry replaced by a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _bounded(value: Json) -> Json:
+    """One value of an over-long or unspeakable record, cut to what a line may hold."""
+    if isinstance(value, str):
+        return _safe(value[:MAX_TEXT_CHARS])
+    if isinstance(value, list):
+        return [(_safe(trunk[:MAX_TEXT_CHARS]), _small(status)) for trunk, status in value[:MAX_CANDIDATES]]
+    if value is None or isinstance(value, bool | datetime):
+        return value
+    return _small(value)
+
+
+def _small(number: int) -> int:
+    """The number inside what JSON readers of the field hold exactly (53 bits)."""
+    return min(max(number, -(2**53)), 2**53)

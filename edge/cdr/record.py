@@ -1,0 +1,88 @@
+"""The call detail record: its columns, their order, their units, and the words it uses.
+
+Pure; standard library only. One record for every call attempt, refused ones too (one JSON object on one line).
+A column is never renamed, moved or given another meaning inside one schema version; new columns go at the end.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+SCHEMA_VERSION = 1
+"""Value of column `v`; raised when a column changes its meaning or goes."""
+
+
+class CallOutcome(StrEnum):
+    """How an attempt ended, in one word. The finer cause is in `reason`, `status` and `q850`."""
+
+    ANSWERED = "answered"
+    """A 2xx reached the caller; `duration_ms` counts from it."""
+    CANCELLED = "cancelled"
+    """The caller gave up after the attempt had been sent to an egress trunk."""
+    ABANDONED = "abandoned"
+    """The caller gave up before the edge had sent the attempt anywhere."""
+    REFUSED = "refused"
+    """The edge said no; no egress trunk saw the attempt."""
+    FAILED = "failed"
+    """An egress trunk or the callee said no, or nobody answered in time."""
+
+
+class Column(NamedTuple):
+    """One field of the record."""
+
+    name: str
+    type: str
+    """`string`, `integer`, `boolean`, `instant`, `list`; `or null` where the thing may not have happened."""
+    unit: str
+    meaning: str
+
+
+_INSTANT = "instant or null"
+_UTC = "UTC, ISO 8601, microseconds"
+
+COLUMNS: tuple[Column, ...] = (
+    Column("v", "integer", "", "schema version"),
+    Column("seq", "integer", "", "number of the record on its node: rises by one, over restarts too; a gap is a loss"),
+    Column("node", "string", "", "the node that wrote it"),
+    Column("uid", "string", "", "call uid, unique among all nodes: the key that makes a second delivery harmless"),
+    Column("outcome", "string", "", "`answered`, `cancelled`, `abandoned`, `refused` or `failed`"),
+    Column("reason", "string", "", "stable token of the refusal, or how the call ended"),
+    Column("status", "integer", "", "final SIP status sent to the caller; 0: none could be sent"),
+    Column("q850", "integer", "Q.850", "cause; 0: none known"),
+    Column("release_side", "string", "", "who ended it: `ingress`, `egress` or `edge`"),
+    Column("account", "string", "", "whose ceilings applied; empty: not known"),
+    Column("source", "string", "", "address and port the attempt came from"),
+    Column("ingress_trunk", "string", "", "trunk that brought it; empty: unknown source"),
+    Column("ingress_class", "string", "", "class of that trunk, which CLI rules go by"),
+    Column("egress_trunk", "string", "", "trunk that took it, or the last one tried"),
+    Column(
+        "candidates",
+        "list",
+        "[trunk, status]",
+        "egress trunks tried, in order, with their final status (408: silence)",
+    ),
+    Column("call_id", "string", "", "Call-ID as it came"),
+    Column("from_tag", "string", "", "tag of From"),
+    Column("to_tag", "string", "", "tag of To in the answer; empty: none"),
+    Column("cli_original", "string", "", "user part of From as it came"),
+    Column("cli_presented", "string", "E.164", "the number presented; empty: none usable"),
+    Column("cli_network", "string", "E.164", "the number a trusted trunk vouches for; empty: none"),
+    Column("withheld", "boolean", "", "the caller asked that the number be not shown"),
+    Column("called_original", "string", "", "number dialled as it came"),
+    Column("called", "string", "E.164", "number dialled, normalised; short codes as dialled"),
+    Column("emergency", "boolean", "", "an emergency call: passed every ceiling, never billed"),
+    Column("rule", "string", "", "CLI rule that judged, where one did"),
+    Column("limit", "string", "", "ceiling that refused: `caps`, `calls` ...; empty: none"),
+    Column("ceiling", "integer", "", "value of that ceiling"),
+    Column("in_use", "integer", "calls", "concurrent calls of the account at the decision"),
+    Column("degraded", "boolean", "", "admitted without the store's word, by the account's own choice"),
+    Column("policy_generation", "integer", "", "generation of the policy that judged"),
+    Column("received_at", "instant", _UTC, "INVITE arrived"),
+    Column("decided_at", _INSTANT, _UTC, "admitted or refused"),
+    Column("sent_at", _INSTANT, _UTC, "first sent to an egress trunk"),
+    Column("ringing_at", _INSTANT, _UTC, "first 180 or 183"),
+    Column("answered_at", _INSTANT, _UTC, "2xx arrived"),
+    Column("released_at", _INSTANT, _UTC, "BYE arrived, or the attempt ended"),
+    Column("decision_us", "integer or null", "µs", "INVITE to decision"),
+    Column("pdd_ms", "integer or null", "ms", "post-dial delay: INVITE to first ringing"),
+    Column("duration_ms", "integer", "ms", "answer to release; 0: not answered"),
+)

@@ -1,0 +1,107 @@
+"""Segment files on disk: their names, the one in use, and the repair of a torn tail after a crash.
+
+(I/O) Standard library only. A segment is named `cdr-<UTC day>-<first seq>.jsonl`; the one with the highest first
+sequence number is in use, all others are closed for good and may be taken away.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+NAME = re.compile(r"cdr-([0-9]{8})-([0-9]{12})\.jsonl")
+TAIL_BYTES = 1 << 16
+"""How much of the end is read at first; it doubles until a whole record is found."""
+
+
+class Tail(NamedTuple):
+    """What a look at the end of a segment found, the file being whole again."""
+
+    last_seq: int
+    """Sequence number of the last whole record; one below the file's first when there is none."""
+    size: int
+    torn: bytes
+    """What came after the last whole record: moved to the `.torn` file beside."""
+
+
+def name_of(day: str, first_seq: int) -> str:
+    """File name of the segment that begins with this record. `day` is YYYYMMDD, UTC."""
+    return f"cdr-{day}-{first_seq:012d}.jsonl"
+
+
+def newest(directory: Path) -> Path | None:
+    """The segment in use: the one with the highest first sequence number, whatever the clock did."""
+    found = [(int(match[2]), path) for path in directory.iterdir() if (match := NAME.fullmatch(path.name))]
+    return max(found)[1] if found else None
+
+
+def day_of(path: Path) -> str:
+    """UTC day in a segment's name."""
+    match = NAME.fullmatch(path.name)
+    return match[1] if match else ""
+
+
+def repair(path: Path) -> Tail:
+    """Make the segment end with a whole record. What follows the last one goes to `<name>.torn` before it is cut off.
+
+    A crash tears at most the last write; a power failure may leave a run of NUL bytes too. Both are a tail that is no
+    record. Raises OSError.
+    """
+    match = NAME.fullmatch(path.name)
+    before_first = int(match[2]) - 1 if match else 0
+    with path.open("rb+") as segment:
+        size = segment.seek(0, os.SEEK_END)
+        end, last_seq = _last_record(segment.fileno(), size)
+        if last_seq is None:
+            last_seq = before_first
+        if end == size:
+            return Tail(last_seq, size, b"")
+        torn = os.pread(segment.fileno(), size - end, end)
+        with path.with_name(path.name + ".torn").open("ab") as beside:
+            beside.write(torn)
+            beside.flush()
+            os.fsync(beside.fileno())
+        segment.truncate(end)
+        os.fsync(segment.fileno())
+    return Tail(last_seq, end, torn)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a new file's name survive a power failure."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _last_record(fd: int, size: int) -> tuple[int, int | None]:
+    """(offset behind the last whole record, its sequence number); (0, None) where the file holds none."""
+    window = TAIL_BYTES
+    while True:
+        start = max(0, size - window)
+        data = os.pread(fd, size - start, start)
+        end = data.rfind(b"\n") + 1
+        while end:
+            begin = data.rfind(b"\n", 0, end - 1) + 1
+            if begin == 0 and start > 0:
+                break  # the line begins before the window
+            seq = seq_of(data[begin:end])
+            if seq is not None:
+                return start + end, seq
+            end = begin
+        if start == 0:
+            return 0, None
+        window *= 2
+
+
+def seq_of(line: bytes) -> int | None:
+    """The sequence number of a whole record, None where the line is none."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    seq = record.get("seq") if isinstance(record, dict) else None
+    return seq if isinstance(seq, int) else None

@@ -1,0 +1,333 @@
+"""The local write-ahead log of call detail records (R14): append, one write a wake-up, group fsync, rotation.
+
+(I/O) Imports the standard library and this room. A record is written before its call is settled, so that a crash
+between the two repeats a settlement and never loses a record. No error of the disk reaches the SIP road: the writer
+says `is_failing`, keeps the lines in a bounded queue, tries again, and tells one fact when it starts and when it ends.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from edge.cdr import segments
+from edge.proxy.facts import Fact
+
+CAPACITY = 10_000
+"""Lines kept while the disk refuses. Beyond it `is_full`: new attempts should be refused."""
+BILLABLE_CAPACITY = 4 * CAPACITY
+"""Lines of answered calls are kept beyond CAPACITY, up to this: they are money, refusals are not."""
+SEGMENT_BYTES = 64 << 20
+RETRY_S = 0.5
+"""A failing disk is asked again this often."""
+BATCH_LINES = 1_000
+"""Most lines in one write: what waited out a full disk must not stop the event loop."""
+SYNC_S = 0.02
+"""Longest time between a write and its fsync, when `run()` is running."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class CdrError(Exception):
+    """The log cannot be opened at start. The text is a sentence for the operator."""
+
+
+class CdrWriter:
+    """Append-only segment files in one directory, owned by one process.
+
+    `append` and `flush` never raise and never wait for fsync; the owner awaits `run()` in its task group for that.
+    """
+
+    __slots__ = (
+        "_billable_capacity",
+        "_capacity",
+        "_day",
+        "_day_ends",
+        "_directory",
+        "_dirty",
+        "_fd",
+        "_is_losing",
+        "_lock",
+        "_next_seq",
+        "_queue",
+        "_retired",
+        "_retry_at",
+        "_segment_bytes",
+        "_size",
+        "_sync_error",
+        "_tell",
+        "_wall_at_zero",
+        "errors",
+        "is_failing",
+        "lost",
+        "synced",
+        "torn",
+        "written",
+    )
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wall0: float,
+        mono0: float,
+        tell: Callable[[Fact], None],
+        segment_bytes: int = SEGMENT_BYTES,
+        capacity: int = CAPACITY,
+        billable_capacity: int = BILLABLE_CAPACITY,
+    ) -> None:
+        """Opens the log and repairs a torn tail. `wall0` and `mono0` as for the builder. Raises CdrError."""
+        self._directory = directory
+        self._wall_at_zero = wall0 - mono0
+        self._tell = tell
+        self._segment_bytes = segment_bytes
+        self._capacity = capacity
+        self._billable_capacity = billable_capacity
+        self._queue: deque[bytes] = deque()
+        self._fd = -1
+        self._size = 0
+        self._day = ""
+        self._day_ends = 0.0
+        self._next_seq = 1
+        self._retry_at = 0.0
+        self._retired: list[int] = []
+        self._dirty = asyncio.Event()
+        self._is_losing = False
+        self._sync_error: OSError | None = None
+        self.is_failing = False
+        """The last write or fsync failed; lines wait in the queue."""
+        self.written = 0
+        self.synced = 0
+        """Group fsyncs done."""
+        self.errors = 0
+        self.lost = 0
+        """Lines dropped because the queue was full."""
+        self.torn = 0
+        """Bytes after the last whole record that a crash left, moved aside at start."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            self._lock = _locked(directory)
+        except OSError as error:
+            raise CdrError(f"cannot write CDRs to {directory}: {error.strerror}") from error
+        try:
+            self._begin(mono0)
+        except OSError as error:
+            os.close(self._lock)
+            raise CdrError(f"cannot write CDRs to {directory}: {error.strerror}") from error
+
+    @property
+    def backlog(self) -> int:
+        """Lines accepted and not yet written."""
+        return len(self._queue)
+
+    @property
+    def is_full(self) -> bool:
+        """New attempts should be refused: their records would have nowhere to go."""
+        return len(self._queue) >= self._capacity
+
+    @property
+    def directory(self) -> Path:
+        """Where the segments are."""
+        return self._directory
+
+    def take_seq(self) -> int:
+        """The sequence number of the next line. Once taken it must be appended: a gap means a lost record."""
+        seq = self._next_seq
+        self._next_seq = seq + 1
+        return seq
+
+    def append(self, line: bytes, *, is_billable: bool = False) -> None:
+        """Accept one line, newline included. Written by the next `flush`."""
+        if len(self._queue) >= (self._billable_capacity if is_billable else self._capacity):
+            self.lost += 1
+            if not self._is_losing:
+                self._is_losing = True
+                self._tell(Fact("cdr.lost", {"lost": self.lost, "backlog": len(self._queue)}))
+            return
+        self._queue.append(line)
+
+    def flush(self, now: float) -> None:
+        """Write what was appended, in one write. `now`: monotonic seconds."""
+        if self._sync_error is not None:
+            error, self._sync_error = self._sync_error, None
+            self._failed(error, now)
+        queue = self._queue
+        if not queue or (self.is_failing and now < self._retry_at):
+            return
+        try:
+            if self._fd < 0 or self._size >= self._segment_bytes or now >= self._day_ends:
+                self._rotate(now)
+            data = b"".join(queue if len(queue) <= BATCH_LINES else islice(queue, BATCH_LINES))
+            count = os.write(self._fd, data)
+        except OSError as error:
+            self._failed(error, now)
+            return
+        self._account_for(count)
+        if count == len(data):
+            self._recovered()
+        else:
+            # A short write: the disk is full or a limit is reached. The next try gets the error and its name.
+            self._failed(OSError(errno.ENOSPC, "short write"), now)
+
+    def sync(self) -> None:
+        """Wait until everything written is on the disk. The owner's `run()` does it off the event loop."""
+        self._sync_files(self._to_sync())
+
+    async def run(self) -> None:
+        """Group fsync for as long as the owner lives: at most one at a time, `SYNC_S` after a write."""
+        while True:
+            await self.sync_group()
+
+    async def sync_group(self) -> None:
+        """Wait for a write, let others join it, then fsync once for all of them, off the event loop."""
+        await self._dirty.wait()
+        await asyncio.sleep(SYNC_S)
+        self._dirty.clear()
+        # Duplicates and retired files: closed there and nowhere else, whatever is rotated meanwhile.
+        await asyncio.shield(asyncio.to_thread(self._sync_files, self._to_sync()))
+
+    def close(self, now: float) -> int:
+        """Last write, last fsync, files closed. Returns the lines that could not be written (told as `cdr.lost`)."""
+        self._retry_at = 0.0
+        self.flush(now)
+        while self._queue and not self.is_failing:
+            self.flush(now)
+        self.sync()
+        left = len(self._queue)
+        if left:
+            self.lost += left
+            self._queue.clear()
+            self._tell(Fact("cdr.lost", {"lost": self.lost, "backlog": 0}))
+        if self._fd >= 0:
+            with suppress(OSError):
+                os.close(self._fd)
+            self._fd = -1
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        return left
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, now: float) -> None:
+        """Take up the segment that was in use, or make the first one."""
+        segment = segments.newest(self._directory)
+        if segment is None:
+            self._rotate(now)
+            return
+        tail = segments.repair(segment)
+        self._next_seq = tail.last_seq + 1
+        if tail.torn:
+            self.torn = len(tail.torn)
+            self._tell(Fact("cdr.torn", {"segment": segment.name, "bytes": len(tail.torn), "last_seq": tail.last_seq}))
+        self._take_day(now)
+        if segments.day_of(segment) != self._day or tail.size >= self._segment_bytes:
+            self._rotate(now)
+            return
+        self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._size = tail.size
+
+    def _rotate(self, now: float) -> None:
+        """Retire the segment in use and open the next one, named by the first line that will be in it."""
+        self._take_day(now)
+        first_seq = segments.seq_of(self._queue[0]) if self._queue else None
+        path = self._directory / segments.name_of(self._day, self._next_seq if first_seq is None else first_seq)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            size = os.fstat(fd).st_size
+            if size:  # the same first line was tried here before, and may have left a part of itself
+                size = segments.repair(path).size
+            segments.sync_directory(self._directory)
+        except OSError:
+            os.close(fd)
+            raise
+        if self._fd >= 0:
+            self._retired.append(self._fd)
+        self._fd = fd
+        self._size = size
+
+    def _take_day(self, now: float) -> None:
+        """The UTC day of this instant, and the monotonic instant at which it ends."""
+        wall = self._wall_at_zero + now
+        self._day = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%d")
+        self._day_ends = now + 86_400 - wall % 86_400
+
+    def _account_for(self, count: int) -> None:
+        """Drop the lines of the `count` bytes that were written.
+
+        A line written in part is cut off the file again and stays in the queue, so that the file ends with a whole
+        line however long the disk refuses.
+        """
+        queue = self._queue
+        self._dirty.set()
+        while queue and count >= len(queue[0]):
+            line = queue.popleft()
+            count -= len(line)
+            self._size += len(line)
+            self.written += 1
+        if count:
+            try:
+                os.ftruncate(self._fd, self._size)
+            except OSError:
+                # The part stays behind as a torn last line; the whole line goes to a new segment.
+                self._retired.append(self._fd)
+                self._fd = -1
+
+    def _to_sync(self) -> list[int]:
+        """Descriptors for `_sync_files`, which closes them: the retired ones, and a duplicate of the one in use."""
+        files, self._retired = self._retired, []
+        if self._fd >= 0:
+            try:
+                files.append(os.dup(self._fd))
+            except OSError as error:
+                self._sync_error = error
+        return files
+
+    def _sync_files(self, files: list[int]) -> None:
+        """fsync and close each. Runs in a thread and never raises: the next `flush` tells of the failure."""
+        for fd in files:
+            try:
+                os.fdatasync(fd)
+            except OSError as error:
+                self._sync_error = error
+            finally:
+                with suppress(OSError):
+                    os.close(fd)
+        self.synced += 1
+
+    # -- trouble ---------------------------------------------------------------------------------------------------
+
+    def _failed(self, error: OSError, now: float) -> None:
+        self.errors += 1
+        self._retry_at = now + RETRY_S
+        if error.errno not in _NO_ROOM and self._fd >= 0:
+            # Not for want of room: this very file may be the trouble (size limit, bad sector). Try another.
+            self._retired.append(self._fd)
+            self._fd = -1
+        if not self.is_failing:
+            self.is_failing = True
+            name = errno.errorcode.get(error.errno or 0, "unknown")
+            self._tell(Fact("cdr.failing", {"error": name, "why": error.strerror or "", "backlog": len(self._queue)}))
+
+    def _recovered(self) -> None:
+        if self.is_failing:
+            self.is_failing = False
+            self._is_losing = False
+            self._tell(Fact("cdr.recovered", {"lost": self.lost, "written": self.written}))
+
+
+def _locked(directory: Path) -> int:
+    """An exclusive lock on the directory: two writers would tear each other's sequence numbers. Raises CdrError."""
+    fd = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise CdrError(f"cannot write CDRs to {directory}: another edge is writing there") from error
+    return fd

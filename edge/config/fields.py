@@ -1,0 +1,93 @@
+"""The kinds of value an operator may write, with their limits: shared by `static` and `schema`.
+
+Pure; imports pydantic and this room.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from edge.config.addresses import parse_source, parse_trunk_uri
+
+MAX_ACCOUNTS = 200_000
+"""Accounts a document may define, ranges counted out."""
+MAX_SECTION = 10_000
+"""Entries of one section."""
+MAX_LIST = 1_000
+"""Values of one list."""
+
+
+class Section(BaseModel):
+    """Frozen; a key nobody knows is an error, since it is most often a known one mistyped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+PROTECTED_HEADERS = frozenset(
+    {
+        "via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "contact", "m", "route", "record-route",
+        "max-forwards", "content-length", "l", "content-type", "c", "require", "proxy-require", "supported", "k",
+        "authorization", "proxy-authorization", "rack", "rseq",
+    }
+)  # fmt: skip
+"""Headers no policy may take away or read an account from (RFC 3261 §16.6)."""
+
+
+def _source(text: str) -> str:
+    parse_source(text)
+    return text
+
+
+def _trunk_uri(text: str) -> str:
+    parse_trunk_uri(text)
+    return text
+
+
+def _header(text: str) -> str:
+    if text.lower() in PROTECTED_HEADERS:
+        raise ValueError("expected a header the protocol does not live on")
+    return text
+
+
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+IDENTIFIER = f"^{_NAME}$"
+ACCOUNT_RANGE = rf"^{_NAME}(\.\.{_NAME})?$"
+CLASS_NAME = "^[a-z][a-z0-9_-]{0,31}$"
+NODE_NAME = "^[A-Za-z0-9._-]{0,64}$"
+E164_PREFIX = r"^\+[0-9]{1,15}$"
+CALLED_PREFIX = r"^(\+?[0-9*#]{0,20}|[A-Za-z0-9._-]{1,20})$"
+SHORT_NUMBER = "^[0-9]{2,6}$"
+HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
+METHOD_NAME = "^[A-Z]{1,32}$"
+PHRASE = "^[ -~]{1,64}$"
+
+WORDS = {
+    IDENTIFIER: "a name of at most 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
+    ACCOUNT_RANGE: "a name of at most 64 letters, digits, '.', '_', '-', or a range of two such names: acc00..acc99",
+    CLASS_NAME: "a word of at most 32 lower-case letters, digits, '_', '-', beginning with a letter",
+    NODE_NAME: "a name of at most 64 letters, digits, '.', '_', '-'",
+    E164_PREFIX: "a plus and 1 to 15 digits",
+    CALLED_PREFIX: "the beginning of a called number: a plus and digits, digits as dialled, or a word; at most 20",
+    SHORT_NUMBER: "2 to 6 digits",
+    HEADER_NAME: "a header name",
+    METHOD_NAME: "a method name in capitals",
+    PHRASE: "1 to 64 printable ASCII characters",
+}
+"""What a pattern asks for, in the words of an error message."""
+
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
+AccountRange = Annotated[str, StringConstraints(pattern=ACCOUNT_RANGE)]
+ClassName = Annotated[str, StringConstraints(pattern=CLASS_NAME)]
+E164Prefix = Annotated[str, StringConstraints(pattern=E164_PREFIX)]
+CalledPrefix = Annotated[str, StringConstraints(pattern=CALLED_PREFIX)]
+ShortNumber = Annotated[str, StringConstraints(pattern=SHORT_NUMBER)]
+HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME), AfterValidator(_header)]
+MethodName = Annotated[str, StringConstraints(pattern=METHOD_NAME)]
+Source = Annotated[str, AfterValidator(_source)]
+TrunkUri = Annotated[str, StringConstraints(max_length=300), AfterValidator(_trunk_uri)]
+Phrase = Annotated[str, StringConstraints(pattern=PHRASE)]
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+Lot = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
+Status = Annotated[int, Field(strict=True, ge=400, le=699)]
+Cause = Annotated[int, Field(strict=True, ge=1, le=127)]

@@ -1,0 +1,149 @@
+"""What one section of a policy document says of another: every name used must be defined, and once only.
+
+Pure; imports this room. A shape that is right by `schema` may still mean nothing as a whole: that is judged here.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from edge.config.addresses import parse_listen, parse_source
+from edge.config.errors import Problem
+from edge.config.fields import MAX_ACCOUNTS
+from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS, STATES
+from edge.config.ranges import expand, range_size
+from edge.config.refusals import BUILT_IN
+from edge.config.schema import PolicyDocument
+
+_SHOWN = 10
+"""Known names listed in a message at most."""
+
+
+def check_references(document: PolicyDocument) -> list[Problem]:
+    """Every fault between the sections, in document order."""
+    accounts: set[str] = set()
+    problems = list(_accounts(document, accounts))
+    problems += _ingress(document, accounts)
+    problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
+    problems += _routes(document, accounts)
+    problems += _cli_rules(document)
+    problems += _categories(document)
+    return problems
+
+
+def _accounts(document: PolicyDocument, accounts: set[str]) -> Iterator[Problem]:
+    profiles = _profiles(document)
+    total = 0
+    for index, entry in enumerate(document.accounts):
+        path = f"accounts[{index}]"
+        if entry.refusal_profile not in profiles:
+            yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
+        if entry.store_away == "local":
+            yield Problem(f"{path}.store_away", "'local' is not available yet; expected 'refuse' or 'admit'")
+        try:
+            total += range_size(entry.id)
+        except ValueError as error:
+            yield Problem(f"{path}.id", str(error))
+            continue
+        if total > MAX_ACCOUNTS:
+            yield Problem(f"{path}.id", f"expected at most {MAX_ACCOUNTS} accounts in all, ranges counted out")
+            return
+        names = expand(entry.id)
+        twice = next((name for name in names if name in accounts), None)
+        if twice is not None:
+            yield Problem(f"{path}.id", f"account {twice!r} is defined twice")
+        accounts.update(names)
+
+
+def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:
+    yield from _repeated("ingress", [entry.id for entry in document.ingress], "ingress trunk")
+    profiles = _profiles(document)
+    owners: dict[tuple[str, str], str] = {}
+    for index, entry in enumerate(document.ingress):
+        path = f"ingress[{index}]"
+        for place, source in enumerate(entry.sources):
+            owner = owners.setdefault((str(parse_source(source)), entry.listener), entry.id)
+            if owner != entry.id:
+                yield Problem(f"{path}.sources[{place}]", f"{source!r} already belongs to ingress trunk {owner!r}")
+        if entry.listener:
+            try:
+                named = parse_listen(entry.listener).name == entry.listener
+            except ValueError:
+                named = False
+            if not named:
+                yield Problem(
+                    f"{path}.listener", f"expected the name of a listener: udp:HOST:PORT, got {entry.listener!r}"
+                )
+        if entry.account is not None and entry.account not in accounts:
+            yield _unknown(f"{path}.account", "account", entry.account, accounts)
+        if entry.account_header is not None and not entry.trusted:
+            yield Problem(
+                f"{path}.account_header", "only a trusted trunk may name the account: expected trusted = true beside it"
+            )
+        if entry.account is None and entry.account_header is None:
+            yield Problem(path, "expected account or account_header: nothing says whose calls these are")
+        if entry.refusal_profile not in profiles:
+            yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
+
+
+def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:
+    yield from _repeated("routes", [entry.id for entry in document.routes], "route")
+    trunks = [entry.id for entry in document.egress]
+    known = frozenset(trunks)
+    for index, entry in enumerate(document.routes):
+        path = f"routes[{index}]"
+        if entry.mode == "barred" and entry.trunks:
+            yield Problem(f"{path}.trunks", "expected none: the route is barred")
+        if entry.mode != "barred" and not entry.trunks:
+            yield Problem(f"{path}.trunks", 'expected at least one egress trunk, or mode = "barred"')
+        for place, trunk in enumerate(entry.trunks):
+            if trunk not in known:
+                yield _unknown(f"{path}.trunks[{place}]", "egress trunk", trunk, trunks)
+            elif trunk in entry.trunks[:place]:
+                yield Problem(f"{path}.trunks[{place}]", f"egress trunk {trunk!r} stands there twice")
+        for place, account in enumerate(entry.accounts):
+            if account not in accounts:
+                yield _unknown(f"{path}.accounts[{place}]", "account", account, accounts)
+
+
+def _cli_rules(document: PolicyDocument) -> Iterator[Problem]:
+    yield from _repeated("cli_rules", [entry.id for entry in document.cli_rules], "CLI rule")
+    built_in = {str(rule["id"]) for rule in RULESETS[document.numbers.rules]}
+    known = list(dict.fromkeys([*CATEGORIES, FOREIGN, *STATES, *(entry.id for entry in document.categories)]))
+    for index, entry in enumerate(document.cli_rules):
+        path = f"cli_rules[{index}]"
+        if entry.id in built_in:
+            yield Problem(f"{path}.id", f"{entry.id!r} is the name of a built-in rule")
+        for place, category in enumerate(entry.when.categories):
+            if category not in known:
+                yield _unknown(f"{path}.when.categories[{place}]", "number category", category, known)
+
+
+def _categories(document: PolicyDocument) -> Iterator[Problem]:
+    yield from _repeated("categories", [entry.id for entry in document.categories], "category")
+    owners: dict[str, str] = {}
+    for index, entry in enumerate(document.categories):
+        if entry.id in STATES or entry.id == FOREIGN:
+            yield Problem(f"categories[{index}].id", f"{entry.id!r} is a word of the edge's own")
+        for place, prefix in enumerate(entry.prefixes):
+            owner = owners.setdefault(prefix, entry.id)
+            if owner != entry.id:
+                yield Problem(
+                    f"categories[{index}].prefixes[{place}]", f"{prefix!r} already belongs to category {owner!r}"
+                )
+
+
+def _profiles(document: PolicyDocument) -> list[str]:
+    return list(dict.fromkeys([*BUILT_IN, *document.refusal_profiles]))
+
+
+def _repeated(section: str, names: Sequence[str], what: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield Problem(f"{section}[{index}].id", f"{what} {name!r} is defined twice")
+        seen.add(name)
+
+
+def _unknown(path: str, what: str, name: str, known: Iterable[str]) -> Problem:
+    names = sorted(known)
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return Problem(path, f"no {what} named {name!r}; known: {shown or 'none'}")

@@ -1,0 +1,110 @@
+"""Why the edge refuses, and what each reason is told as: the stable tokens and the two built-in profiles (R5).
+
+Data only; imports the standard library only. Causes are those of ITU-T Q.850; RFC 3398 §8.2.6.1 pairs them with SIP
+statuses. A policy document may replace any line of a profile, or add profiles of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """The stable tokens: in the answer's Reason header, in the CDR, in the metrics. Never renamed."""
+
+    UNKNOWN_SOURCE = "unknown_source"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_CLOSED = "account_closed"
+    CLI_REFUSED = "cli_refused"
+    CLI_WITHHELD = "cli_withheld"
+    CLI_INVALID = "cli_invalid"
+    CALLED_INVALID = "called_invalid"
+    CAPS = "caps"
+    CALLS = "calls"
+    CREDIT = "credit"
+    DESTINATION_BARRED = "destination_barred"
+    NO_ROUTE = "no_route"
+    ROUTE_NOT_ALLOWED = "route_not_allowed"
+    TRUNKS_FAILED = "trunks_failed"
+    STORE_AWAY = "store_away"
+    OVERLOADED = "overloaded"
+    DRAINING = "draining"
+    DUPLICATE = "duplicate"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    METHOD_FORBIDDEN = "method_forbidden"
+    BAD_REQUEST = "bad_request"
+    TOO_MANY_HOPS = "too_many_hops"
+    LOOP = "loop"
+    BAD_EXTENSION = "bad_extension"
+    UNSUPPORTED_SCHEME = "unsupported_scheme"
+
+
+class RefusalRow(NamedTuple):
+    """One line of a profile."""
+
+    status: int
+    phrase: bytes
+    q850: int
+    retry_after: bool = False
+    """Does the answer carry Retry-After? Only where waiting is a cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalProfile:
+    """Which answer each reason becomes for one kind of neighbour; every reason has its line."""
+
+    name: str
+    rows: Mapping[Reason, RefusalRow]
+
+
+_FORBIDDEN = RefusalRow(403, b"Forbidden", 21)
+_UNAVAILABLE = b"Service Unavailable"
+
+CARRIER = RefusalProfile(
+    "carrier",
+    {
+        Reason.UNKNOWN_SOURCE: _FORBIDDEN,
+        Reason.UNKNOWN_ACCOUNT: _FORBIDDEN,
+        Reason.ACCOUNT_SUSPENDED: _FORBIDDEN,
+        Reason.ACCOUNT_CLOSED: _FORBIDDEN,
+        Reason.CLI_REFUSED: _FORBIDDEN,
+        Reason.CLI_WITHHELD: RefusalRow(433, b"Anonymity Disallowed", 21),  # RFC 5079
+        Reason.CLI_INVALID: RefusalRow(403, b"Forbidden", 28),
+        Reason.CALLED_INVALID: RefusalRow(484, b"Address Incomplete", 28),
+        # 503 makes a carrier reroute, which is what capacity asks for, and nothing else may (RFC 3261 §21.5.4).
+        Reason.CAPS: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
+        Reason.CALLS: RefusalRow(503, _UNAVAILABLE, 34),
+        Reason.CREDIT: RefusalRow(402, b"Payment Required", 21),
+        Reason.DESTINATION_BARRED: _FORBIDDEN,
+        Reason.NO_ROUTE: RefusalRow(404, b"Not Found", 3),
+        Reason.ROUTE_NOT_ALLOWED: _FORBIDDEN,
+        Reason.TRUNKS_FAILED: RefusalRow(503, _UNAVAILABLE, 41),
+        Reason.STORE_AWAY: RefusalRow(503, _UNAVAILABLE, 41),
+        Reason.OVERLOADED: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
+        Reason.DRAINING: RefusalRow(503, _UNAVAILABLE, 41, retry_after=True),
+        Reason.DUPLICATE: RefusalRow(482, b"Request Merged", 25),
+        Reason.METHOD_NOT_ALLOWED: RefusalRow(405, b"Method Not Allowed", 63),
+        Reason.METHOD_FORBIDDEN: _FORBIDDEN,
+        Reason.BAD_REQUEST: RefusalRow(400, b"Bad Request", 41),
+        Reason.TOO_MANY_HOPS: RefusalRow(483, b"Too Many Hops", 25),
+        Reason.LOOP: RefusalRow(482, b"Loop Detected", 25),
+        Reason.BAD_EXTENSION: RefusalRow(420, b"Bad Extension", 127),
+        Reason.UNSUPPORTED_SCHEME: RefusalRow(416, b"Unsupported URI Scheme", 127),
+    },
+)
+"""For a neighbour that reroutes by itself: capacity is 503, everything else says `do not try elsewhere`."""
+
+PBX = RefusalProfile(
+    "pbx",
+    {
+        **CARRIER.rows,
+        # Many a PBX takes its trunk out of service on 503: it is told about the call only.
+        Reason.CAPS: RefusalRow(480, b"Temporarily Unavailable", 42, retry_after=True),
+        Reason.CALLS: RefusalRow(480, b"Temporarily Unavailable", 34, retry_after=True),
+    },
+)
+"""For a customer's PBX, which has nowhere else to send the call."""
+
+BUILT_IN = {profile.name: profile for profile in (CARRIER, PBX)}

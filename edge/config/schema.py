@@ -1,0 +1,316 @@
+"""What an operator may write about the network: `PolicyDocument`, frozen models. (`StaticConfig` is in `static`.)
+
+Pure; imports pydantic and this room. Shapes, ranges and lengths are judged here, references between sections in
+`references`. Each field's description is the operator's reference: `docs/parameters.md` is generated from it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StringConstraints
+
+from edge.config.fields import (
+    MAX_LIST,
+    MAX_SECTION,
+    AccountRange,
+    CalledPrefix,
+    Cause,
+    ClassName,
+    Count,
+    E164Prefix,
+    HeaderName,
+    Identifier,
+    Lot,
+    MethodName,
+    Phrase,
+    Seconds,
+    Section,
+    ShortNumber,
+    Source,
+    Status,
+    TrunkUri,
+)
+from edge.config.french_plan import EMERGENCY
+from edge.config.refusals import Reason
+from edge.config.static import StaticConfig as StaticConfig
+
+
+class AccountEntry(Section):
+    """A customer, or a range of alike customers."""
+
+    id: AccountRange = Field(
+        description="Name of the account, or a range of names: `acc0000..acc0999`.",
+        examples=["acme", "acc0000..acc0999"],
+    )
+    kind: Literal["human", "automated"] = Field(
+        default="human",
+        description="Who places the calls. Predictive and progressive diallers and robots are `automated`.",
+        examples=["automated"],
+    )
+    status: Literal["active", "suspended", "closed"] = Field(
+        default="active", description="May it place calls at all?", examples=["suspended"]
+    )
+    caps_base: Count = Field(
+        default=1, description="Call attempts per second without lots. 0: none passes.", examples=[1]
+    )
+    caps_lots: Count = Field(default=0, description="Lots of call attempts per second bought.", examples=[2])
+    caps_lot_size: Lot = Field(default=10, description="Call attempts per second in a lot.", examples=[10])
+    caps_burst: Lot | None = Field(
+        default=None, description="Attempts that may come at once; left out: as many as CAPS.", examples=[20]
+    )
+    calls_base: Count = Field(default=10, description="Concurrent calls without lots.", examples=[10])
+    call_lots: Count = Field(default=0, description="Lots of concurrent calls bought.", examples=[1])
+    call_lot_size: Lot = Field(default=30, description="Concurrent calls in a lot.", examples=[30])
+    refusal_profile: Identifier = Field(
+        default="carrier",
+        description="Which answers its refusals become: `carrier`, `pbx` or a profile of this document.",
+        examples=["pbx"],
+    )
+    store_away: Literal["refuse", "admit", "local"] = Field(
+        default="refuse",
+        description="When the store does not answer in time: `refuse` new attempts or `admit` them unlimited, marked "
+        "`degraded`. (`local` is not available yet and is refused.)",
+        examples=["admit"],
+    )
+    tags: tuple[Identifier, ...] = Field(
+        default=(), max_length=16, description="Words of the operator's own.", examples=[["reseller-7"]]
+    )
+
+
+class IngressEntry(Section):
+    """A configured neighbour that brings calls."""
+
+    id: Identifier = Field(description="Name of the trunk.", examples=["acme-pbx"])
+    sources: tuple[Source, ...] = Field(
+        min_length=1,
+        max_length=MAX_LIST,
+        description="Addresses and networks it sends from. The longest match over all trunks wins.",
+        examples=[["192.0.2.0/24", "2001:db8::7"]],
+    )
+    listener: Annotated[str, StringConstraints(max_length=300)] = Field(
+        default="",
+        description="Only for what arrives on this listener, named as in `listen` (without `/advertise`). Empty: any.",
+        examples=["udp:192.0.2.1:5060"],
+    )
+    account: Identifier | None = Field(
+        default=None, description="Account of its calls, where no header names one.", examples=["acme"]
+    )
+    ingress_class: ClassName = Field(
+        default="national",
+        alias="class",
+        description="Where its calls come from; CLI rules and routes ask for it. The built-in rules know "
+        "`international`.",
+        examples=["international"],
+    )
+    trusted: StrictBool = Field(
+        default=False,
+        description="Does it belong to our trust domain (RFC 3325)? Then its P-Asserted-Identity is believed, and it "
+        "may name the account.",
+        examples=[True],
+    )
+    account_header: HeaderName | None = Field(
+        default=None,
+        description="Header in which it names the account; taken off before the request goes on. Only with "
+        "`trusted = true`.",
+        examples=["X-Account"],
+    )
+    refusal_profile: Identifier = Field(
+        default="carrier", description="Which answers refusals become before an account is known.", examples=["pbx"]
+    )
+
+
+class EgressEntry(Section):
+    """A configured neighbour that takes calls."""
+
+    id: Identifier = Field(description="Name of the trunk.", examples=["carrier-a"])
+    uri: TrunkUri = Field(description="Where it is.", examples=["sip:198.51.100.10:5060;transport=udp"])
+    request_uri: Literal["trunk", "keep"] = Field(
+        default="trunk",
+        description="`trunk`: the Request-URI gets this trunk's host and port. `keep`: it stays, and the trunk is the "
+        "next hop only.",
+        examples=["keep"],
+    )
+    silence_s: Seconds = Field(
+        default=4.0, description="Seconds without any response after which the next trunk is tried.", examples=[3]
+    )
+    setup_s: Seconds = Field(
+        default=185.0,
+        description="Timer C of this trunk: seconds of ringing at most. RFC 3261 §16.6 item 11 asks for more than 180; "
+        "less is accepted and ends long ringing early.",
+        examples=[185],
+    )
+    failover_on: tuple[Status, ...] = Field(
+        default=(503, 408),
+        max_length=32,
+        description="Responses that try the next trunk. 408 stands for our own silence timer too. A transport failure "
+        "always does.",
+        examples=[[408, 500, 503]],
+    )
+    weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
+        default=1, description="Share of the calls on a `weighted` route.", examples=[3]
+    )
+
+
+class RouteEntry(Section):
+    """Which trunks may take a called number."""
+
+    id: Identifier = Field(description="Name of the route.", examples=["france"])
+    prefixes: tuple[CalledPrefix, ...] = Field(
+        min_length=1,
+        max_length=MAX_LIST,
+        description="Beginnings of the called number, in E.164 with its plus, or as dialled for short codes. The "
+        'longest match wins; `""` matches all.',
+        examples=[["+33", "3"]],
+    )
+    accounts: tuple[Identifier, ...] = Field(
+        default=(), max_length=MAX_LIST, description="Only for these accounts. Empty: all.", examples=[["acme"]]
+    )
+    classes: tuple[ClassName, ...] = Field(
+        default=(), max_length=32, description="Only for these ingress classes. Empty: all.", examples=[["national"]]
+    )
+    mode: Literal["ordered", "weighted", "barred"] = Field(
+        default="ordered",
+        description="Order of the trunks: as written, drawn by their weights, or none: these numbers are barred.",
+        examples=["weighted"],
+    )
+    trunks: tuple[Identifier, ...] = Field(
+        default=(), max_length=16, description="Egress trunks, in order of preference.", examples=[["carrier-a"]]
+    )
+
+
+class CliCondition(Section):
+    """When a CLI rule applies: all the conditions given must hold."""
+
+    ingress_class: tuple[ClassName, ...] = Field(
+        default=(), max_length=32, description="Ingress classes. Empty: any.", examples=[["international"]]
+    )
+    account_kind: tuple[Literal["human", "automated"], ...] = Field(
+        default=(), max_length=2, description="Kinds of account. Empty: any.", examples=[["automated"]]
+    )
+    which: Literal["presented", "network", "either"] = Field(
+        default="either",
+        description="The number judged: `presented` (From, else a trusted P-Asserted-Identity), `network` (any "
+        "P-Asserted-Identity, trusted or not), or `either` of them and From.",
+        examples=["presented"],
+    )
+    categories: tuple[ClassName, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Number categories, or the states `withheld`, `unavailable`, `malformed`, `unreadable`. "
+        "Empty: any.",
+        examples=[["fr-mobile"]],
+    )
+    prefixes: tuple[E164Prefix, ...] = Field(
+        default=(), max_length=MAX_LIST, description="E.164 beginnings. Empty: any.", examples=[["+3319900"]]
+    )
+    except_prefixes: tuple[E164Prefix, ...] = Field(
+        default=(), max_length=MAX_LIST, description="E.164 beginnings that never match.", examples=[["+331990012"]]
+    )
+
+
+class CliRuleEntry(Section):
+    """One line of screening; the first that matches decides."""
+
+    id: Identifier = Field(description="Name of the rule, in the CDR of every call it judged.", examples=["no-premium"])
+    when: CliCondition = Field(default=CliCondition(), description="The conditions.", examples=[])
+    action: Literal["allow", "refuse", "withhold", "shadow-refuse"] = Field(
+        description="`allow` and stop, `refuse`, `withhold` (the call passes, the number is not shown), or "
+        "`shadow-refuse`: note what would have been refused and go on.",
+        examples=["refuse"],
+    )
+    reason: Literal["cli_refused", "cli_withheld", "cli_invalid"] = Field(
+        default="cli_refused", description="Token of the refusal.", examples=["cli_invalid"]
+    )
+
+
+class CategoryEntry(Section):
+    """A number category of the document's own, or more prefixes for a built-in one."""
+
+    id: ClassName = Field(description="Name of the category.", examples=["premium"])
+    prefixes: tuple[E164Prefix, ...] = Field(
+        min_length=1,
+        max_length=MAX_LIST,
+        description="E.164 beginnings; the longest over all categories wins.",
+        examples=[["+3389"]],
+    )
+
+
+class Numbers(Section):
+    """How numbers are read."""
+
+    country: Literal["FR"] = Field(
+        default="FR", description="Plan in which a number without country code is read.", examples=["FR"]
+    )
+    normalise: StrictBool = Field(
+        default=True,
+        description="Put numbers into E.164. Off: taken as they come, and no CLI rule is asked.",
+        examples=[False],
+    )
+    rules: Literal["fr", "off"] = Field(
+        default="fr",
+        description="Built-in CLI rules, asked after those of the document.",
+        examples=["off"],
+    )
+    bare_international: StrictBool = Field(
+        default=False,
+        description="Read 10 to 15 digits that are no French number as E.164 without its plus.",
+        examples=[True],
+    )
+    emergency: tuple[ShortNumber, ...] = Field(
+        default=EMERGENCY,
+        max_length=64,
+        description="Emergency numbers as dialled: they pass every rule and every ceiling.",
+        examples=[["15", "17", "18", "112"]],
+    )
+    emergency_prefixes: tuple[CalledPrefix, ...] = Field(
+        default=(),
+        max_length=MAX_LIST,
+        description="Beginnings of the long numbers behind which emergency centres sit, in E.164.",
+        examples=[["+33199009112"]],
+    )
+
+
+class RefusalEntry(Section):
+    """One answer of a profile; what is left out stays as in its base."""
+
+    status: Status | None = Field(default=None, description="SIP status.", examples=[480])
+    phrase: Phrase | None = Field(default=None, description="Reason phrase.", examples=["Busy Line"])
+    q850: Cause | None = Field(default=None, description="Q.850 cause.", examples=[34])
+    retry_after: StrictBool | None = Field(default=None, description="Is Retry-After sent?", examples=[True])
+
+
+class RefusalProfileEntry(Section):
+    """Answers for one kind of neighbour."""
+
+    base: Literal["carrier", "pbx"] = Field(
+        default="carrier", description="Built-in profile the answers not given here come from.", examples=["pbx"]
+    )
+    answers: dict[Reason, RefusalEntry] = Field(
+        default_factory=dict, description="Answers by refusal token.", examples=[]
+    )
+
+
+class Methods(Section):
+    """Answers to other methods outside a dialog than those the edge knows (INVITE, ACK, CANCEL, BYE, OPTIONS)."""
+
+    default: Literal["method_not_allowed", "method_forbidden"] = Field(
+        default="method_not_allowed",
+        description="Answer to any other method: 405 or 403.",
+        examples=["method_forbidden"],
+    )
+    forbidden: tuple[MethodName, ...] = Field(
+        default=(), max_length=32, description="Methods answered 403 whatever the default.", examples=[["REGISTER"]]
+    )
+
+
+class PolicyDocument(Section):
+    """The network: who calls, by which rules, to where."""
+
+    accounts: tuple[AccountEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    ingress: tuple[IngressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    egress: tuple[EgressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    routes: tuple[RouteEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    cli_rules: tuple[CliRuleEntry, ...] = Field(default=(), max_length=256)
+    categories: tuple[CategoryEntry, ...] = Field(default=(), max_length=256)
+    numbers: Numbers = Numbers()
+    refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
+    methods: Methods = Methods()

@@ -1,0 +1,358 @@
+"""`PolicySnapshot`: a policy document turned into look-ups, built once and then only read. Pure.
+
+Every attempt pins one snapshot (R9); a change of policy is a new one with the next generation. What it caches is
+bounded, since the keys come from outside.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.config.addresses import address_number, parse_source, parse_trunk_uri
+from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS
+from edge.config.ranges import expand
+from edge.config.refusals import BUILT_IN, CARRIER, Reason, RefusalProfile, RefusalRow
+from edge.config.schema import (
+    AccountEntry,
+    CategoryEntry,
+    CliRuleEntry,
+    EgressEntry,
+    IngressEntry,
+    PolicyDocument,
+    RefusalProfileEntry,
+    RouteEntry,
+)
+from limits.model import Account, AccountId, AccountStatus
+
+CACHE_LIMIT = 8_192
+"""Entries of a cache whose keys come from outside; a full one starts again empty."""
+
+
+_HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
+"""URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPolicy:
+    """What the policy says of an account; its commercial values live in the store (R9)."""
+
+    id: str
+    kind: str
+    """`human` or `automated`."""
+    refusal_profile: RefusalProfile
+    store_away: str
+    """`refuse` or `admit` (R11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngressTrunk:
+    """A neighbour that brings calls."""
+
+    id: str
+    listener: str
+    """Name of the one listener it may use; empty: any."""
+    account: AccountPolicy | None
+    ingress_class: str
+    trusted: bool
+    account_header: bytes | None
+    """Canonical (lower case) name. It is the edge's alone and never leaves by a trunk."""
+    refusal_profile: RefusalProfile
+    """For refusals before an account is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressTrunk:
+    """A neighbour that takes calls."""
+
+    id: str
+    host: str
+    """Numeric without brackets, or a name."""
+    port: int
+    uri: bytes
+    """As configured."""
+    host_port: bytes
+    """As a URI prints it; an IPv6 host in brackets."""
+    rewrite_uri: bool
+    """Does the Request-URI get this trunk's host and port?"""
+    silence_s: float
+    setup_s: float
+    failover_on: frozenset[int]
+    weight: int
+
+    def request_uri(self, uri: bytes) -> bytes:
+        """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
+        `tel:` URI becomes a SIP one (RFC 3261 §19.1.6)."""
+        scheme, _, rest = uri.partition(b":")
+        if scheme.lower() == b"tel":
+            return b"sip:%b@%b;user=phone" % (rest, self.host_port)
+        user, at, address = rest.partition(b"@")
+        if not at:
+            user, address = b"", rest
+        params = b"".join(
+            b";" + param
+            for param in address.partition(b"?")[0].split(b";")[1:]
+            if param.partition(b"=")[0].lower() not in _HOP_PARAMS
+        )
+        return b"sip:" + user + at + self.host_port + params
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which trunks may take a called number."""
+
+    id: str
+    accounts: frozenset[str]
+    """Empty: all."""
+    classes: frozenset[str]
+    """Empty: all."""
+    is_weighted: bool
+    is_barred: bool
+    trunks: tuple[EgressTrunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CliRule:
+    """One line of screening; an empty condition holds always."""
+
+    id: str
+    action: str
+    """`allow`, `refuse`, `withhold`, `shadow-refuse`."""
+    reason: Reason
+    ingress_classes: frozenset[str]
+    account_kinds: frozenset[str]
+    which: str
+    """`presented`, `network` or `either`."""
+    categories: frozenset[str]
+    prefixes: tuple[str, ...]
+    except_prefixes: tuple[str, ...]
+
+
+class PolicySnapshot:
+    """The policy in force for the attempts that pinned it."""
+
+    __slots__ = (
+        "_categories",
+        "_category_cache",
+        "_category_lengths",
+        "_commercial",
+        "_method_default",
+        "_methods_forbidden",
+        "_source_cache",
+        "_sources",
+        "accounts",
+        "bare_international",
+        "emergency",
+        "emergency_prefixes",
+        "generation",
+        "ingress",
+        "normalise",
+        "profiles",
+        "route_lengths",
+        "routes",
+        "rules",
+        "trunks",
+    )
+
+    def __init__(self, document: PolicyDocument, *, generation: int = 1) -> None:
+        self.generation = generation
+        self.profiles = _profiles(document.refusal_profiles)
+        self.accounts: Mapping[str, AccountPolicy] = _accounts(document.accounts, self.profiles)
+        self.ingress = tuple(_ingress(entry, self.accounts, self.profiles) for entry in document.ingress)
+        self.trunks = {entry.id: _egress(entry) for entry in document.egress}
+        self.routes: Mapping[str, tuple[Route, ...]] = _routes(document.routes, self.trunks)
+        """Routes by prefix of the called number, in document order."""
+        self.route_lengths = tuple(sorted({len(prefix) for prefix in self.routes}, reverse=True))
+        """The lengths of those prefixes, longest first."""
+        self.rules = _rules(document)
+        self.normalise = document.numbers.normalise
+        self.bare_international = document.numbers.bare_international
+        self.emergency = frozenset(document.numbers.emergency)
+        self.emergency_prefixes = document.numbers.emergency_prefixes
+        self._categories = _category_table(document.categories)
+        self._category_lengths = tuple(sorted({len(prefix) for prefix in self._categories}, reverse=True))
+        self._category_cache: dict[str, str] = {}
+        self._sources = _source_index(document.ingress, self.ingress)
+        self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
+        self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
+        self._method_default = Reason(document.methods.default)
+        self._commercial = document.accounts
+
+    @property
+    def default_profile(self) -> RefusalProfile:
+        """For a refusal before any trunk is known."""
+        return self.profiles[CARRIER.name]
+
+    def ingress_of(self, host: str, listener: str) -> IngressTrunk | None:
+        """The trunk this source and listener belong to: longest network first, then one bound to the listener."""
+        key = (host, listener)
+        try:
+            return self._source_cache[key]
+        except KeyError:
+            found = self._find_ingress(host, listener)
+            if len(self._source_cache) >= CACHE_LIMIT:
+                self._source_cache.clear()
+            self._source_cache[key] = found
+            return found
+
+    def category_of(self, e164: str) -> str:
+        """The category of a number in E.164, by the longest prefix."""
+        found = self._category_cache.get(e164)
+        if found is None:
+            found = FOREIGN
+            for length in self._category_lengths:
+                category = self._categories.get(e164[:length])
+                if category is not None:
+                    found = category
+                    break
+            if len(self._category_cache) >= CACHE_LIMIT:
+                self._category_cache.clear()
+            self._category_cache[e164] = found
+        return found
+
+    def outside_dialog(self, method: bytes) -> Reason:
+        """How a request outside a dialog is refused whose method the edge does not relay."""
+        return Reason.METHOD_FORBIDDEN if method in self._methods_forbidden else self._method_default
+
+    def commercial_values(self) -> Iterator[Account]:
+        """What the document says of each account, for provisioning the store."""
+        for entry in self._commercial:
+            for name in expand(entry.id):
+                yield Account(
+                    id=AccountId(name),
+                    status=AccountStatus(entry.status),
+                    caps_base=entry.caps_base,
+                    caps_lots=entry.caps_lots,
+                    caps_lot_size=entry.caps_lot_size,
+                    caps_burst=entry.caps_burst,
+                    calls_base=entry.calls_base,
+                    call_lots=entry.call_lots,
+                    call_lot_size=entry.call_lot_size,
+                )
+
+    def _find_ingress(self, host: str, listener: str) -> IngressTrunk | None:
+        number = address_number(host)
+        if number is None:
+            return None
+        version, address = number
+        for shift, networks in self._sources[version]:
+            for trunk in networks.get(address >> shift, ()):
+                if not trunk.listener or trunk.listener == listener:
+                    return trunk
+        return None
+
+
+_Sources = list[tuple[int, dict[int, list[IngressTrunk]]]]
+"""Per prefix length, longest first: bits to drop from an address, and the trunks by what is left."""
+
+
+def _source_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]) -> dict[int, _Sources]:
+    index: dict[int, dict[int, dict[int, list[IngressTrunk]]]] = {4: {}, 6: {}}
+    for entry, trunk in zip(entries, trunks, strict=True):
+        for source in entry.sources:
+            network = parse_source(source)
+            shift = network.max_prefixlen - network.prefixlen
+            networks = index[network.version].setdefault(shift, {})
+            networks.setdefault(int(network.network_address) >> shift, []).append(trunk)
+    for by_shift in index.values():
+        for networks in by_shift.values():
+            for shared in networks.values():
+                shared.sort(key=lambda trunk: trunk.listener == "")
+    return {version: sorted(by_shift.items()) for version, by_shift in index.items()}
+
+
+def _profiles(entries: Mapping[str, RefusalProfileEntry]) -> dict[str, RefusalProfile]:
+    profiles = dict(BUILT_IN)
+    for name, entry in entries.items():
+        rows = dict(BUILT_IN[entry.base].rows)
+        for reason, answer in entry.answers.items():
+            old = rows[reason]
+            rows[reason] = RefusalRow(
+                old.status if answer.status is None else answer.status,
+                old.phrase if answer.phrase is None else answer.phrase.encode("ascii"),
+                old.q850 if answer.q850 is None else answer.q850,
+                old.retry_after if answer.retry_after is None else answer.retry_after,
+            )
+        profiles[name] = RefusalProfile(name, rows)
+    return profiles
+
+
+def _accounts(entries: Sequence[AccountEntry], profiles: Mapping[str, RefusalProfile]) -> dict[str, AccountPolicy]:
+    accounts = {}
+    for entry in entries:
+        profile = profiles[entry.refusal_profile]
+        for name in expand(entry.id):
+            accounts[name] = AccountPolicy(name, entry.kind, profile, entry.store_away)
+    return accounts
+
+
+def _ingress(
+    entry: IngressEntry, accounts: Mapping[str, AccountPolicy], profiles: Mapping[str, RefusalProfile]
+) -> IngressTrunk:
+    return IngressTrunk(
+        id=entry.id,
+        listener=entry.listener,
+        account=None if entry.account is None else accounts[entry.account],
+        ingress_class=entry.ingress_class,
+        trusted=entry.trusted,
+        account_header=None if entry.account_header is None else entry.account_header.lower().encode(),
+        refusal_profile=profiles[entry.refusal_profile],
+    )
+
+
+def _egress(entry: EgressEntry) -> EgressTrunk:
+    host, port = parse_trunk_uri(entry.uri)
+    return EgressTrunk(
+        id=entry.id,
+        host=host,
+        port=port,
+        uri=entry.uri.encode(),
+        host_port=f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode(),
+        rewrite_uri=entry.request_uri == "trunk",
+        silence_s=entry.silence_s,
+        setup_s=entry.setup_s,
+        failover_on=frozenset(entry.failover_on),
+        weight=entry.weight,
+    )
+
+
+def _routes(entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk]) -> dict[str, tuple[Route, ...]]:
+    routes: dict[str, tuple[Route, ...]] = {}
+    for entry in entries:
+        route = Route(
+            id=entry.id,
+            accounts=frozenset(entry.accounts),
+            classes=frozenset(entry.classes),
+            is_weighted=entry.mode == "weighted",
+            is_barred=entry.mode == "barred",
+            trunks=tuple(trunks[name] for name in entry.trunks),
+        )
+        for prefix in dict.fromkeys(entry.prefixes):
+            routes[prefix] = (*routes.get(prefix, ()), route)
+    return routes
+
+
+def _rules(document: PolicyDocument) -> tuple[CliRule, ...]:
+    if not document.numbers.normalise:
+        return ()
+    built_in = [CliRuleEntry.model_validate(rule) for rule in RULESETS[document.numbers.rules]]
+    return tuple(
+        CliRule(
+            id=entry.id,
+            action=entry.action,
+            reason=Reason(entry.reason),
+            ingress_classes=frozenset(entry.when.ingress_class),
+            account_kinds=frozenset(entry.when.account_kind),
+            which=entry.when.which,
+            categories=frozenset(entry.when.categories),
+            prefixes=entry.when.prefixes,
+            except_prefixes=entry.when.except_prefixes,
+        )
+        for entry in [*document.cli_rules, *built_in]
+    )
+
+
+def _category_table(entries: Sequence[CategoryEntry]) -> dict[str, str]:
+    table = {"+" + prefix: name for name, prefixes in CATEGORIES.items() for prefix in prefixes}
+    for entry in entries:
+        for prefix in entry.prefixes:
+            table[prefix] = entry.id
+    return table

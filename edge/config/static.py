@@ -1,0 +1,105 @@
+"""`StaticConfig`: the settings of one process, each a TOML key, an environment variable and a command line option.
+
+Pure; imports pydantic and this room. Descriptions are the operator's reference (`docs/parameters.md`).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
+
+from edge.config.addresses import Listen, parse_host_port, parse_listen
+from edge.config.fields import NODE_NAME, Section
+
+
+def _metrics(text: str) -> str:
+    if text not in ("", "none"):
+        parse_host_port(text)
+    return "" if text == "none" else text
+
+
+def _listen(value: object) -> Listen:
+    if isinstance(value, str):
+        return parse_listen(value)
+    if isinstance(value, Listen):
+        return value
+    raise ValueError("expected a text")
+
+
+def _redis(text: str) -> str:
+    if text != "embedded" and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected `embedded` or a URL: redis://HOST:PORT/DB, rediss://…, unix:///PATH")
+    return text
+
+
+class StaticConfig(Section):
+    """Settings of one process, read at its start."""
+
+    policy: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
+        description="Path of the policy document.", examples=["/etc/trunkgate/policy.toml"]
+    )
+    listen: tuple[Annotated[Listen, PlainValidator(_listen)], ...] = Field(
+        default=(parse_listen("udp:127.0.0.1:5060"),),
+        min_length=1,
+        max_length=32,
+        description="Addresses to listen on: `udp:HOST:PORT`, an IPv6 HOST in brackets. `/advertise=HOST:PORT` "
+        "after it is what Via and Record-Route say, for an edge behind address translation.",
+        examples=[["udp:0.0.0.0:5060/advertise=edge.example:5060", "udp:[::1]:5060"]],
+    )
+    redis: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_redis)] = Field(
+        default="embedded",
+        description="Store of accounts and leases: `embedded` (a private server beside this process) or a URL: "
+        "`redis://`, `rediss://`, `unix://`.",
+        examples=["redis://redis.example:6379/0"],
+    )
+    state: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
+        default="state",
+        description="Directory for the CDR files and the embedded store.",
+        examples=["/var/lib/trunkgate"],
+    )
+    node: Annotated[str, StringConstraints(pattern=NODE_NAME)] = Field(
+        default="",
+        description="Name of this node in leases and CDRs; no two nodes on one store may share it. "
+        "Empty: the host name.",
+        examples=["edge1"],
+    )
+    log: Literal["console", "json"] = Field(
+        default="console", description="Form of the log lines: for a reader or for a collector.", examples=["json"]
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least important level that is written.", examples=["warning"]
+    )
+    metrics: Annotated[str, StringConstraints(max_length=300), AfterValidator(_metrics)] = Field(
+        default="",
+        description="`HOST:PORT` of the Prometheus page; `none` or empty: no page.",
+        examples=["127.0.0.1:9464"],
+    )
+    lease_s: Annotated[float, Field(ge=3, le=3600)] = Field(
+        default=30.0,
+        description="Seconds after which the calls of a dead node stop counting.",
+        examples=[30],
+    )
+    renew_s: Annotated[float, Field(ge=1, le=1200)] = Field(
+        default=10.0,
+        description="Seconds between two renewals of a running call's lease; at most a third of `lease_s`.",
+        examples=[10],
+    )
+    decision_deadline_ms: Annotated[int, Field(ge=1, le=5000)] = Field(
+        default=50,
+        description="Milliseconds the store has to decide on an attempt; then the account's `store_away` rules.",
+        examples=[50],
+    )
+    max_calls: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=50_000,
+        description="Attempts and calls this process holds at most; beyond it 503 `overloaded`.",
+        examples=[20_000],
+    )
+    max_duration_s: Annotated[float, Field(ge=1, le=604_800)] = Field(
+        default=14_400.0,
+        description="Seconds after which the edge ends a call by itself, so that nobody keeps a slot for ever.",
+        examples=[7200],
+    )
+    drain_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=30.0,
+        description="Seconds a stop waits for running calls to end before it leaves them.",
+        examples=[600],
+    )

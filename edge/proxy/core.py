@@ -1,0 +1,371 @@
+"""The proxy core: inputs and the time in, actions out. Pure; RFC 3261 §16 with the call kept beside it.
+
+The rim calls one of the input methods, then empties `outbox`, and calls `handle_timer` when `next_timer` is due.
+Inputs: `received`, `transport_failed`, `resolved`, `limiter_answered`, `policy_changed`, `drain`, `hang_up_all`.
+"""
+
+from collections.abc import Callable
+
+from edge.config.snapshot import PolicySnapshot
+from edge.policy import verdicts
+from edge.policy.verdicts import Reason
+from edge.proxy.actions import Outbox
+from edge.proxy.attempts import Attempts
+from edge.proxy.calls import Call, CallTracker
+from edge.proxy.destinations import Destinations
+from edge.proxy.facts import Counters, Fact
+from edge.proxy.forwarding import Preprocessed, is_looped, preprocess, reply_flow, stamp_top_via
+from edge.proxy.identifiers import Identifiers, loop_part
+from edge.proxy.indialog import InDialog
+from edge.proxy.listeners import Listeners
+from edge.proxy.node import Node, Settings
+from edge.proxy.responses import Branch, ResponseContext
+from edge.proxy.teardown import Ending, Teardown
+from edge.sip import compose, validation
+from edge.sip.errors import FieldError, ParseError
+from edge.sip.flow import Flow
+from edge.sip.message import Request, Response, parse
+from edge.sip.timers import TimerWheel
+from edge.sip.transaction.layer import Transaction, TransactionLayer
+from edge.sip.uri import parse_uri
+from limits.model import Admit, Admitted, Denied, Outcome, Renewed, Unavailable, Verb
+
+METHODS = (b"INVITE", b"ACK", b"CANCEL", b"BYE", b"OPTIONS", b"PRACK", b"UPDATE", b"INFO", b"REFER", b"MESSAGE", b"NOTIFY", b"SUBSCRIBE")
+"""What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
+_CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
+_ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
+
+
+class ProxyCore:
+    """Everything the edge decides, without a socket, a clock or a store."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        listeners: Listeners,
+        identifiers: Identifiers,
+        snapshot: PolicySnapshot,
+        draw: Callable[[], float],
+        now: float,
+    ) -> None:
+        timers = TimerWheel(now)
+        node = Node(
+            settings=settings,
+            listeners=listeners,
+            identifiers=identifiers,
+            snapshot=snapshot,
+            draw=draw,
+            timers=timers,
+        )
+        self._node = node
+        self._timers = timers
+        node.layer = self._layer = TransactionLayer(
+            self, node.outbox.sends, timers, settings.durations, reliable=lambda flow: False
+        )
+        self._destinations = Destinations(node)
+        self._teardown = Teardown(node, self._destinations)
+        self.calls = CallTracker(node, self._teardown.hang_up)
+        self._teardown.calls = self.calls
+        self._attempts = Attempts(node, self.calls, self._destinations, self._teardown)
+        self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown)
+
+    # -- what the rim reads ----------------------------------------------------------------------------------------
+
+    @property
+    def outbox(self) -> Outbox:
+        """Actions not yet done."""
+        return self._node.outbox
+
+    @property
+    def counters(self) -> Counters:
+        """Plain integers for the metrics page."""
+        return self._node.counters
+
+    @property
+    def transactions(self) -> int:
+        """Live transactions, both kinds."""
+        return len(self._layer)
+
+    @property
+    def leases(self) -> int:
+        """Calls of this node that hold a lease."""
+        return self._node.counters.leases_live
+
+    @property
+    def timers(self) -> int:
+        """Entries in the timer wheel."""
+        return len(self._timers)
+
+    @property
+    def absorbed(self) -> int:
+        """Inputs without a row in the state they met."""
+        return self._layer.absorbed + self.calls.absorbed
+
+    # -- inputs ----------------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes, flow: Flow, now: float) -> None:
+        """A datagram. Never raises: what cannot be read is answered 400 or counted and dropped."""
+        counters = self._node.counters
+        counters.datagrams_in += 1
+        try:
+            message = parse(data)
+        except ParseError as error:
+            self._malformed(error, flow)
+            return
+        try:
+            self._layer.receive(message, flow, now)
+        except FieldError as error:
+            # What the transaction layer needs for matching cannot be read: there is no transaction to answer through.
+            self._unreadable(message, error, flow)
+
+    def transport_failed(self, txn: Transaction, now: float) -> None:
+        """The socket refused a message of this transaction (§16.9, §17)."""
+        self._node.counters.transport_errors += 1
+        self._layer.transport_failed(txn, now)
+
+    def resolved(self, ticket: int, addresses: tuple[str, ...], now: float) -> None:
+        """Addresses of a host name, numeric; none where it has none."""
+        self._destinations.resolved(ticket, addresses, now)
+
+    def limiter_answered(self, verb: Verb, outcome: Outcome, now: float) -> None:
+        """The answer to a verb from the outbox."""
+        if isinstance(verb, Admit):
+            if isinstance(outcome, Admitted | Denied | Unavailable):
+                self._attempts.decided(verb, outcome, now)
+        elif isinstance(outcome, Renewed):
+            for uid in outcome.reasserted:
+                self._tell("lease.reasserted", call_uid=uid)
+            for uid in outcome.ended:
+                self._tell("lease.ended_elsewhere", call_uid=uid)
+
+    def policy_changed(self, snapshot: PolicySnapshot) -> None:
+        """New attempts pin this snapshot; calls in progress keep theirs."""
+        self._node.snapshot = snapshot
+
+    def drain(self) -> None:
+        """Take no new attempts; OPTIONS says 503 from now on."""
+        self._node.draining = True
+
+    def refuse_attempts(self, refuse: bool) -> None:
+        """The rim cannot carry more (the disk refuses CDRs): new attempts get 503 `overloaded` until it can again."""
+        self._node.is_overloaded = refuse
+
+    def hang_up_all(self, cause: str, now: float) -> None:
+        """End every call this node holds."""
+        for call in self.calls.live():
+            self._teardown.hang_up(call, cause, now)
+
+    def hang_up(self, call: Call, cause: str, now: float) -> None:
+        """End one call."""
+        self._teardown.hang_up(call, cause, now)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` wants to be called."""
+        return self._timers.next_timer()
+
+    def handle_timer(self, now: float) -> None:
+        """Fire what is due; renewals of one account travel together."""
+        self._timers.expire(now)
+        self.calls.collect_renewals()
+
+    # -- the transaction layer's user ------------------------------------------------------------------------------
+
+    def on_request(self, txn: Transaction, request: Request, now: float) -> None:
+        """A new request: §16.3 to §16.6."""
+        self._node.counters.requests_in += 1
+        txn.reply_to = reply_flow(request, txn.flow)
+        stamp_top_via(request, txn.flow)
+        try:
+            self._take(txn, request, now)
+        except FieldError as error:
+            self._refuse(txn, request, 400, b"Bad Request", str(error), now)
+
+    def _take(self, txn: Transaction, request: Request, now: float) -> None:
+        node = self._node
+        if request.method == b"CANCEL":
+            self._cancel(txn, request, now)
+            return
+        fault = validation.check(request)
+        is_options = request.method == b"OPTIONS"
+        if fault is not None and not (fault.status == 483 and is_options):
+            self._refuse(txn, request, fault.status, fault.phrase, fault.reason, now, fault.headers)
+            return
+        if is_looped(request, node.listeners):
+            self._refuse(txn, request, 482, b"Loop Detected", Reason.LOOP, now)
+            return
+        loop = loop_part(request, request.uri, tuple(request.list_values(b"route")))
+        pre = preprocess(request, node.listeners)
+        if request.to().tag is not None:
+            if fault is not None:
+                self._refuse(txn, request, fault.status, fault.phrase, fault.reason, now, fault.headers)
+                return
+            self._in_dialog.relay(txn, request, pre, loop, now)
+        elif request.method == b"INVITE":
+            self._attempts.arrive(txn, request, pre, loop, now)
+        else:
+            self._outside(txn, request, pre, now)
+
+    def on_ack(self, request: Request, flow: Flow, now: float) -> None:
+        """An ACK to a 2xx, or one that belongs to nothing: §16.6 without a transaction; never answered (§17.1.1.3)."""
+        node = self._node
+        node.counters.requests_in += 1
+        if validation.check(request) is not None or is_looped(request, node.listeners):
+            self._drop("ack_invalid")
+            return
+        loop = loop_part(request, request.uri, tuple(request.list_values(b"route")))
+        try:
+            pre = preprocess(request, node.listeners)
+            if request.to().tag is None:
+                self._drop("ack_unmatched")
+                return
+            stamp_top_via(request, flow)
+            self._in_dialog.relay_ack(request, pre, loop, flow, now)
+        except FieldError:
+            self._drop("ack_invalid")
+
+    def on_response(self, txn: Transaction, response: Response, now: float) -> None:
+        """A response of a client transaction goes to whoever started it."""
+        self._node.counters.responses_in += 1
+        user = txn.user
+        if not isinstance(user, Branch | Ending):
+            return
+        try:
+            user.on_response(response, now)
+        except FieldError as error:
+            self._count_malformed(str(error), txn.flow)
+            if response.status >= 200:
+                user.on_transport_error(now)  # an answer nobody can read is no answer
+
+    def on_stray_response(self, response: Response, flow: Flow, now: float) -> None:
+        """Not forwarded (RFC 6026 §8.9 in §16.7), only counted."""
+        self._node.counters.stray_responses += 1
+
+    def on_timeout(self, txn: Transaction, now: float) -> None:
+        """B or F of a client transaction; H of a server one needs nothing more."""
+        user = txn.user
+        if isinstance(user, Branch | Ending):
+            user.on_timeout(now)
+
+    def on_transport_error(self, txn: Transaction, now: float) -> None:
+        """A request could not be sent."""
+        user = txn.user
+        if isinstance(user, Branch | Ending):
+            user.on_transport_error(now)
+
+    def on_gone(self, txn: Transaction) -> None:
+        """The transaction is over; nobody may keep it."""
+        user = txn.user
+        if isinstance(user, Branch):
+            user.on_gone()
+
+    # -- requests that are answered here ---------------------------------------------------------------------------
+
+    def _cancel(self, txn: Transaction, request: Request, now: float) -> None:
+        """§9.2, §16.10: 200 where it names an INVITE of ours, else 481; a CANCEL is never forwarded as it came."""
+        node = self._node
+        invite = self._layer.matching_invite(request)
+        context = None if invite is None else invite.user
+        tag = node.identifiers.tag()
+        if invite is None:
+            node.counters.cancels_unmatched += 1
+            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=tag)
+            self._layer.respond(txn, 481, data, now)
+            return
+        self._layer.respond(txn, 200, compose.response(request, 200, b"OK", to_tag=tag), now)
+        if isinstance(context, ResponseContext) and not context.concluded and not context.cancelled:
+            context.cancelled = True
+            context.user.cancelled(context, now)
+
+    def _outside(self, txn: Transaction, request: Request, pre: Preprocessed, now: float) -> None:
+        """Outside a dialog the edge takes INVITE and answers OPTIONS; the rest is refused as policy says."""
+        node = self._node
+        try:
+            is_ours = node.listeners.is_our_uri(parse_uri(request.uri)) or bool(pre.tokens)
+        except FieldError:
+            is_ours = False
+        if request.method == b"OPTIONS" and is_ours and request.value(b"route") is None:
+            node.counters.options += 1
+            if node.draining:
+                self._reply(txn, request, Reason.DRAINING, now)
+            else:
+                data = compose.response(request, 200, b"OK", to_tag=node.identifiers.tag(), headers=_CAPABILITIES)
+                self._layer.respond(txn, 200, data, now)
+            return
+        reason = node.snapshot.outside_dialog(request.method)
+        self._reply(txn, request, reason, now)
+
+    def _reply(self, txn: Transaction, request: Request, reason: Reason, now: float) -> None:
+        """A refusal by the default profile, of something that is no call attempt."""
+        node = self._node
+        answer = verdicts.answer(reason, node.snapshot.default_profile, jitter=node.draw())
+        headers = answer.headers + (_ALLOW_OUTSIDE if answer.status == 405 else ())
+        refused = node.counters.refused
+        refused[reason] = refused.get(reason, 0) + 1
+        data = compose.response(request, answer.status, answer.phrase, to_tag=node.identifiers.tag(), headers=headers)
+        self._layer.respond(txn, answer.status, data, now)
+
+    def _refuse(
+        self,
+        txn: Transaction,
+        request: Request,
+        status: int,
+        phrase: bytes,
+        reason: str,
+        now: float,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        """A request that §16.3 does not let in."""
+        data = compose.response(request, status, phrase, to_tag=self._node.identifiers.tag(), headers=headers)
+        self._layer.respond(txn, status, data, now)
+        if status == 400:
+            self._count_malformed(reason, txn.flow)
+        if request.method == b"INVITE":
+            try:
+                if request.to().tag is None:
+                    self._attempts.refuse_unjudged(txn, request, "bad_request" if status == 400 else reason, status, now)
+            except FieldError:
+                return  # not even From or To can be read: the malformed counter is all there is to tell
+
+    # -- what cannot be read ---------------------------------------------------------------------------------------
+
+    def _malformed(self, error: ParseError, flow: Flow) -> None:
+        if error.status_hint == 0:
+            if error.reason != "keep-alive":
+                self._count_malformed(error.reason, flow)
+            return
+        self._count_malformed(error.reason, flow)
+        salvage = error.salvage
+        if salvage is None:
+            return
+        phrase = {505: b"Version Not Supported", 413: b"Request Entity Too Large"}.get(error.status_hint, b"Bad Request")
+        self._answer_statelessly(salvage, error.status_hint, phrase, flow)
+
+    def _unreadable(self, message: Request | Response, error: FieldError, flow: Flow) -> None:
+        self._count_malformed(str(error), flow)
+        if isinstance(message, Request) and message.method != b"ACK":
+            self._answer_statelessly(message, 400, b"Bad Request", flow)
+
+    def _answer_statelessly(self, message: Request, status: int, phrase: bytes, flow: Flow) -> None:
+        """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
+        try:
+            reply_to = reply_flow(message, flow)
+            stamp_top_via(message, flow)
+            data = compose.response(message, status, phrase, to_tag=self._node.identifiers.tag())
+        except FieldError:
+            self._drop("unanswerable")
+            return
+        self._node.outbox.sends.append((data, reply_to, None))
+
+    def _count_malformed(self, reason: str, flow: Flow) -> None:
+        malformed = self._node.counters.malformed
+        key = reason if reason in malformed or len(malformed) < 64 else "other"
+        malformed[key] = malformed.get(key, 0) + 1
+        self._tell("message.malformed", fault=reason, source="%s:%d" % flow.address)
+
+    def _drop(self, reason: str) -> None:
+        drops = self._node.counters.drops
+        drops[reason] = drops.get(reason, 0) + 1
+
+    def _tell(self, name: str, **fields: str | int | float) -> None:
+        self._node.outbox.facts.append(Fact(name, fields))

@@ -1,0 +1,94 @@
+"""What is worth telling. The core emits facts; log, metrics and CDR consume them (nothing here reads them).
+
+Pure. Instants are monotonic seconds of the core's clock; the rim turns them into wall time.
+"""
+
+from typing import NamedTuple
+
+
+class Fact(NamedTuple):
+    """Something rare that happened, told once: name first (`call.lost`), then fields from the glossary."""
+
+    name: str
+    fields: dict[str, str | int | float]
+
+
+class CallFacts:
+    """All that is known of one call attempt: filled as it goes, handed out once when it has ended."""
+
+    __slots__ = (
+        "account", "answered_at", "called", "called_original", "call_id", "candidates", "ceiling", "cli_network",
+        "cli_original", "cli_presented", "decided_at", "degraded", "egress_trunk", "emergency", "from_tag", "in_use",
+        "ingress_class", "ingress_trunk", "limit", "policy_generation", "q850", "reason", "received_at",
+        "release_side", "released_at", "ringing_at", "rule", "sent_at", "source", "status", "to_tag", "uid", "withheld",
+    )
+
+    def __init__(self, uid: str, received_at: float) -> None:
+        self.uid = uid
+        self.received_at = received_at
+        self.decided_at: float | None = None
+        self.sent_at: float | None = None
+        self.ringing_at: float | None = None
+        self.answered_at: float | None = None
+        self.released_at: float | None = None
+        self.call_id = ""
+        self.from_tag = ""
+        self.to_tag = ""
+        self.source = ""
+        self.account = ""
+        self.ingress_trunk = ""
+        self.ingress_class = ""
+        self.egress_trunk = ""
+        self.candidates: list[tuple[str, int]] = []
+        """Each egress trunk tried with its final status (408 for silence, 503 for a transport failure)."""
+        self.cli_original = ""
+        """User part of From as it came."""
+        self.cli_presented = ""
+        self.cli_network = ""
+        self.called_original = ""
+        self.called = ""
+        self.withheld = False
+        self.emergency = False
+        self.status = 0
+        """Final SIP status sent to the caller; 0 where none could be sent."""
+        self.reason = ""
+        """Refusal token, or how the call ended: `answered`, `cancelled`, `busy` ... (policy.verdicts.Reason, proxy.calls)."""
+        self.rule = ""
+        """The CLI rule that judged, where one did."""
+        self.q850 = 0
+        self.release_side = ""
+        """`ingress`, `egress` or `edge`."""
+        self.limit = ""
+        self.ceiling = 0
+        self.in_use = 0
+        self.degraded = False
+        self.policy_generation = 0
+
+
+class Counters:
+    """Plain integers the core counts on the hot path; the metrics page reads them when it is asked."""
+
+    __slots__ = (
+        "attempts", "calls_live", "cancels_unmatched", "datagrams_in", "datagrams_out", "drops", "escaped", "indialog_unknown", "leases_live", "malformed",
+        "options", "oversize_sent", "refused", "requests_in", "responses_in", "stray_responses", "transport_errors",
+    )
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.calls_live = 0
+        self.cancels_unmatched = 0
+        self.datagrams_in = 0
+        self.datagrams_out = 0
+        self.drops: dict[str, int] = {}
+        self.escaped = 0
+        """Exceptions that came out of the core: each is a fault of ours. Must read 0."""
+        self.indialog_unknown = 0
+        self.leases_live = 0
+        self.malformed: dict[str, int] = {}
+        self.options = 0
+        self.oversize_sent = 0
+        self.refused: dict[str, int] = {}
+        self.requests_in = 0
+        self.responses_in = 0
+        self.stray_responses = 0
+        self.transport_errors = 0

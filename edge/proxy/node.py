@@ -1,0 +1,62 @@
+"""What every room of the proxy holds in common. Pure: collaborators and settings, no behaviour.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.config.snapshot import PolicySnapshot
+from edge.proxy.actions import Outbox
+from edge.proxy.facts import Counters
+from edge.proxy.identifiers import Identifiers
+from edge.proxy.listeners import Listeners
+from edge.sip.timers import Durations, TimerWheel
+from edge.sip.transaction.layer import TransactionLayer
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Numbers of this process that the core needs."""
+
+    node: str
+    """Name of this node: in leases and CDRs."""
+    lease_ms: int = 30_000
+    renew_s: float = 10.0
+    """Leases of running calls are renewed this often; at most a third of the lease."""
+    max_duration_s: float = 14_400.0
+    """A call longer than this is ended by the edge (R4): nobody may keep a slot for ever."""
+    max_calls: int = 50_000
+    """Attempts and calls held by this process; beyond it new attempts get 503 `overloaded`."""
+    durations: Durations = Durations()
+
+
+class Node:
+    """One proxy core's shared objects."""
+
+    __slots__ = (
+        "counters", "draining", "draw", "identifiers", "is_overloaded", "layer", "listeners", "outbox", "settings", "snapshot", "timers",
+    )
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        listeners: Listeners,
+        identifiers: Identifiers,
+        snapshot: PolicySnapshot,
+        draw: Callable[[], float],
+        timers: TimerWheel,
+    ) -> None:
+        self.settings = settings
+        self.listeners = listeners
+        self.identifiers = identifiers
+        self.snapshot = snapshot
+        """The policy new attempts are pinned to."""
+        self.draw = draw
+        """A number in [0, 1): weights and jitter."""
+        self.timers = timers
+        self.outbox = Outbox()
+        self.counters = Counters()
+        self.draining = False
+        self.is_overloaded = False
+        self.layer: TransactionLayer
+        """Set by the core, which is the layer's user."""

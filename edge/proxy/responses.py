@@ -1,0 +1,284 @@
+"""Response processing: RFC 3261 §16.7 (response context, best response), §16.8 (Timer C), §16.9, §16.10. Pure.
+
+A context belongs to one server transaction; each branch is one client transaction. Branches are tried one after
+another (serial forking), but a late 2xx of an earlier branch is still relayed: the answer always wins.
+"""
+
+from typing import Protocol
+
+from edge.config.snapshot import EgressTrunk
+from edge.proxy.node import Node
+from edge.sip import compose
+from edge.sip.flow import Flow
+from edge.sip.message import Request, Response, parse
+from edge.sip.transaction.layer import Transaction
+
+TICK_S = 10.0
+"""A branch looks at its deadlines at least this often. Long timers are chains of short ones, so that no wheel entry
+keeps a finished branch for the 180 s of Timer C."""
+
+_FIRST_CHOICES = frozenset((401, 407, 415, 420, 484))
+"""§16.7 item 6: within a class, responses that tell the client how to try again come first."""
+
+
+class ContextUser(Protocol):
+    """Who wants to know how a forwarded request fares."""
+
+    def provisional(self, context: "ResponseContext", branch: "Branch", response: Response, now: float) -> None:
+        """101-199 came and is about to be relayed."""
+
+    def succeeded(self, context: "ResponseContext", branch: "Branch", response: Response, now: float) -> None:
+        """2xx came (again). The user relays it, or ends the dialog it made where the caller has been told otherwise."""
+
+    def try_next(self, context: "ResponseContext", branch: "Branch", status: int, now: float) -> bool:
+        """This branch failed; True where another one was started in its place."""
+
+    def concluded(self, context: "ResponseContext", status: int, best: Response | None, now: float) -> None:
+        """No branch is left and none answered. The user sends the final response (`ResponseContext.relay` or its own)."""
+
+    def cancelled(self, context: "ResponseContext", now: float) -> None:
+        """CANCEL came for the request (§9.2) and has had its 200."""
+
+
+class ResponseContext:
+    """§16.7: the state between one server transaction and its branches."""
+
+    __slots__ = ("answered", "best", "branches", "cancelled", "concluded", "expired", "is_invite", "node", "server", "user")
+
+    def __init__(self, node: Node, server: Transaction, user: ContextUser) -> None:
+        self.node = node
+        self.server = server
+        self.user = user
+        self.is_invite = server.method == b"INVITE"
+        self.branches: list[Branch] = []
+        self.best: Response | None = None
+        self.cancelled = False
+        """The caller sent CANCEL, or Timer C did it for us: nothing new is tried."""
+        self.expired = False
+        """It was Timer C."""
+        self.concluded = False
+        """A final response has gone up."""
+        self.answered = False
+        """It was a 2xx: every further one is relayed too."""
+
+    def start(self, request: Request, flow: Flow, now: float, *, trunk: EgressTrunk | None = None) -> "Branch":
+        """Forward this copy; §16.6 items 10 and 11."""
+        branch = Branch(self, trunk, now)
+        self.branches.append(branch)
+        branch.client = self.node.layer.start(request, flow, now, user=branch)
+        if self.is_invite:
+            branch.watch(now)
+        return branch
+
+    def relay(self, response: Response, now: float) -> None:
+        """Send a response of a branch up: our Via off, the rest as it came (§16.7 items 3 and 9)."""
+        response.pop_first(b"via")
+        if response.value(b"via") is None:
+            return  # it was for us alone: §16.7 item 3
+        self.node.layer.respond(self.server, response.status, response.render(), now)
+        if response.status >= 200:
+            self.concluded = True
+
+    def answer(
+        self,
+        status: int,
+        phrase: bytes,
+        now: float,
+        *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        """Send a final response of our own up."""
+        if self.concluded:
+            return
+        self.concluded = True
+        node = self.node
+        data = compose.response(
+            self.server.request, status, phrase, to_tag=node.identifiers.tag(), headers=headers
+        )
+        node.layer.respond(self.server, status, data, now)
+
+    def cancel(self, now: float, *, reason: bytes | None = None, but: "Branch | None" = None) -> None:
+        """§16.10, and §16.7 item 10 after a 2xx: end every branch that is still open, except `but`."""
+        for branch in self.branches:
+            if branch is not but:
+                branch.cancel(now, reason)
+
+    @property
+    def is_open(self) -> bool:
+        """Is a branch still waiting for its final response?"""
+        return any(branch.is_open for branch in self.branches)
+
+    def branch_failed(self, branch: "Branch", status: int, response: Response | None, now: float) -> None:
+        """A final non-2xx of one branch: another candidate, patience, or the best response (§16.7 items 5 and 6)."""
+        if self.concluded or (branch.given_up and response is not None):
+            return  # a branch we had given up counts no more: its failure was told when we did
+        if response is not None and (self.best is None or _is_better(response, self.best)):
+            self.best = response
+        if not self.cancelled and self.user.try_next(self, branch, status, now):
+            return
+        if any(other.is_open and not other.given_up for other in self.branches):
+            return
+        self.user.concluded(self, status, self.best, now)
+
+
+class Branch:
+    """One client transaction of a context, with the deadlines that are the proxy's own (Timer C, silence)."""
+
+    __slots__ = (
+        "cancel_reason", "cancel_sent", "cancel_wanted", "client", "context", "given_up", "is_local", "is_open",
+        "provisional", "silence_at", "status", "timer_c_at", "timer_c_s", "trunk",
+    )
+
+    def __init__(self, context: ResponseContext, trunk: EgressTrunk | None, now: float) -> None:
+        self.context = context
+        self.trunk = trunk
+        self.client: Transaction | None = None
+        self.is_open = True
+        self.is_local = False
+        """Its failure is our own verdict (silence, time-out, transport), not a response."""
+        self.given_up = False
+        """We went on to another candidate; only a 2xx of this branch still counts."""
+        self.provisional = False
+        self.status = 0
+        self.cancel_wanted = False
+        self.cancel_sent = False
+        self.cancel_reason: bytes | None = None
+        self.cancel_deadline = 0.0
+        self.timer_c_s = context.node.settings.durations.timer_c if trunk is None else trunk.setup_s
+        self.timer_c_at = now + self.timer_c_s
+        self.silence_at = None if trunk is None else now + trunk.silence_s
+
+    # -- what the client transaction tells -------------------------------------------------------------------------
+
+    def on_response(self, response: Response, now: float) -> None:
+        """§16.7, in the order of its items. Raises FieldError before anything has changed."""
+        response.to()
+        context = self.context
+        status = response.status
+        if status < 200:
+            self.provisional = True
+            if self.cancel_wanted:
+                self._send_cancel(now)
+            if status > 100:
+                self.timer_c_at = now + self.timer_c_s  # item 2
+                if not context.concluded and not self.given_up:
+                    context.user.provisional(context, self, response, now)
+                    context.relay(response, now)
+            return
+        self.is_open = False
+        self.status = status
+        if status < 300:
+            if context.is_invite:
+                context.cancel(now, but=self)  # item 10
+            context.user.succeeded(context, self, response, now)
+            return
+        if status >= 600:
+            context.cancel(now, but=self)  # item 5: a 6xx speaks for every branch
+        context.branch_failed(self, status, response, now)
+
+    def on_timeout(self, now: float) -> None:
+        """Timer B or F: as if a 408 had come (§16.7 item 1, §16.8)."""
+        self._end(487 if self.context.cancelled else 408, now)
+
+    def on_transport_error(self, now: float) -> None:
+        """§16.9: as if a 503 had come."""
+        self._end(503, now)
+
+    def on_gone(self) -> None:
+        """The client transaction is no more."""
+        self.client = None
+
+    # -- deadlines of our own --------------------------------------------------------------------------------------
+
+    def watch(self, now: float) -> None:
+        """Look at the deadlines again in time."""
+        at = min(now + TICK_S, self.timer_c_at)
+        if self.silence_at is not None:
+            at = min(at, self.silence_at)
+        self.context.node.timers.schedule(at, self, "C")
+
+    def fire(self, letter: str, now: float) -> None:
+        """`C`: a look at the deadlines. `X`: the CANCEL was not followed by a final response."""
+        if not self.is_open:
+            return
+        if letter == "X":
+            # §9.1: 64*T1 after the CANCEL the transaction is considered cancelled and is destroyed.
+            client = self.client
+            self._end(487, now)
+            if client is not None:
+                self.context.node.layer.abandon(client)
+            return
+        if self.silence_at is not None and now >= self.silence_at:
+            self.silence_at = None
+            if not self.provisional:
+                self._give_up(now)
+        if now >= self.timer_c_at and not self.given_up:
+            self.timer_c_at = now + self.timer_c_s
+            self._timer_c(now)
+        if self.is_open and not self.given_up:
+            self.watch(now)
+
+    def _timer_c(self, now: float) -> None:
+        """§16.8: CANCEL where a provisional came, else as if a 408 had come."""
+        if self.provisional:
+            self.context.expired = True
+            self.context.cancelled = True
+            self.cancel(now, b'SIP;cause=408;text="Timer C"')
+        else:
+            self._end(408, now)
+
+    def _give_up(self, now: float) -> None:
+        """Silence counts as a 408, but we keep listening: what rings late is cancelled, what answers late is ended."""
+        self.given_up = True
+        self.is_local = True
+        self.cancel_wanted = True
+        self.context.branch_failed(self, 487 if self.context.cancelled else 408, None, now)
+
+    # -- ends ------------------------------------------------------------------------------------------------------
+
+    def cancel(self, now: float, reason: bytes | None) -> None:
+        """§9.1: at once where a provisional has come, else as soon as one does."""
+        if not self.is_open or not self.context.is_invite or self.cancel_wanted:
+            return
+        self.cancel_wanted = True
+        self.cancel_reason = reason
+        if self.provisional:
+            self._send_cancel(now)
+
+    def _send_cancel(self, now: float) -> None:
+        client = self.client
+        if self.cancel_sent or client is None or client.request is None:
+            return
+        self.cancel_sent = True
+        node = self.context.node
+        cancel = compose.cancel(client.request, reason=self.cancel_reason)
+        node.layer.start(_as_request(cancel), client.flow, now, user=None)
+        node.timers.schedule(now + 64 * node.settings.durations.t1, self, "X")
+
+    def _end(self, status: int, now: float) -> None:
+        if not self.is_open:
+            return
+        self.is_open = False
+        self.is_local = True
+        self.status = status
+        if not self.given_up:
+            self.context.branch_failed(self, status, None, now)
+
+
+def _as_request(data: bytes) -> Request:
+    """A message born here, as the transaction layer wants it."""
+    message = parse(data)
+    if not isinstance(message, Request):
+        raise TypeError("a CANCEL is a request")
+    return message
+
+
+def _rank(response: Response) -> tuple[int, int, int]:
+    """Lower is better: 6xx first, then the lowest class, and in it what can be mended by the client (item 6)."""
+    status = response.status
+    family = status // 100
+    return (0 if family == 6 else family, 0 if status in _FIRST_CHOICES else 1, status)
+
+
+def _is_better(one: Response, other: Response) -> bool:
+    return _rank(one) < _rank(other)

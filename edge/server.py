@@ -1,0 +1,418 @@
+"""Composition root and pump (I/O): builds every object; inputs -> core, actions -> I/O; start, drain, stop.
+
+The only room that knows all others. Nothing is decided here.
+"""
+
+import asyncio
+import gc
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import uvloop
+
+from edge import state
+from edge.cdr.builder import CdrBuilder
+from edge.cdr.writer import CdrError, CdrWriter
+from edge.clock import SystemClock
+from edge.config.addresses import parse_host_port
+from edge.config.errors import PolicyError
+from edge.config.source import PolicyFile
+from edge.config.static import StaticConfig
+from edge.proxy.actions import Outbox
+from edge.proxy.core import ProxyCore
+from edge.proxy.facts import Fact
+from edge.proxy.identifiers import Identifiers
+from edge.proxy.listeners import Listener, Listeners
+from edge.proxy.node import Settings
+from edge.sip.flow import Flow
+from edge.sip.transaction.layer import Transaction
+from edge.telemetry.logs import FactLog, logger_to
+from edge.telemetry.metrics import MetricsPage, Sources
+from edge.telemetry.totals import CallTotals
+from edge.transport.resolver import Resolver
+from edge.transport.udp import UdpSocket
+from limits.accounts import AccountStore
+from limits.embedded import EmbeddedStore, EmbeddedStoreError
+from limits.errors import StoreUnavailable
+from limits.model import Outcome, Verb
+from limits.redis_limiter import RedisLimiter
+
+STORE_START_S = 10.0
+"""The store must answer within this time at the start; later it may come and go."""
+LAST_WORDS_S = 3.0
+"""After the drain, how long the BYEs of the calls that were left may take to be answered."""
+WATCH_S = 0.5
+"""How often the state of store and disk is looked at."""
+_GC_THRESHOLD = 50_000
+"""Objects between two looks of the collector (hot path rule 9): a full collection stops the loop for milliseconds, and
+calls free themselves by counting."""
+
+
+class StartError(Exception):
+    """The edge cannot start; the message is for the operator."""
+
+
+def run(static: StaticConfig, announce: Callable[["Running"], None]) -> int:
+    """Run an edge until it is told to stop; returns the exit code. Raises StartError.
+
+    `announce` is called once, when every listener is bound and the store has answered."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Server(static, announce).run())
+
+
+class Running:
+    """What there is to say about an edge that has just started."""
+
+    __slots__ = ("accounts", "cdr_directory", "generation", "listeners", "metrics", "node", "policy", "store")
+
+    def __init__(self, server: "_Server", store: str) -> None:
+        self.node = server.node
+        self.listeners = tuple(listener.name for listener in server.listeners.all)
+        self.policy = server.static.policy
+        self.generation = server.policy.snapshot.generation
+        self.accounts = len(server.policy.snapshot.accounts)
+        self.store = store
+        self.cdr_directory = str(server.writer.directory)
+        self.metrics = server.static.metrics
+
+
+class _Server:
+    def __init__(self, static: StaticConfig, announce: Callable[[Running], None]) -> None:
+        self.static = static
+        self._announce = announce
+        self._clock = SystemClock()
+        self._now = self._clock.now
+        self.node = state.node_name(static.node)
+        self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
+        self._totals = CallTotals()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._was_up = True
+        self._pump_soon = False
+        self._stopping = asyncio.Event()
+        self._url = ""
+        self._hurry = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._sockets: list[UdpSocket] = []
+        self._resolver = Resolver()
+        self.policy: PolicyFile
+        self.listeners: Listeners
+        self.writer: CdrWriter
+        self._core: ProxyCore
+        self._limiter: RedisLimiter
+        self._tasks: asyncio.TaskGroup
+        self._loop: asyncio.AbstractEventLoop
+
+    async def run(self) -> int:
+        """Start, serve, drain, stop."""
+        self._loop = asyncio.get_running_loop()
+        directory = Path(self.static.state)
+        async with AsyncExitStack() as opened:
+            try:
+                state.prepare(directory)
+                self.policy = PolicyFile(Path(self.static.policy))
+                secret = state.secret(directory)
+                now = self._now()
+                self.writer = CdrWriter(
+                    directory / "cdr", wall0=self._clock.wall(now), mono0=now, tell=self._tell
+                )
+                opened.callback(lambda: self.writer.close(self._now()))
+                self._bind(opened)
+                embedded: EmbeddedStore | None = None
+                if self.static.redis == "embedded":
+                    embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
+                url = self.static.redis if embedded is None else embedded.url
+                self._limiter = RedisLimiter(self._deliver, url, deadline_s=self.static.decision_deadline_ms / 1000)
+            except (state.StateError, CdrError, EmbeddedStoreError, PolicyError, ValueError) as error:
+                raise StartError(str(error)) from error
+            self._build_core(secret)
+            if self.static.metrics:
+                opened.callback(self._metrics_page(self.static.metrics).close)
+            self._url = url
+            await self._serve(url, embedded)
+            self._log.tell_suppressed(self._now())
+        return 0
+
+    async def _serve(self, url: str, embedded: EmbeddedStore | None) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            background = [
+                tasks.create_task(self._limiter.run()),
+                tasks.create_task(self.writer.run()),
+                tasks.create_task(self._watch()),
+            ]
+            if embedded is not None:
+                background.append(tasks.create_task(embedded.keep()))
+            try:
+                await self._open_store(url)
+                self._take_signals()
+                self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self._sockets)}))
+                for sock in self._sockets:
+                    sock.start(self._loop)
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(_GC_THRESHOLD, 50, 1000)
+                self._announce(Running(self, "embedded" if embedded is not None else url))
+                await self._stopping.wait()
+                await self._drain()
+            finally:
+                for task in background:
+                    task.cancel()
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def _bind(self, opened: AsyncExitStack) -> None:
+        """Bind every listener; the port in its name is the one the system gave."""
+        listeners = []
+        for index, listen in enumerate(self.static.listen):
+            try:
+                sock = UdpSocket(listen.host, listen.port, partial(self._received, index), self._pump)
+            except OSError as error:
+                raise StartError(f"cannot listen on {listen.name}: {error.strerror}") from error
+            opened.callback(sock.close, self._loop)
+            self._sockets.append(sock)
+            port = sock.address[1]
+            name = listen.name if listen.port else f"{listen.name.rpartition(':')[0]}:{port}"
+            listeners.append(
+                Listener(
+                    name,
+                    listen.transport.upper().encode(),
+                    listen.host,
+                    port,
+                    listen.advertised_host,
+                    listen.advertised_port or port,
+                )
+            )
+        self.listeners = Listeners(listeners)
+
+    def _build_core(self, secret: bytes) -> None:
+        static = self.static
+        settings = Settings(
+            node=self.node,
+            lease_ms=round(static.lease_s * 1000),
+            renew_s=static.renew_s,
+            max_duration_s=static.max_duration_s,
+            max_calls=static.max_calls,
+        )
+        now = self._now()
+        self._core = ProxyCore(
+            settings=settings,
+            listeners=self.listeners,
+            identifiers=Identifiers(secret=secret, fresh=state.FreshTokens()),
+            snapshot=self.policy.snapshot,
+            draw=random.random,
+            now=now,
+        )
+        self._builder = CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now)
+
+    async def _open_store(self, url: str) -> None:
+        """Wait for the store, and give it the commercial values of the policy file."""
+        if not await self._limiter.connected(timeout_s=STORE_START_S):
+            raise StartError(f"store {url}: no answer in {STORE_START_S:.0f} s: {self._limiter.last_fault}")
+        await self._provision(url)
+
+    async def _provision(self, url: str) -> None:
+        try:
+            async with AccountStore(url) as accounts:
+                await accounts.provision(self.policy.snapshot.commercial_values())
+        except StoreUnavailable as error:
+            raise StartError(f"store {url}: {error}") from error
+
+    def _take_signals(self) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(name, self._stop)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def _metrics_page(self, address: str) -> MetricsPage:
+        core = self._core
+        sources = Sources(
+            node=self.node,
+            counters=core.counters,
+            totals=self._totals,
+            limiter=self._limiter,
+            cdr=self.writer,
+            log=self._log,
+            transactions=lambda: core.transactions,
+            leases=lambda: core.leases,
+            policy_generation=lambda: self.policy.snapshot.generation,
+            is_draining=self._stopping.is_set,
+        )
+        try:
+            return MetricsPage(*parse_host_port(address), sources)
+        except OSError as error:
+            raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error
+
+    # -- pump ------------------------------------------------------------------------------------------------------
+
+    def _received(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
+        try:
+            self._core.received(data, Flow(listener, address), self._now())
+        except Exception:
+            self._escaped("received")
+
+    def _deliver(self, verb: Verb, outcome: Outcome) -> None:
+        try:
+            self._core.limiter_answered(verb, outcome, self._now())
+        except Exception:
+            self._escaped("limiter_answered")
+        if not self._pump_soon:
+            self._pump_soon = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Do what the core asks, in the order of `Outbox`: records are written before leases are settled (R14)."""
+        self._pump_soon = False
+        out = self._core.outbox
+        now = self._now()
+        while out.sends or out.ended or out.asks or out.resolves or out.facts:
+            if out.sends:
+                self._send(out)
+            if out.ended:
+                self._record(out, now)
+            if out.asks:
+                submit = self._limiter.submit
+                asks, out.asks = out.asks, []
+                for verb in asks:
+                    submit(verb)
+                self._limiter.flush()
+            for ticket, host, _ in out.resolves:
+                self._tasks.create_task(self._resolve(ticket, host))
+            out.resolves.clear()
+            if out.facts:
+                facts, out.facts = out.facts, []
+                for fact in facts:
+                    self._tell(fact)
+        self._arm()
+        if self._core.counters.calls_live == 0:
+            self._idle.set()
+
+    def _send(self, out: Outbox) -> None:
+        sends = out.sends
+        sockets = self._sockets
+        failed: list[Transaction] = []
+        for data, flow, txn in sends:
+            try:
+                sockets[flow.listener].send(data, flow.address)
+            except OSError as error:
+                self._tell(Fact("transport.failed", {"address": "%s:%d" % flow.address, "why": str(error)}))
+                if isinstance(txn, Transaction):
+                    failed.append(txn)
+        self._core.counters.datagrams_out += len(sends)
+        # The list is the transaction layer's too: it is emptied, never replaced.
+        sends.clear()
+        now = self._now()
+        for txn in failed:
+            try:
+                self._core.transport_failed(txn, now)
+            except Exception:
+                self._escaped("transport_failed")
+
+    def _record(self, out: Outbox, now: float) -> None:
+        ended, out.ended = out.ended, []
+        writer, line, add = self.writer, self._builder.line, self._totals.add
+        for facts in ended:
+            writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
+            add(facts)
+        writer.flush(now)
+
+    def _arm(self) -> None:
+        """One timer for the whole core, moved only when something is due earlier than it."""
+        at = self._core.next_timer()
+        if at is None or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - self._now()), self._timer_due)
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        try:
+            self._core.handle_timer(self._now())
+        except Exception:
+            self._escaped("handle_timer")
+        self._pump()
+
+    async def _resolve(self, ticket: int, host: str) -> None:
+        addresses = await self._resolver.addresses(host)
+        try:
+            self._core.resolved(ticket, addresses, self._now())
+        except Exception:
+            self._escaped("resolved")
+        self._pump()
+
+    def _escaped(self, where: str) -> None:
+        """An exception out of the core is a fault of ours: told with its trace, and the edge goes on."""
+        self._core.counters.escaped += 1
+        self._tell(Fact("core.escaped", {"where": where, "trace": traceback.format_exc(limit=-6)}))
+
+    def _tell(self, fact: Fact) -> None:
+        self._log.tell(fact, self._now())
+
+    async def _watch(self) -> None:
+        """Tell when the store goes and comes, and retry what the disk had refused."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = self._now()
+            if self._limiter.is_up != self._was_up:
+                self._was_up = self._limiter.is_up
+                why = {} if self._was_up else {"why": self._limiter.last_fault}
+                self._tell(Fact("store.up" if self._was_up else "store.away", {**why}))
+            self._core.refuse_attempts(self.writer.is_full)
+            if self.writer.backlog:
+                self.writer.flush(now)
+            self._log.tell_suppressed(now)
+
+    # -- change and stop -------------------------------------------------------------------------------------------
+
+    def _reload_soon(self) -> None:
+        self._tasks.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """SIGHUP: take the policy file anew; a file that does not build changes nothing."""
+        try:
+            snapshot = self.policy.reload()
+            await self._provision(self._url)
+        except (PolicyError, StartError) as error:
+            self._tell(Fact("policy.refused", {"file": self.static.policy, "why": str(error)}))
+            return
+        self._core.policy_changed(snapshot)
+        self._tell(Fact("policy.loaded", {"file": self.static.policy, "generation": snapshot.generation}))
+
+    def _stop(self) -> None:
+        """First signal: drain. Second: do not wait for the calls."""
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
+    async def _drain(self) -> None:
+        """Take no new attempts, wait for the calls, hang up what is left, and let the store know of it all."""
+        core = self._core
+        core.drain()
+        calls = core.counters.calls_live
+        self._tell(Fact("edge.draining", {"calls": calls, "drain_s": self.static.drain_s}))
+        await self._until_idle(self.static.drain_s, self._hurry)
+        left = core.counters.calls_live
+        if left:
+            core.hang_up_all("edge_stopped", self._now())
+            self._pump()
+            await self._until_idle(LAST_WORDS_S, None)
+        await self._limiter.drained(timeout_s=LAST_WORDS_S)
+        self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
+
+    async def _until_idle(self, timeout_s: float, hurry: asyncio.Event | None) -> None:
+        """Wait until no call is live, at most so long, or until somebody is in a hurry."""
+        waits = [asyncio.ensure_future(self._idle.wait())]
+        if hurry is not None:
+            waits.append(asyncio.ensure_future(hurry.wait()))
+        self._idle.clear()
+        self._pump()
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()

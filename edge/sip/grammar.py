@@ -1,0 +1,127 @@
+"""RFC 3261 §25 as compiled patterns, and the names of header fields.
+
+Standard library only. Each pattern carries the name of its rule; where one is laxer than the text the comment says
+why. Every pattern is matched against bytes from outside, so none may backtrack more than linearly: in each
+repetition the alternatives start with different bytes, and runs of one class are
+possessive. (Possessive groups are avoided: some interpreters of 3.11 match them wrongly.)
+"""
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+
+LWS = b" \t"
+"""White space within a line. Folds are undone before a pattern sees the value."""
+
+TOKEN_CHARS = rb"A-Za-z0-9\-.!%*_+`'~"
+TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
+
+QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
+QUOTED_STRING = re.compile(QUOTED, re.DOTALL)
+
+HEADER_NAME = re.compile(rb"([" + TOKEN_CHARS + rb"]++)[ \t]*+:")
+"""header-name HCOLON. White space before the colon is legal (§7.3.1)."""
+
+SIP_VERSION = re.compile(rb"SIP/([0-9]+)\.([0-9]+)", re.IGNORECASE)
+
+HOST = rb"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9_.])?"
+"""host. Laxer than the text: `_` is no hostname character, but names with it are in use."""
+
+_GEN_VALUE = rb"(?:" + QUOTED + rb"|[^ \t;,\"<>\0]++)"
+GENERIC_PARAMS = re.compile(
+    rb"(?:[ \t]*+;[ \t]*+[" + TOKEN_CHARS + rb"\[\]/:&$]++(?:[ \t]*+=[ \t]*+" + _GEN_VALUE + rb"?)?)*[ \t]*+",
+    re.DOTALL,
+)
+"""*( SEMI generic-param ). Laxer: a value may be empty or hold `=` and host characters, as peers send them."""
+
+VIA_PARM = re.compile(
+    rb"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([" + TOKEN_CHARS + rb"]++)[ \t]++(" + HOST + rb")"
+    rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}))?[ \t]*+(;.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""via-parm, protocol SIP/2.0 only: nothing else can come to us."""
+
+USUAL_VIA = re.compile(
+    rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9][A-Za-z0-9.-]{0,253})(?::([0-9]{1,5}))?(;rport)?;branch=(["
+    + TOKEN_CHARS
+    + rb"]+)(;rport)?"
+)
+"""The via-parm nearly everyone sends; a short cut through VIA_PARM, never a wider one."""
+
+CSEQ = re.compile(rb"0*([0-9]{1,10})[ \t]++([" + TOKEN_CHARS + rb"]++)")
+
+LIST_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|<[^>]*+>?|[^",<]++|,', re.DOTALL)
+"""Pieces of a comma list. An open quote or angle bracket runs to the end, so that no byte is read twice."""
+
+PARAM_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|[^";]++|;', re.DOTALL)
+
+DISPLAY_WORDS = re.compile(rb"[^\",<>;\0]*")
+"""Unquoted display-name. Laxer than *(token LWS): UTF-8 and dots stand there unquoted in the field."""
+
+SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
+
+COMPACT = {
+    b"a": b"accept-contact",
+    b"b": b"referred-by",
+    b"c": b"content-type",
+    b"d": b"request-disposition",
+    b"e": b"content-encoding",
+    b"f": b"from",
+    b"i": b"call-id",
+    b"j": b"reject-contact",
+    b"k": b"supported",
+    b"l": b"content-length",
+    b"m": b"contact",
+    b"n": b"identity-info",
+    b"o": b"event",
+    b"r": b"refer-to",
+    b"s": b"subject",
+    b"t": b"to",
+    b"u": b"allow-events",
+    b"v": b"via",
+    b"x": b"session-expires",
+    b"y": b"identity",
+}
+"""Compact forms (§7.3.3, §20 and the IANA registry)."""
+
+_USUAL_NAMES = (
+    b"Via", b"Max-Forwards", b"From", b"To", b"Call-ID", b"CSeq", b"Contact", b"Content-Length", b"Content-Type",
+    b"Route", b"Record-Route", b"Allow", b"Supported", b"Require", b"Proxy-Require", b"Unsupported", b"User-Agent",
+    b"Server", b"Reason", b"Retry-After", b"P-Asserted-Identity", b"Privacy", b"Session-Expires", b"Min-SE",
+    b"RSeq", b"RAck", b"Timestamp", b"Accept", b"Date", b"Subject", b"Diversion", b"Remote-Party-ID", b"Identity",
+)  # fmt: skip
+_CANONICAL = {name: name.lower() for name in _USUAL_NAMES} | {name.lower(): name.lower() for name in _USUAL_NAMES}
+
+
+def canonical(name: bytes) -> bytes:
+    """The name under which a header field is indexed: long form, lower case (names compare without case, §7.3.1)."""
+    known = _CANONICAL.get(name)
+    if known is not None:
+        return known
+    lower = name.lower()
+    return COMPACT.get(lower, lower)
+
+
+def is_token(text: bytes) -> bool:
+    """Does the whole text match `token`?"""
+    return TOKEN.fullmatch(text) is not None
+
+
+_IPV6_SEEN: dict[bytes, str | None] = {}
+_IPV6_SEEN_MAX = 1024
+
+
+def ipv6_text(text: bytes) -> str | None:
+    """The canonical spelling of an IPv6 address without brackets; None where the text is none (RFC 5118 §4.10)."""
+    try:
+        return _IPV6_SEEN[text]
+    except KeyError:
+        pass
+    try:
+        spelling: str | None = str(IPv6Address(text.decode("ascii")))
+    except (AddressValueError, UnicodeDecodeError):
+        spelling = None
+    if len(text) <= 45:
+        if len(_IPV6_SEEN) >= _IPV6_SEEN_MAX:
+            _IPV6_SEEN.clear()
+        _IPV6_SEEN[text] = spelling
+    return spelling

@@ -1,0 +1,162 @@
+"""Which header field stands on which line: found once for each *layout*, the sequence of header names as printed.
+
+Standard library only. The same peer sends its header fields in the same order, call after call. So the index of one
+layout, with the checks for missing and repeated fields already made (RFC 3261 §8.1.1, §20), is kept, and a message
+needs one comparison of its line starts. The comparison includes each name's colon, hence it is exact: a line that
+starts with `To:` is a To line and nothing else. All stores are bounded.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from edge.sip.grammar import HEADER_NAME, canonical
+
+MAX_LAYOUTS = 512
+"""Layouts kept, and likewise guesses. A busy edge sees some twenty per peer."""
+
+MAX_LAYOUT_BYTES = 1024
+"""Names of a layout in all; longer ones are indexed each time, so that the store is bounded in bytes too."""
+
+MAX_GUESSES = 8
+"""Layouts tried for one guess before the complete road."""
+
+REQUIRED = (b"via", b"from", b"to", b"call-id", b"cseq")
+"""§8.1.1, but Max-Forwards: RFC 2543 had none, and §16.3 lets it pass."""
+
+SINGLE = (b"call-id", b"cseq", b"from", b"to", b"max-forwards", b"content-length")
+"""Fields that stand once or never. Two of them are an attack or a defect: the next hop may read the other one."""
+
+_SHOWN = {b"via": "Via", b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq",
+          b"max-forwards": "Max-Forwards", b"content-length": "Content-Length"}  # fmt: skip
+
+Index = Mapping[bytes, tuple[int, ...]]
+"""Canonical name → positions among the header lines."""
+
+
+class Layout(NamedTuple):
+    """The index of all messages whose header lines carry these names in this order."""
+
+    names: tuple[bytes, ...]
+    """As printed, up to and with the colon."""
+    index: Index
+    fault: str
+    """Why no message of this layout is sound; empty if one may be."""
+    length_at: int
+    """Position of Content-Length, -1 if there is none."""
+
+
+class Surveyed(NamedTuple):
+    """Header lines read on the complete road."""
+
+    rows: list[bytes]
+    """Header lines, a folded one with its folds."""
+    layout: Layout
+    """Its index leaves out the lines that are no header field."""
+    fault: str
+    """The first line fault, or the layout's fault, or empty."""
+    fault_at: int
+    """The row of the line fault."""
+
+
+_layouts: dict[tuple[bytes, ...], Layout] = {}
+_guesses: dict[tuple[bytes, int], tuple[Layout, ...]] = {}
+
+
+def layout_of(names: tuple[bytes, ...]) -> Layout:
+    """The layout with these printed names; an empty name marks a line to leave out."""
+    layout = _layouts.get(names)
+    if layout is not None:
+        return layout
+    positions: dict[bytes, list[int]] = {}
+    for position, name in enumerate(names):
+        if name:
+            positions.setdefault(canonical(name[:-1].rstrip()), []).append(position)
+    fault = ""
+    for name in REQUIRED:
+        if name not in positions:
+            fault = f"no {_SHOWN[name]} header"
+            break
+    else:
+        for name in SINGLE:
+            if len(positions.get(name, ())) > 1:
+                fault = f"more than one {_SHOWN[name]} header"
+                break
+    length_at = positions.get(b"content-length", [-1])[0]
+    layout = Layout(names, {name: tuple(found) for name, found in positions.items()}, fault, length_at)
+    if sum(map(len, names)) <= MAX_LAYOUT_BYTES:
+        if len(_layouts) >= MAX_LAYOUTS:
+            _layouts.pop(next(iter(_layouts)))
+        _layouts[names] = layout
+    return layout
+
+
+def index_of(rows: list[bytes]) -> Index:
+    """The index of header lines that are known to be sound (ours, or read before)."""
+    return layout_of(tuple([row[: row.index(b":") + 1] for row in rows])).index
+
+
+def guessed(word: bytes, lines: list[bytes]) -> Layout | None:
+    """A known, sound layout that is exactly the one of these unfolded lines. `word`: method or status digits."""
+    layouts = _guesses.get((word, len(lines)))
+    if layouts is not None:
+        for layout in layouts:
+            if all(map(bytes.startswith, lines, layout.names)):
+                return layout
+    return None
+
+
+def remember(word: bytes, layout: Layout) -> None:
+    """Try this layout first from now on for messages of this method or status and as many lines."""
+    if len(word) > 32 or layout.names not in _layouts:
+        return
+    key = (word, len(layout.names))
+    known = _guesses.get(key, ())
+    if not known and len(_guesses) >= MAX_LAYOUTS:
+        _guesses.pop(next(iter(_guesses)))
+    _guesses[key] = (layout, *[other for other in known if other is not layout][: MAX_GUESSES - 1])
+
+
+def survey(lines: list[bytes]) -> Surveyed:
+    """Header lines on the complete road: folds joined, each name read, faults found. Never raises."""
+    rows: list[bytes] = []
+    names: list[bytes] = []
+    fault = ""
+    fault_at = 0
+    for line in _joined(lines):
+        match = HEADER_NAME.match(line)
+        name = b"" if match is None else match.group()
+        if not name or _has_stray_bytes(line):
+            if not fault:
+                fault = _line_fault(line)
+                fault_at = len(rows)
+            name = b""
+        rows.append(line)
+        names.append(name)
+    layout = layout_of(tuple(names))
+    return Surveyed(rows, layout, fault or layout.fault, fault_at)
+
+
+def _joined(lines: list[bytes]) -> list[bytes]:
+    """Header lines with their continuation lines (§7.3.1), each with its inner CRLF."""
+    rows: list[list[bytes]] = []
+    for line in lines:
+        if line[:1] in (b" ", b"\t") and rows:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [b"\r\n".join(row) for row in rows]
+
+
+def _has_stray_bytes(row: bytes) -> bool:
+    folds = row.count(b"\r\n")
+    return row.count(b"\n") != folds or row.count(b"\r") != folds or b"\0" in row
+
+
+def _line_fault(row: bytes) -> str:
+    if _has_stray_bytes(row):
+        return "bare CR, LF or NUL in a header"
+    if row[:1] in (b" ", b"\t"):
+        return "continuation line without a header"
+    if b":" not in row:
+        return "no colon in a header line"
+    return "bad header name"

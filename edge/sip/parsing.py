@@ -1,0 +1,230 @@
+"""A datagram becomes a Request or a Response, or a ParseError that says what may be answered (RFC 3261 §7, §18.3).
+
+Standard library only. Structure is judged here: start line, header lines, required and repeated fields, body length,
+and the two values without which no transaction can be found, top Via and CSeq. All other meaning is judged in
+`edge.sip.validation`, so that a bad request can still get its answer. Two roads with one result: a message whose
+layout is known needs one comparison (`edge.sip.layout`); every other one is surveyed line by line.
+"""
+
+from edge.sip.errors import FieldError, ParseError
+from edge.sip.fields import parse_cseq
+from edge.sip.grammar import SIP_VERSION, TOKEN, is_token
+from edge.sip.layout import Layout, guessed, remember, survey
+from edge.sip.message import Message, Request, Response
+
+MAX_DATAGRAM = 65_535
+"""Bytes; the most that UDP carries."""
+
+MAX_HEADERS = 256
+"""Header lines. Sound traffic has under 40; folds count."""
+
+MAX_LINE = 8192
+"""Bytes of the start line, and of a header line with its folds; what common SIP and HTTP servers allow."""
+
+_STATUSES = {b"%d" % status: status for status in range(100, 700)}
+
+_lengths_seen: dict[bytes, int] = {}
+_LENGTHS_SEEN_MAX = 4096
+
+
+def parse(data: bytes) -> Request | Response:
+    """The message in this datagram. Raises ParseError and nothing else, whatever the bytes are."""
+    size = len(data)
+    if size > MAX_DATAGRAM:
+        raise ParseError("datagram too long", offset=MAX_DATAGRAM)
+    start = 0
+    if data[:1] == b"\r" or data[:1] == b"\n":
+        # §7.5: line ends before the start line are ignored.
+        start = size - len(data.lstrip(b"\r\n"))
+    end = data.find(b"\r\n\r\n", start)
+    if end < 0:
+        raise _unterminated(data, start)
+    head = data[start:end]
+    lines = head.split(b"\r\n")
+    count = len(lines) - 1
+    first = lines.pop(0)
+    words = first.split(b" ", 2)
+    if len(words) == 3 and words[2] == b"SIP/2.0" and words[1]:
+        word = words[0]
+        status = 0
+    elif words[0] == b"SIP/2.0" and len(words) > 1 and words[1] in _STATUSES:
+        word = words[1]
+        status = _STATUSES[word]
+    else:
+        return _parse_completely(data, start, end, first, lines)
+    layout = guessed(word, lines)
+    if (
+        layout is None
+        or size > MAX_LINE
+        or count > MAX_HEADERS
+        or head.count(b"\r") != count
+        or head.count(b"\n") != count
+        or b"\0" in head
+    ):
+        return _parse_completely(data, start, end, first, lines)
+
+    body_at = end + 4
+    length_at = layout.length_at
+    if length_at < 0:
+        length = size - body_at
+    else:
+        line = lines[length_at]
+        found = _lengths_seen.get(line)
+        length = _content_length(line) if found is None else found
+        if length < 0 or length > size - body_at:
+            return _parse_completely(data, start, end, first, lines)
+    stop = body_at + length
+    wire = data if stop == size and not start else data[start:stop]
+    message: Request | Response
+    if status:
+        reason = words[2] if len(words) == 3 else b""
+        message = Response(data, first, lines, data[body_at:stop], layout.index, wire, status, reason)
+    else:
+        message = Request(data, first, lines, data[body_at:stop], layout.index, wire, word, words[1])
+    try:
+        message.via()
+        message.cseq()
+    except FieldError:
+        return _parse_completely(data, start, end, first, lines)
+    return message
+
+
+def _parse_completely(data: bytes, start: int, end: int, first: bytes, lines: list[bytes]) -> Request | Response:
+    """The slow, complete road."""
+    rows, layout, fault, fault_at = survey(lines)
+    body_at = end + 4
+    if _is_response(first):
+        words = first.split(b" ", 2)
+        status = _STATUSES.get(words[1]) if len(words) > 1 else None
+        if status is None or SIP_VERSION.fullmatch(words[0]) is None or words[0][4:] != b"2.0":
+            raise ParseError("bad status line", offset=start)
+        if _has_stray_bytes(first):
+            raise ParseError("bare CR, LF or NUL in the start line", offset=start)
+        fault = fault or _too_much(first, lines, rows)
+        if fault:
+            raise ParseError(fault, offset=_offset(start, first, rows, fault_at))
+        stop = _body_end(data, body_at, rows, layout)
+        if stop < 0:
+            raise ParseError(_length_fault(stop), offset=body_at)
+        reason = words[2] if len(words) == 3 else b""
+        wire = data[start:stop]
+        response = Response(data, first, rows, data[body_at:stop], layout.index, wire, status, reason)
+        try:
+            response.via()
+            response.cseq()
+        except FieldError as error:
+            raise ParseError(f"bad {error.field} header", offset=start) from error
+        if len(rows) == len(lines):
+            remember(words[1], layout)
+        return response
+
+    words = first.split(b" ")
+    method = words[0] if is_token(words[0]) else b""
+    salvage = Request(data, first, rows, b"", layout.index, None, method, words[1] if len(words) == 3 else b"")
+    hint = 400
+    at = start
+    reason_phrase = ""
+    if _has_stray_bytes(first):
+        reason_phrase = "bare CR, LF or NUL in the start line"
+    elif len(first) > MAX_LINE:
+        reason_phrase, hint = "start line too long", 413
+    elif len(words) != 3 or not method or not words[1] or SIP_VERSION.fullmatch(words[2]) is None:
+        reason_phrase = "bad request line"
+    elif words[2][4:] != b"2.0":
+        reason_phrase, hint = "SIP version not 2.0", 505
+    elif fault:
+        reason_phrase, at = fault, _offset(start, first, rows, fault_at)
+    elif _too_much(first, lines, rows):
+        reason_phrase, hint = _too_much(first, lines, rows), 413
+    stop = len(data)
+    if not reason_phrase:
+        stop = _body_end(data, body_at, rows, layout)
+        if stop < 0:
+            reason_phrase, at = _length_fault(stop), body_at
+    if reason_phrase:
+        raise _refused(reason_phrase, at, hint, salvage)
+    request = Request(data, first, rows, data[body_at:stop], layout.index, data[start:stop], method, words[1])
+    try:
+        request.via()
+        request.cseq()
+    except FieldError as error:
+        raise _refused(f"bad {error.field} header", start, 400, salvage) from error
+    if len(rows) == len(lines):
+        remember(method, layout)
+    return request
+
+
+def _unterminated(data: bytes, start: int) -> ParseError:
+    """The header has no end. What stands there may still be enough for a 400."""
+    if start == len(data):
+        return ParseError("keep-alive")
+    lines = data[start : start + MAX_LINE].removesuffix(b"\r\n").split(b"\r\n")
+    first = lines.pop(0)
+    if _is_response(first):
+        return ParseError("no end of the header", offset=len(data))
+    rows, layout, _, _ = survey(lines[:MAX_HEADERS])
+    word = TOKEN.match(first)
+    method = b"" if word is None else word.group()
+    return _refused(
+        "no end of the header", len(data), 400, Request(data, first, rows, b"", layout.index, None, method, b"")
+    )
+
+
+def _refused(reason: str, offset: int, hint: int, salvage: Request) -> ParseError:
+    """The error for a request. Nothing may answer an ACK (§17), and without a top Via there is nowhere to answer."""
+    if salvage.method == b"ACK":
+        return ParseError(reason, offset=offset)
+    try:
+        salvage.via()
+    except FieldError:
+        return ParseError(reason, offset=offset)
+    return ParseError(reason, offset=offset, status_hint=hint, salvage=salvage)
+
+
+def _is_response(first: bytes) -> bool:
+    return first[:4].upper() == b"SIP/"
+
+
+def _has_stray_bytes(first: bytes) -> bool:
+    return b"\r" in first or b"\n" in first or b"\0" in first
+
+
+def _too_much(first: bytes, lines: list[bytes], rows: list[bytes]) -> str:
+    if len(lines) > MAX_HEADERS:
+        return "too many header lines"
+    if len(first) > MAX_LINE or max(map(len, rows)) > MAX_LINE:
+        return "header line too long"
+    return ""
+
+
+def _offset(start: int, first: bytes, rows: list[bytes], row: int) -> int:
+    return start + len(first) + 2 + sum([len(line) + 2 for line in rows[:row]])
+
+
+def _content_length(row: bytes) -> int:
+    """The number on this Content-Length line; -1 if it is none."""
+    value = row.partition(b":")[2].strip(b" \t\r\n")
+    if not value.isdigit() or len(value) > 10:
+        return -1
+    length = int(value)
+    if len(row) <= 40 and len(_lengths_seen) < _LENGTHS_SEEN_MAX:
+        _lengths_seen[row] = length
+    return length
+
+
+_BAD_LENGTH = -1
+_SHORT_BODY = -2
+
+
+def _body_end(data: bytes, body_at: int, rows: list[bytes], layout: Layout) -> int:
+    """Where the body ends (§18.3); negative: a fault."""
+    if layout.length_at < 0:
+        return len(data)
+    length = _content_length(rows[layout.length_at])
+    if length < 0:
+        return _BAD_LENGTH
+    return body_at + length if body_at + length <= len(data) else _SHORT_BODY
+
+
+def _length_fault(stop: int) -> str:
+    return "bad Content-Length header" if stop == _BAD_LENGTH else "body shorter than Content-Length"

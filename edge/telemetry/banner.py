@@ -1,0 +1,33 @@
+"""What `edge run` says when it is up: five lines. Pure text; standard library only."""
+
+from collections.abc import Sequence
+
+EMBEDDED = "embedded"
+
+
+def banner(
+    *, listening: Sequence[str], store: str, policy: str, generation: int, cdr: str, metrics: str = ""
+) -> list[str]:
+    """The lines, without newlines.
+
+    `listening`: as bound, `udp:127.0.0.1:5060`. `store`: `embedded` or a URL; a password in it is not shown.
+    """
+    first = listening[0].partition(":")[2] if listening else ""
+    page = f", metrics on http://{metrics}/metrics" if metrics else ""
+    return [
+        f"listening   {' '.join(listening)}{page}",
+        f"store       {EMBEDDED + ' (a private server beside this process)' if store == EMBEDDED else without_secret(store)}",
+        f"policy      {policy} (generation {generation})",
+        f"CDRs        {cdr}",
+        f"try it      sipp {first} -sn uac -s 0612345678 -m 1    see everything at once: edge demo",
+    ]
+
+
+def without_secret(url: str) -> str:
+    """The URL with its password starred out."""
+    scheme, separator, rest = url.partition("://")
+    secret, at, host = rest.rpartition("@")
+    if not at:
+        return url
+    user = secret.partition(":")[0]
+    return f"{scheme}{separator}{user}:***@{host}" if ":" in secret else f"{scheme}{separator}{user}@{host}"

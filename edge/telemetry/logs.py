@@ -1,0 +1,198 @@
+"""Facts become log lines: one structured line each, bounded in number and in length, sparing with numbers of people.
+
+(I/O) structlog renders: JSON through orjson for a collector, colours for a terminal. The core does not log.
+What a stranger can cause is limited to `LINES_PER_S` of each name; how many were held back is told.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping, MutableMapping
+from typing import BinaryIO, Literal, NamedTuple, TextIO
+
+import orjson
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from edge.proxy.facts import Fact
+
+LINES_PER_S = 10
+"""Lines of one limited fact in one second."""
+MAX_TEXT_CHARS = 200
+"""Of any text in a line."""
+MAX_FRAMES = 8
+MAX_TRACE_CHARS = 2_000
+"""Of the way to an exception."""
+
+Level = Literal["debug", "info", "warning", "error"]
+Value = str | int | float
+_LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class FactRow(NamedTuple):
+    """How one fact is told: docs/metrics.md has the same row."""
+
+    name: str
+    level: Level
+    is_limited: bool
+    """A stranger or a broken neighbour can cause it as often as he likes."""
+    meaning: str
+
+
+FACTS: tuple[FactRow, ...] = (
+    FactRow("edge.started", "info", False, "listening, with the store and the policy it says"),
+    FactRow("edge.draining", "info", False, "no new attempts are taken; running calls go on"),
+    FactRow("edge.stopped", "info", False, "the process ends in order"),
+    FactRow("policy.loaded", "info", False, "a policy is in force for new attempts"),
+    FactRow("policy.refused", "error", False, "a policy does not build; the one before stays in force"),
+    FactRow("store.up", "info", False, "the store answers"),
+    FactRow("store.away", "error", False, "the store does not answer; `store_away` of each account rules"),
+    FactRow("cdr.failing", "error", False, "the disk refuses CDRs; they wait in memory"),
+    FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),
+    FactRow("cdr.lost", "error", False, "CDRs were dropped: the queue was full"),
+    FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
+    FactRow("call.hung_up", "warning", True, "the edge ended a call"),
+    FactRow("call.late_answer", "warning", True, "a trunk answered a call that had gone on elsewhere; it was hung up"),
+    FactRow("lease.reasserted", "warning", True, "the lease of a running call had run out and was taken again"),
+    FactRow("lease.ended_elsewhere", "warning", True, "a running call was settled by somebody else"),
+    FactRow("message.malformed", "warning", True, "a message that cannot be read; the fault is named"),
+    FactRow("trunk.failed_over", "warning", True, "an egress trunk failed; the next one is tried"),
+    FactRow("trunk.unreachable", "warning", True, "no address of an egress trunk can be reached"),
+    FactRow("log.suppressed", "warning", False, "lines of another fact were held back, so many of them"),
+    FactRow("python.log", "warning", True, "a line of a library or of the event loop"),
+)
+_BY_NAME: Mapping[str, FactRow] = {row.name: row for row in FACTS}
+NUMBERS = frozenset({"called", "called_original", "cli_network", "cli_original", "cli_presented"})
+"""Fields that hold somebody's number: the CDR has it in full, the log does not."""
+
+
+def mask(number: str) -> str:
+    """The last four characters, the last two of a short one."""
+    return "…" + number[-4:] if len(number) > 8 else "…" + number[-2:]
+
+
+def presentable(name: str, value: Value) -> Value:
+    """The value as a line may hold it: masked, bounded, and free of control characters."""
+    if not isinstance(value, str):
+        return value
+    if name in NUMBERS and value:
+        value = mask(value)
+    limit = MAX_TRACE_CHARS if name == "trace" else MAX_TEXT_CHARS
+    if len(value) > limit:
+        value = value[:limit] + "…"
+    return value if value.isprintable() else value.encode("unicode_escape").decode("ascii")
+
+
+def logger_to(stream: TextIO, form: Literal["console", "json"], level: Level) -> FilteringBoundLogger:
+    """A logger on this stream. Nothing global is changed."""
+    shared = (structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"), structlog.processors.add_log_level)
+    wrapper = structlog.make_filtering_bound_logger(_LEVELS[level])
+    if form == "json":
+        raw: BinaryIO = stream.buffer
+        json_logger: FilteringBoundLogger = structlog.wrap_logger(
+            structlog.BytesLogger(raw),
+            processors=[*shared, _in_order, structlog.processors.JSONRenderer(serializer=_to_json)],
+            wrapper_class=wrapper,
+        )
+        return json_logger
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), timestamp_key="at", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    console: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(stream), processors=[*shared, renderer], wrapper_class=wrapper
+    )
+    return console
+
+
+class FactLog:
+    """Writes facts. Never raises: a log that cannot be written is no reason to lose a call."""
+
+    __slots__ = ("_logger", "_windows", "lost", "suppressed")
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
+        self._windows: dict[str, list[float]] = {}
+        """By name: when its second began, lines in it, lines held back in it. As many as there are names of facts."""
+        self.suppressed = 0
+        self.lost = 0
+        """Lines the stream would not take."""
+
+    def tell(self, fact: Fact, now: float) -> None:
+        """One line, unless its name has had its share of this second. `now`: monotonic seconds."""
+        row = _BY_NAME.get(fact.name)
+        if (row is None or row.is_limited) and not self._may_pass(fact.name, now):
+            return
+        self._write("info" if row is None else row.level, fact)
+
+    def tell_suppressed(self, now: float) -> None:
+        """Tell what was held back in seconds that are over. The owner calls it now and then, and at the end."""
+        for name, window in self._windows.items():
+            if window[2] and now - window[0] >= 1:
+                self._tell_window(name, window)
+
+    def _may_pass(self, name: str, now: float) -> bool:
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = [now, 0, 0]
+        elif now - window[0] >= 1:
+            if window[2]:
+                self._tell_window(name, window)
+            window[0], window[1] = now, 0
+        if window[1] >= LINES_PER_S:
+            window[2] += 1
+            self.suppressed += 1
+            return False
+        window[1] += 1
+        return True
+
+    def _tell_window(self, name: str, window: list[float]) -> None:
+        held_back, window[2] = int(window[2]), 0
+        self._write("warning", Fact("log.suppressed", {"fact": name, "lines": held_back}))
+
+    def _write(self, level: Level, fact: Fact) -> None:
+        # A field must not hide the columns of the line itself.
+        fields = {
+            name + "_" if name in _TAKEN else name: presentable(name, value) for name, value in fact.fields.items()
+        }
+        try:
+            self._logger.log(_LEVELS[level], fact.name, **fields)
+        except (OSError, ValueError):  # the other end of the pipe has gone, the disk is full, the stream is closed
+            self.lost += 1
+
+
+class LibraryHandler(logging.Handler):
+    """Lines of the standard library's logging (asyncio, the Redis client) join ours, under the same limit."""
+
+    def __init__(self, log: FactLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One `python.log` line; of an exception its text and the way to it, innermost last."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # a library's own mistake in its format
+            text = str(record.msg)
+        fields: dict[str, str | int | float] = {
+            "logger": record.name,
+            "severity": record.levelname.lower(),
+            "text": text,
+        }
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            fields["error"] = f"{type(error).__name__}: {error}"
+            frames = traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES)
+            fields["trace"] = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+        self._log.tell(Fact("python.log", fields), time.monotonic())
+
+
+_TAKEN = frozenset({"at", "event", "level", "exc_info", "stack_info"})
+
+
+def _in_order(logger: object, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """When, how bad, what; then the fields."""
+    return {"at": event.pop("at"), "level": event.pop("level"), "event": event.pop("event"), **event}
+
+
+def _to_json(event: object, **options: object) -> bytes:
+    return orjson.dumps(event)

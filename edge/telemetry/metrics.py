@@ -1,0 +1,243 @@
+"""The metrics page: one table of what is told, read from plain integers when somebody asks.
+
+(I/O) prometheus-client serves the page from a thread of its own. Everything read here is an int, a float or a dict
+copied in one step, so the event loop needs no lock and never waits for a scrape.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Thread
+from typing import NamedTuple, Protocol
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edge import __version__
+from edge.proxy.facts import Counters
+from edge.telemetry.totals import CallTotals, Histogram
+
+
+class LimiterCounts(Protocol):
+    """What a limiter counts of itself (`limits.redis_limiter`)."""
+
+    @property
+    def is_up(self) -> bool: ...
+    @property
+    def asked(self) -> int: ...
+    @property
+    def late(self) -> int: ...
+    @property
+    def unavailable(self) -> int: ...
+    @property
+    def reconnects(self) -> int: ...
+    @property
+    def given_back(self) -> int: ...
+    @property
+    def queued_settles(self) -> int: ...
+
+
+class CdrCounts(Protocol):
+    """What the CDR writer counts of itself (`cdr.writer`)."""
+
+    @property
+    def backlog(self) -> int: ...
+    @property
+    def errors(self) -> int: ...
+    @property
+    def is_failing(self) -> bool: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def written(self) -> int: ...
+
+
+class LogCounts(Protocol):
+    """What the log counts of itself (`telemetry.logs`)."""
+
+    @property
+    def suppressed(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the numbers are. The server makes one; the callables are called from the page's thread."""
+
+    node: str
+    counters: Counters
+    totals: CallTotals
+    limiter: LimiterCounts
+    cdr: CdrCounts
+    log: LogCounts
+    transactions: Callable[[], int]
+    leases: Callable[[], int]
+    policy_generation: Callable[[], int]
+    is_draining: Callable[[], bool]
+
+
+class MetricType(StrEnum):
+    """Types of the exposition format."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class MetricRow(NamedTuple):
+    """One metric: docs/metrics.md has the same row."""
+
+    name: str
+    type: MetricType
+    label: str
+    """Name of its one label; empty: it has none."""
+    meaning: str
+    read: Callable[[Sources], float | Mapping[str, int] | Histogram]
+
+
+_C, _G, _H = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+
+METRICS: tuple[MetricRow, ...] = (
+    MetricRow("edge_info", _G, "version", "always 1; the version that runs", lambda s: {__version__: 1}),
+    MetricRow("edge_attempts_total", _C, "", "call attempts: INVITEs outside a dialog", lambda s: s.counters.attempts),
+    MetricRow("edge_refused_total", _C, "reason", "attempts the edge refused, by token", lambda s: s.counters.refused),
+    MetricRow("edge_calls_total", _C, "outcome", "attempts that ended, as in the CDR", lambda s: s.totals.outcomes),
+    MetricRow(
+        "edge_answered_seconds_total",
+        _C,
+        "",
+        "seconds of answered calls that ended; divided by answered calls: ACD",
+        lambda s: s.totals.answered_ms / 1_000,
+    ),
+    MetricRow("edge_degraded_total", _C, "", "attempts admitted without the store", lambda s: s.totals.degraded),
+    MetricRow("edge_emergency_total", _C, "", "emergency calls", lambda s: s.totals.emergency),
+    MetricRow("edge_decision_seconds", _H, "", "INVITE to decision", lambda s: s.totals.decision),
+    MetricRow("edge_pdd_seconds", _H, "", "INVITE to first ringing", lambda s: s.totals.post_dial_delay),
+    MetricRow("edge_calls_live", _G, "", "attempts and calls in progress", lambda s: s.counters.calls_live),
+    MetricRow("edge_leases", _G, "", "calls of this node that hold a lease", lambda s: s.leases()),
+    MetricRow("edge_transactions", _G, "", "SIP transactions in progress, both sides", lambda s: s.transactions()),
+    MetricRow("edge_datagrams_in_total", _C, "", "datagrams received", lambda s: s.counters.datagrams_in),
+    MetricRow("edge_datagrams_out_total", _C, "", "datagrams sent", lambda s: s.counters.datagrams_out),
+    MetricRow("edge_requests_in_total", _C, "", "requests received", lambda s: s.counters.requests_in),
+    MetricRow("edge_responses_in_total", _C, "", "responses received", lambda s: s.counters.responses_in),
+    MetricRow("edge_malformed_total", _C, "fault", "messages that cannot be read", lambda s: s.counters.malformed),
+    MetricRow("edge_drops_total", _C, "reason", "messages dropped without an answer", lambda s: s.counters.drops),
+    MetricRow(
+        "edge_stray_responses_total",
+        _C,
+        "",
+        "responses that belong to no transaction: not forwarded (RFC 6026)",
+        lambda s: s.counters.stray_responses,
+    ),
+    MetricRow(
+        "edge_cancels_unmatched_total",
+        _C,
+        "",
+        "CANCELs that name no INVITE here: 481",
+        lambda s: s.counters.cancels_unmatched,
+    ),
+    MetricRow(
+        "edge_indialog_unknown_total",
+        _C,
+        "",
+        "requests inside a dialog that this edge does not hold",
+        lambda s: s.counters.indialog_unknown,
+    ),
+    MetricRow("edge_options_total", _C, "", "OPTIONS to the edge itself", lambda s: s.counters.options),
+    MetricRow(
+        "edge_oversize_sent_total",
+        _C,
+        "",
+        "requests over 1,300 bytes sent on UDP all the same",
+        lambda s: s.counters.oversize_sent,
+    ),
+    MetricRow(
+        "edge_transport_errors_total",
+        _C,
+        "",
+        "messages the network refused at once",
+        lambda s: s.counters.transport_errors,
+    ),
+    MetricRow("edge_limiter_up", _G, "", "1: the store can be asked", lambda s: int(s.limiter.is_up)),
+    MetricRow("edge_limiter_asked_total", _C, "", "verbs sent to the store", lambda s: s.limiter.asked),
+    MetricRow("edge_limiter_late_total", _C, "", "answers after the deadline", lambda s: s.limiter.late),
+    MetricRow("edge_limiter_unavailable_total", _C, "", "verbs without an answer", lambda s: s.limiter.unavailable),
+    MetricRow("edge_limiter_reconnects_total", _C, "", "connections made anew", lambda s: s.limiter.reconnects),
+    MetricRow(
+        "edge_limiter_given_back_total",
+        _C,
+        "",
+        "leases of late answers given back at once",
+        lambda s: s.limiter.given_back,
+    ),
+    MetricRow(
+        "edge_limiter_queued_settles",
+        _G,
+        "",
+        "settlements that wait for the store to come back",
+        lambda s: s.limiter.queued_settles,
+    ),
+    MetricRow("edge_cdr_written_total", _C, "", "records written", lambda s: s.cdr.written),
+    MetricRow("edge_cdr_backlog", _G, "", "records that wait for the disk", lambda s: s.cdr.backlog),
+    MetricRow("edge_cdr_failing", _G, "", "1: the disk refuses records", lambda s: int(s.cdr.is_failing)),
+    MetricRow("edge_cdr_errors_total", _C, "", "errors of the disk", lambda s: s.cdr.errors),
+    MetricRow("edge_cdr_lost_total", _C, "", "records lost; must read 0", lambda s: s.cdr.lost),
+    MetricRow("edge_log_suppressed_total", _C, "", "log lines held back by the rate limit", lambda s: s.log.suppressed),
+    MetricRow("edge_policy_generation", _G, "", "policy in force for new attempts", lambda s: s.policy_generation()),
+    MetricRow("edge_draining", _G, "", "1: no new attempts are taken", lambda s: int(s.is_draining())),
+)
+
+
+class EdgeCollector(Collector):
+    """Makes the exposition's families from the table, at the moment of the scrape. Every row has the label `node`."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything once."""
+        for row in METRICS:
+            yield self._family(row)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of the scrape: the names cannot collide."""
+        return ()
+
+    def _family(self, row: MetricRow) -> Metric:
+        node = self._sources.node
+        value = row.read(self._sources)
+        labels = ["node", row.label] if row.label else ["node"]
+        if isinstance(value, Histogram):
+            histogram = HistogramMetricFamily(row.name, row.meaning, labels=labels)
+            histogram.add_metric([node], buckets=value.cumulative(), sum_value=value.total_us / 1e6)
+            return histogram
+        kind = CounterMetricFamily if row.type is MetricType.COUNTER else GaugeMetricFamily
+        family = kind(row.name, row.meaning, labels=labels)
+        if isinstance(value, Mapping):
+            for key, number in dict(value).items():
+                family.add_metric([node, key], number)
+        else:
+            family.add_metric([node], value)
+        return family
+
+
+class MetricsPage:
+    """The page while it is served. `port` is the one taken, also where 0 was asked for."""
+
+    __slots__ = ("_server", "_thread", "port")
+
+    def __init__(self, host: str, port: int, sources: Sources) -> None:
+        """Binds and serves at once, from a thread. Raises OSError where the address is taken or not ours."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(EdgeCollector(sources))
+        ProcessCollector(registry=registry)
+        served: tuple[WSGIServer, Thread] = start_http_server(port, addr=host, registry=registry)
+        self._server, self._thread = served
+        self.port: int = self._server.server_port
+
+    def close(self) -> None:
+        """Stop serving and give the port back."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)

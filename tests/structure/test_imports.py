@@ -1,0 +1,131 @@
+"""Which way the dependencies point: the pure core stays pure, and each outside library has one door."""
+
+import sys
+
+import pytest
+
+IMPURE = {"asyncio", "socket", "ssl", "time", "random", "secrets", "logging", "os", "threading", "subprocess", "select"}
+PURE_ROOMS = (
+    "edge.sip",
+    "edge.proxy",
+    "edge.policy",
+    "edge.config.schema",
+    "edge.config.parsing",
+    "edge.config.snapshot",
+    "edge.cdr.record",
+    "edge.cdr.builder",
+    "limits.model",
+    "limits.rate",
+    "limits.credit",
+    "limits.memory",
+)
+REDIS_DOORS = {"limits.redis_limiter", "limits.accounts", "limits.embedded", "edge.config.source"}
+EVENT_LOOP_FREE = ("edge.sip", "edge.proxy", "edge.policy")
+
+
+def inside(module: str, *rooms: str) -> bool:
+    return any(module == room or module.startswith(room + ".") for room in rooms)
+
+
+def top(name: str) -> str:
+    return name.split(".")[0]
+
+
+@pytest.mark.parametrize("room", PURE_ROOMS)
+def test_a_pure_room_reaches_no_clock_socket_or_chance(sources, room):
+    """Inputs and the time come in, actions go out: nothing else (rules 1 and 2)."""
+    broken = {
+        source.relative: sorted({top(name) for name in source.imports()} & IMPURE)
+        for source in sources
+        if inside(source.module, room) and {top(name) for name in source.imports()} & IMPURE
+    }
+    assert broken == {}
+
+
+def test_sip_needs_the_standard_library_only(sources):
+    """RFC 3261 on paper has no dependency (rule 1)."""
+    foreign = {
+        (source.relative, name)
+        for source in sources
+        if inside(source.module, "edge.sip")
+        for name in source.imports()
+        if top(name) not in sys.stdlib_module_names and not inside(name, "edge.sip", "edge") | (name == "edge")
+    }
+    assert set() == foreign
+
+
+def test_sip_knows_no_other_room(sources):
+    """The SIP room knows neither proxy nor policy nor limits (rule 1)."""
+    known = {
+        (source.relative, name)
+        for source in sources
+        if inside(source.module, "edge.sip")
+        for name in source.imports()
+        if inside(name, "edge", "limits") and not inside(name, "edge.sip") and name != "edge"
+    }
+    assert set() == known
+
+
+def test_limits_never_imports_edge(sources):
+    """The limits know accounts, ceilings and leases, and nothing of SIP (rule 3)."""
+    broken = [
+        source.relative
+        for source in sources
+        if inside(source.module, "limits") and "edge" in map(top, source.imports())
+    ]
+    assert broken == []
+
+
+def test_the_core_knows_only_the_words_of_the_limits(sources):
+    """Policy and proxy speak the limiter's words and hold no limiter (rule 3)."""
+    broken = {
+        (source.relative, name)
+        for source in sources
+        if inside(source.module, "edge.proxy", "edge.policy")
+        for name in source.imports()
+        if top(name) == "limits" and name != "limits" and not inside(name, "limits.model")
+    }
+    assert set() == broken
+
+
+def test_policy_does_not_know_the_proxy(sources):
+    """A decision about an attempt needs no call (rule 3)."""
+    broken = [
+        s.relative
+        for s in sources
+        if inside(s.module, "edge.policy") and any(inside(n, "edge.proxy") for n in s.imports())
+    ]
+    assert broken == []
+
+
+def test_only_the_commands_start_the_server(sources):
+    """The composition root is imported by the command line and nobody else (rule 4)."""
+    importers = {source.module for source in sources if any(inside(name, "edge.server") for name in source.imports())}
+    assert importers <= {"edge.commands"}
+
+
+def test_redis_has_few_doors(sources):
+    """Each Redis client lives behind a contract (rule 4)."""
+    importers = {source.module for source in sources if {top(name) for name in source.imports()} & {"redis", "hiredis"}}
+    assert importers <= REDIS_DOORS
+
+
+def test_facts_are_read_by_the_rim_and_read_nothing_of_it(sources):
+    """The core tells facts; telemetry and CDR consume them, never the other way round."""
+    broken = {
+        (source.relative, name)
+        for source in sources
+        if inside(source.module, "edge.sip", "edge.proxy", "edge.policy", "edge.config")
+        for name in source.imports()
+        if inside(name, "edge.telemetry", "edge.cdr", "edge.transport", "edge.server", "edge.commands")
+    }
+    assert set() == broken
+
+
+def test_an_init_file_only_names_what_the_room_offers(sources):
+    """No logic hides in `__init__.py`: re-exports, a docstring, the version."""
+    import ast
+
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Expr)
+    broken = [s.relative for s in sources if s.is_package and any(not isinstance(n, allowed) for n in s.tree.body)]
+    assert broken == []

@@ -1,0 +1,109 @@
+"""What ships is what was tested: the wheel holds everything the product needs, and nothing else."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def wheel_names(root, tmp_path_factory) -> set[str]:
+    """Names in the wheel under test; built here where no other stage has built it."""
+    folder = Path(os.environ.get("TRUNKGATE_WHEEL_DIR") or tmp_path_factory.mktemp("wheel"))
+    if not list(folder.glob("*.whl")):
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(root)]
+        subprocess.run(command, check=True, timeout=120, stdin=subprocess.DEVNULL)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def project(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+def requirement_name(requirement: str) -> str:
+    return re.split(r"[\s<>=!~\[;(]", requirement, maxsplit=1)[0].lower()
+
+
+def test_every_module_ships(wheel_names, root):
+    """A package that pyproject.toml forgets to name would be missing at the first import."""
+    ours = {p.relative_to(root).as_posix() for package in ("edge", "limits") for p in (root / package).rglob("*.py")}
+    assert set() == ours - wheel_names
+
+
+def test_the_scripts_of_the_limits_ship(wheel_names, root):
+    """Every Lua script is package data."""
+    scripts = {p.relative_to(root).as_posix() for p in (root / "limits" / "scripts").glob("*.lua")}
+    assert scripts
+    assert set() == scripts - wheel_names
+
+
+@pytest.mark.parametrize("name", ["edge/README.md", "limits/README.md", "edge/py.typed"])
+def test_what_readers_and_type_checkers_need_ships(wheel_names, name):
+    """The one-page architecture, the account model and the typing marker travel with the code."""
+    assert name in wheel_names
+
+
+def test_nothing_else_ships(wheel_names):
+    """Tests, scenarios and documents of the checkout stay out of site-packages."""
+    assert set() == {name for name in wheel_names if not re.match(r"(edge|limits|trunkgate-[^/]+\.dist-info)/", name)}
+
+
+def test_no_dependency_needs_the_other_limits(root):
+    """Our `limits` shadows a package of that name on the index: nothing we install may need that one."""
+    declared = project(root)
+    wanted = declared["dependencies"] + [r for extra in declared["optional-dependencies"].values() for r in extra]
+    seen: set[str] = set()
+    todo = [requirement_name(requirement) for requirement in wanted]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            needs = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an extra that is not installed here
+        todo += [requirement_name(need) for need in needs if "extra ==" not in need]
+    assert "limits" not in seen
+
+
+def test_every_dependency_says_why_it_is_there(root):
+    """A runtime dependency is justified in one comment on its line."""
+    text = (root / "pyproject.toml").read_text()
+    block = text[text.index("dependencies = [") :].split("]\n", 1)[0]
+    assert [line for line in block.splitlines()[1:] if line.strip() and "#" not in line] == []
+
+
+def test_the_tests_run_against_the_installed_wheel(root):
+    """In the gates the checkout must not be importable: what ships is what is tested."""
+    import edge
+
+    installed = root not in Path(edge.__file__).resolve().parents or "site-packages" in edge.__file__
+    assert installed or not os.environ.get("TRUNKGATE_TESTS_INSTALLED")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scripts/run",
+        "scripts/test",
+        "scripts/check",
+        "scripts/acceptance",
+        "scripts/bench",
+        "scripts/render-reference",
+        ".ci/run",
+    ],
+)
+def test_a_script_can_be_started(root, name):
+    """Each command of the README is executable and names its interpreter."""
+    path = root / name
+    assert os.access(path, os.X_OK)
+    assert path.read_bytes().startswith(b"#!/usr/bin/env ")

@@ -1,0 +1,145 @@
+"""The table of metrics: complete, told in the document, and readable by the field's own parser."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.proxy.facts import CallFacts, Counters
+from edge.telemetry.metrics import METRICS, EdgeCollector, MetricType, Sources
+from edge.telemetry.totals import CallTotals
+
+PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
+ROW = re.compile(r"^\| `(edge_\w+)` \| (\w+) \| `?(\w*)`? ?\| (.*) \|$", re.MULTILINE)
+
+
+@dataclass
+class Limiter:
+    is_up: bool = True
+    asked: int = 7
+    late: int = 1
+    unavailable: int = 2
+    reconnects: int = 3
+    given_back: int = 4
+    queued_settles: int = 5
+
+
+@dataclass
+class Cdr:
+    backlog: int = 1
+    errors: int = 2
+    is_failing: bool = True
+    lost: int = 3
+    written: int = 4
+
+
+@dataclass
+class Log:
+    suppressed: int = 9
+
+
+@pytest.fixture
+def sources() -> Sources:
+    return Sources(
+        node="n1",
+        counters=Counters(),
+        totals=CallTotals(),
+        limiter=Limiter(),
+        cdr=Cdr(),
+        log=Log(),
+        transactions=lambda: 11,
+        leases=lambda: 12,
+        policy_generation=lambda: 13,
+        is_draining=lambda: False,
+    )
+
+
+def samples(sources: Sources) -> dict[tuple[str, str], float]:
+    """(name, value of the row's own label) -> number, as a collector reads the page."""
+    registry = CollectorRegistry()
+    registry.register(EdgeCollector(sources))
+    found = {}
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        for sample in family.samples:
+            assert sample.labels.pop("node") == "n1"
+            found[(sample.name, next(iter(sample.labels.values()), ""))] = sample.value
+    return found
+
+
+def test_the_page_has_a_row_for_each_metric_in_order():
+    """docs/metrics.md tells name, type, label and meaning, word for word."""
+    assert [(m.name, m.type.value, m.label, m.meaning) for m in METRICS] == ROW.findall(PAGE.read_text())
+
+
+@pytest.mark.parametrize("row", METRICS, ids=lambda row: row.name)
+def test_a_name_says_its_type(row):
+    """Counters end in `_total`, nothing else does; seconds are seconds."""
+    assert row.name.endswith("_total") == (row.type is MetricType.COUNTER)
+    assert row.name.endswith("_seconds") == (row.type is MetricType.HISTOGRAM)
+
+
+def test_names_are_unique():
+    """One row a name."""
+    assert len({row.name for row in METRICS}) == len(METRICS)
+
+
+@pytest.mark.parametrize("field", Counters.__slots__)
+def test_every_counter_of_the_core_is_told(sources, field):
+    """A counter that nobody can see counts for nothing: changing it changes the page."""
+    before = samples(sources)
+    is_table = isinstance(getattr(sources.counters, field), dict)
+    setattr(sources.counters, field, {"some_reason": 3} if is_table else 3)
+
+    assert list(samples(sources).items() - before.items()) == [
+        ((next(n for n in (f"edge_{field}_total", f"edge_{field}") if n in {m.name for m in METRICS}),
+          "some_reason" if is_table else ""), 3.0)
+    ]  # fmt: skip
+
+
+def test_every_row_gives_a_number(sources):
+    """No row is silent once something happened."""
+    sources.counters.refused["caps"] = 1
+    sources.counters.malformed["no Via"] = 1
+    sources.counters.drops["keep-alive"] = 1
+    names = {name for name, _ in samples(sources)}
+
+    assert {row.name for row in METRICS} <= names | {name.removesuffix("_count") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "expected"),
+    [
+        ("edge_limiter_up", "", 1),
+        ("edge_limiter_asked_total", "", 7),
+        ("edge_limiter_queued_settles", "", 5),
+        ("edge_cdr_failing", "", 1),
+        ("edge_cdr_lost_total", "", 3),
+        ("edge_log_suppressed_total", "", 9),
+        ("edge_transactions", "", 11),
+        ("edge_leases", "", 12),
+        ("edge_policy_generation", "", 13),
+        ("edge_draining", "", 0),
+        ("edge_calls_total", "answered", 1),
+        ("edge_answered_seconds_total", "", 2.5),
+        ("edge_decision_seconds_bucket", "0.001", 1),
+        ("edge_decision_seconds_bucket", "0.0005", 0),
+        ("edge_decision_seconds_count", "", 1),
+    ],
+)
+def test_a_number_comes_from_its_source(sources, name, label, expected):
+    """Each source is read by the row that names it."""
+    facts = CallFacts("n1-1", 0.0)
+    facts.decided_at, facts.answered_at, facts.released_at = 0.001, 1.0, 3.5
+    sources.totals.add(facts)
+
+    assert samples(sources)[(name, label)] == expected
+
+
+def test_a_hostile_label_stays_on_its_line(sources):
+    """Quotes and newlines in a reason are escaped; the parser reads them back."""
+    sources.counters.malformed['a"b\n#'] = 1
+
+    assert samples(sources)[("edge_malformed_total", 'a"b\n#')] == 1
