@@ -38,8 +38,8 @@ from edge.telemetry.totals import CallTotals
 from edge.transport.resolver import Resolver
 from edge.transport.udp import UdpSocket
 from limits.accounts import AccountStore
-from limits.embedded import EmbeddedStore, EmbeddedStoreError
-from limits.errors import StoreUnavailable
+from limits.embedded import EmbeddedStore
+from limits.errors import EmbeddedStoreError, StoreUnavailable
 from limits.model import Outcome, Verb
 from limits.redis_limiter import RedisLimiter
 

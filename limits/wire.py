@@ -48,7 +48,7 @@ class Peek(NamedTuple):
 
 
 class Load(NamedTuple):
-    """SCRIPT LOAD: the store has forgotten this script."""
+    """SCRIPT LOAD: the store has forgotten this script. No account has an empty name."""
 
     name: str
     account: str = ""
@@ -83,30 +83,34 @@ class Encoder:
 
     def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load) -> bytes | None:
         """One request; None: no account can have this name, so the store need not be asked."""
-        if isinstance(verb, Load):
-            return command(b"SCRIPT", b"LOAD", script(verb.name).text.encode())
         account = self._accounts.get(verb.account)
         if account is None:
+            if isinstance(verb, Load):
+                return command(b"SCRIPT", b"LOAD", script(verb.name).text.encode())
             if not is_account_id(verb.account):
                 return None
             account = self._keys_of(verb.account)
         keys, done, done_size = account
-        if isinstance(verb, Peek):
-            return self._peek + keys
-        if isinstance(verb, Renew):
-            return self._renew(verb, keys, done, done_size)
-        uid = verb.uid.encode()
-        size = len(uid)
+        # The two verbs of every call come first.
         if isinstance(verb, Admit):
+            uid = verb.uid.encode()
+            size = len(uid)
             tail = self._tails.get((verb.node, verb.lease_ms)) or self._tail(verb.node, verb.lease_ms)
             words = (self._admit, keys, done_size + size, done, uid, size, uid, tail)
             return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b" % words
+        if isinstance(verb, Settle):
+            uid = verb.uid.encode()
+            size = len(uid)
+            ms = b"%d" % verb.duration_ms
+            rest = b"%b$%d\r\n%b\r\n%b" % (_OUTCOMES.get(verb.outcome, _OTHER), len(ms), ms, _TOMBSTONE)
+            more = (self._settle, keys, done_size + size, done, uid, size, uid, rest)
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b" % more
         if isinstance(verb, Answer):
-            return b"%b%b$%d\r\n%b\r\n" % (self._answer, keys, size, uid)
-        outcome = _OUTCOMES.get(verb.outcome, _OTHER)
-        duration = b"%d" % verb.duration_ms
-        head = b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n" % (self._settle, keys, done_size + size, done, uid, size, uid)
-        return b"%b%b$%d\r\n%b\r\n%b" % (head, outcome, len(duration), duration, _TOMBSTONE)
+            uid = verb.uid.encode()
+            return b"%b%b$%d\r\n%b\r\n" % (self._answer, keys, len(uid), uid)
+        if isinstance(verb, Renew):
+            return self._renew(verb, keys, done, done_size)
+        return self._peek + keys
 
     def _renew(self, verb: Renew, keys: bytes, done: bytes, done_size: int) -> bytes:
         uids = [uid.encode() for uid in verb.uids]

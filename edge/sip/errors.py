@@ -23,7 +23,7 @@ class ParseError(Exception):
         self.status_hint = status_hint
         """400, 413 or 505: what a server may answer. 0: no answer can or may be built; drop."""
         self.salvage = salvage
-        """Given whenever `status_hint` is not 0: the header fields that could be read, enough for `compose.response`."""
+        """There whenever `status_hint` is not 0: the header fields that could be read, for `compose.response`."""
 
 
 class FieldError(Exception):

@@ -18,6 +18,9 @@ TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
 QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 QUOTED_STRING = re.compile(QUOTED, re.DOTALL)
 
+STRAY = re.compile(rb"[\r\n\0]")
+"""What no header value may hold once its folds are undone."""
+
 HEADER_NAME = re.compile(rb"([" + TOKEN_CHARS + rb"]++)[ \t]*+:")
 """header-name HCOLON. White space before the colon is legal (§7.3.1)."""
 

@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 
     names: tuple[bytes, ...]
     """As printed, up to and with the colon."""
-    index: Index
+    positions: Index
     fault: str
     """Why no message of this layout is sound; empty if one may be."""
     length_at: int
@@ -51,7 +51,7 @@ class Surveyed(NamedTuple):
     rows: list[bytes]
     """Header lines, a folded one with its folds."""
     layout: Layout
-    """Its index leaves out the lines that are no header field."""
+    """Its positions leave out the lines that are no header field."""
     fault: str
     """The first line fault, or the layout's fault, or empty."""
     fault_at: int
@@ -92,7 +92,7 @@ def layout_of(names: tuple[bytes, ...]) -> Layout:
 
 def index_of(rows: list[bytes]) -> Index:
     """The index of header lines that are known to be sound (ours, or read before)."""
-    return layout_of(tuple([row[: row.index(b":") + 1] for row in rows])).index
+    return layout_of(tuple([row[: row.find(b":") + 1] for row in rows])).positions
 
 
 def guessed(word: bytes, lines: list[bytes]) -> Layout | None:

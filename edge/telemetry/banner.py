@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 
-EMBEDDED = "embedded"
-
 
 def banner(
-    *, listening: Sequence[str], store: str, policy: str, generation: int, cdr: str, metrics: str = ""
+    *,
+    listening: Sequence[str],
+    store: str,
+    policy: str,
+    generation: int,
+    accounts: int,
+    cdr: str,
+    metrics: str = "",
 ) -> list[str]:
     """The lines, without newlines.
 
@@ -14,10 +19,11 @@ def banner(
     """
     first = listening[0].partition(":")[2] if listening else ""
     page = f", metrics on http://{metrics}/metrics" if metrics else ""
+    shown = "embedded (a private server beside this process)" if store == "embedded" else without_secret(store)
     return [
         f"listening   {' '.join(listening)}{page}",
-        f"store       {EMBEDDED + ' (a private server beside this process)' if store == EMBEDDED else without_secret(store)}",
-        f"policy      {policy} (generation {generation})",
+        f"store       {shown}",
+        f"policy      {policy} (generation {generation}, {accounts} accounts)",
         f"CDRs        {cdr}",
         f"try it      sipp {first} -sn uac -s 0612345678 -m 1    see everything at once: edge demo",
     ]

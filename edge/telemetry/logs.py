@@ -53,11 +53,13 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
     FactRow("call.hung_up", "warning", True, "the edge ended a call"),
     FactRow("call.late_answer", "warning", True, "a trunk answered a call that had gone on elsewhere; it was hung up"),
+    FactRow("core.escaped", "error", True, "an input that the core could not digest: a fault of ours, with its trace"),
     FactRow("lease.reasserted", "warning", True, "the lease of a running call had run out and was taken again"),
     FactRow("lease.ended_elsewhere", "warning", True, "a running call was settled by somebody else"),
     FactRow("message.malformed", "warning", True, "a message that cannot be read; the fault is named"),
     FactRow("trunk.failed_over", "warning", True, "an egress trunk failed; the next one is tried"),
     FactRow("trunk.unreachable", "warning", True, "no address of an egress trunk can be reached"),
+    FactRow("transport.failed", "warning", True, "the network refused a message at once"),
     FactRow("log.suppressed", "warning", False, "lines of another fact were held back, so many of them"),
     FactRow("python.log", "warning", True, "a line of a library or of the event loop"),
 )

@@ -159,6 +159,13 @@ METRICS: tuple[MetricRow, ...] = (
         "messages the network refused at once",
         lambda s: s.counters.transport_errors,
     ),
+    MetricRow(
+        "edge_escaped_total",
+        _C,
+        "",
+        "inputs that the core could not digest: faults of ours; must read 0",
+        lambda s: s.counters.escaped,
+    ),
     MetricRow("edge_limiter_up", _G, "", "1: the store can be asked", lambda s: int(s.limiter.is_up)),
     MetricRow("edge_limiter_asked_total", _C, "", "verbs sent to the store", lambda s: s.limiter.asked),
     MetricRow("edge_limiter_late_total", _C, "", "answers after the deadline", lambda s: s.limiter.late),

@@ -1,7 +1,7 @@
 """What a transaction does on the way from one state to the next: small functions, named for what they do.
 
 RFC 3261 §17, RFC 6026, RFC 4320. Pure; imports `edge.sip` only. Each takes the transaction (already in its next
-state), what came with the input, and the instant.
+state), what came with the input, and the instant. Timers are set first: whatever the user does, the end will come.
 """
 
 from edge.sip import compose
@@ -65,10 +65,10 @@ def pass_up_set_m(txn: Transaction, argument: Argument, now: float) -> None:
 def ack_pass_up_set_d(txn: Transaction, argument: Argument, now: float) -> None:
     """§17.1.1.3: acknowledge hop by hop, to where the INVITE went, whatever the transport."""
     assert isinstance(argument, Response)
-    # Composed now: the user may edit the response it is handed.
+    txn.set_timer(Input.TIMER_D, 0.0 if txn.reliable else txn.layer.durations.timer_d, now)
+    # Composed before the user has it, who may edit the response.
     txn.last = compose.ack(txn.request, argument)
     resend(txn, None, now)
-    txn.set_timer(Input.TIMER_D, 0.0 if txn.reliable else txn.layer.durations.timer_d, now)
     pass_up(txn, argument, now)
 
 
@@ -167,8 +167,8 @@ def pass_up_ack(txn: Transaction, argument: Argument, now: float) -> None:
 
 def send_100_set_n(txn: Transaction, argument: Argument, now: float) -> None:
     """RFC 4320 §4.1: 100 once Timer E of the client has reached T2; N ends what is never answered."""
-    send_100(txn, None, now)
     txn.set_timer(Input.TIMER_N, txn.deadline - now, now)
+    send_100(txn, None, now)
 
 
 def send_set_j(txn: Transaction, argument: Argument, now: float) -> None:

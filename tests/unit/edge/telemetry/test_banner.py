@@ -12,13 +12,14 @@ def test_five_lines_say_where_everything_is():
         store="embedded",
         policy="policy.toml",
         generation=3,
+        accounts=7,
         cdr="state/cdr",
     )
 
     assert lines == [
         "listening   udp:127.0.0.1:5060 udp:[::1]:5060",
         "store       embedded (a private server beside this process)",
-        "policy      policy.toml (generation 3)",
+        "policy      policy.toml (generation 3, 7 accounts)",
         "CDRs        state/cdr",
         "try it      sipp 127.0.0.1:5060 -sn uac -s 0612345678 -m 1    see everything at once: edge demo",
     ]

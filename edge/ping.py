@@ -1,0 +1,90 @@
+"""`edge ping`: one OPTIONS, one answer (I/O). RFC 3261 §11 is how one asks whether a SIP server is there.
+
+A blocking socket and nothing of the server, so that a container's health check starts fast and judges from outside.
+Imports the standard library and edge.sip.
+"""
+
+import secrets
+import socket
+import time
+from typing import NamedTuple
+
+from edge.sip import compose
+from edge.sip.errors import FieldError, ParseError
+from edge.sip.message import Response, parse
+
+T1_S = 0.5
+"""First wait for an answer; doubles (§17.1.2.2)."""
+T2_S = 4.0
+MAX_DATAGRAM = 65_535
+
+
+class Pong(NamedTuple):
+    """What came of it."""
+
+    is_up: bool
+    """200 came."""
+    text: str
+    """What came, in one clause."""
+
+
+def ping(host: str, port: int, *, timeout_s: float) -> Pong:
+    """Send an OPTIONS over UDP and wait for its final response; retransmit as a client transaction would."""
+    deadline = time.monotonic() + timeout_s
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect(address)
+            return _ask(sock, f"[{host}]" if ":" in host else host, port, deadline)
+    except ConnectionRefusedError:
+        return Pong(False, "nobody listens there")
+    except OSError as error:
+        return Pong(False, (error.strerror or str(error)).lower())
+
+
+def _ask(sock: socket.socket, host: str, port: int, deadline: float) -> Pong:
+    branch = f"z9hG4bK{secrets.token_hex(8)}".encode()
+    request = _options(sock.getsockname(), f"sip:{host}:{port}".encode(), branch)
+    begun = time.monotonic()
+    wait_s = T1_S
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            return Pong(False, f"no answer in {now - begun:.1f} s")
+        sock.send(request)
+        resend_at = min(deadline, now + wait_s)
+        wait_s = min(2 * wait_s, T2_S)
+        while (left_s := resend_at - time.monotonic()) > 0:
+            sock.settimeout(left_s)
+            try:
+                response = _answer_in(sock.recv(MAX_DATAGRAM), branch)
+            except TimeoutError:
+                break
+            if response is not None and response.status >= 200:
+                took_ms = (time.monotonic() - begun) * 1_000
+                phrase = response.reason.decode("utf-8", "replace")
+                return Pong(response.status == 200, f"{response.status} {phrase} in {took_ms:.1f} ms")
+
+
+def _options(here: tuple[str, int], uri: bytes, branch: bytes) -> bytes:
+    host = f"[{here[0]}]" if ":" in here[0] else here[0]
+    sent_by = f"{host}:{here[1]}".encode()
+    return compose.request(
+        b"OPTIONS",
+        uri,
+        via=b"SIP/2.0/UDP %b;rport;branch=%b" % (sent_by, branch),
+        from_=b"<sip:ping@%b>;tag=%b" % (sent_by, secrets.token_hex(4).encode()),
+        to=b"<%b>" % uri,
+        call_id=secrets.token_hex(8).encode() + b"@" + sent_by,
+        cseq=1,
+        headers=((b"Contact", b"<sip:ping@%b>" % sent_by), (b"Accept", b"application/sdp")),
+    )
+
+
+def _answer_in(data: bytes, branch: bytes) -> Response | None:
+    """The response to our request, None for anything else that came."""
+    try:
+        message = parse(data)
+        return message if isinstance(message, Response) and message.via().branch == branch else None
+    except (ParseError, FieldError):
+        return None

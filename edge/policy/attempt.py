@@ -1,0 +1,87 @@
+"""`CallAttempt`: what is known of one attempt so far; each stage of the pipeline fills more of it. Pure."""
+
+from edge.config.snapshot import AccountPolicy, EgressTrunk, IngressTrunk
+from edge.policy.spelling import Reading
+from edge.sip.message import Request
+
+
+class CallAttempt:
+    """An INVITE outside a dialog on its way to a decision. The inputs are never changed by a stage."""
+
+    __slots__ = (
+        "account",
+        "called",
+        "called_original",
+        "candidates",
+        "cli_network",
+        "cli_original",
+        "cli_presented",
+        "degraded",
+        "draw",
+        "emergency",
+        "ingress",
+        "ingress_class",
+        "listener",
+        "network",
+        "presented",
+        "request",
+        "route",
+        "rule",
+        "sender",
+        "shadow",
+        "source_host",
+        "source_port",
+        "wall",
+        "withheld",
+    )
+
+    def __init__(
+        self,
+        *,
+        request: Request,
+        source_host: str,
+        source_port: int,
+        listener: str,
+        draw: float,
+        wall: float = 0.0,
+    ) -> None:
+        self.request = request
+        self.source_host = source_host
+        """Numeric, as the socket names it."""
+        self.source_port = source_port
+        self.listener = listener
+        """Name of the listener it came in by."""
+        self.draw = draw
+        """A number in [0, 1) that orders the trunks of a weighted route."""
+        self.wall = wall
+        """UTC seconds: which dated rules are in force."""
+        self.account: AccountPolicy | None = None
+        """None only before stage 1, and for an emergency call of an account nobody knows."""
+        self.ingress: IngressTrunk | None = None
+        self.ingress_class = ""
+        self.cli_original = ""
+        """User part of From as it came."""
+        self.cli_presented = ""
+        """E.164; empty where no number is presented."""
+        self.cli_network = ""
+        """E.164 of P-Asserted-Identity, where the trunk is trusted to assert one."""
+        self.called_original = ""
+        self.called = ""
+        """E.164, or what was dialled where that is no number of a plan: `15`, `3000`."""
+        self.withheld = False
+        self.emergency = False
+        self.sender: Reading | None = None
+        """From, read; None where numbers are not."""
+        self.presented: Reading | None = None
+        """The reading behind `cli_presented`."""
+        self.network: tuple[Reading, ...] = ()
+        """Every P-Asserted-Identity, read, trusted or not."""
+        self.rule = ""
+        """The CLI rule that decided."""
+        self.shadow: list[str] = []
+        """CLI rules that would have refused, were they enforced."""
+        self.route = ""
+        self.candidates: list[EgressTrunk] = []
+        """Egress trunks in the order to try them."""
+        self.degraded = False
+        """Admitted without the limits' answer, since the store was away (R11)."""

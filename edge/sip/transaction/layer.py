@@ -1,0 +1,239 @@
+"""The transaction layer: keeps the transactions and brings message, user and timer to theirs (RFC 3261 §17, §18.1.2,
+§18.2.1; RFC 6026; RFC 4320). Pure; imports `edge.sip` only.
+
+What is to be sent is appended to the list the layer was given; what the user should know, it is told by direct call.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from edge.sip.errors import LocalError
+from edge.sip.flow import Flow, Send
+from edge.sip.message import Request, Response, parse
+from edge.sip.timers import Durations, TimerWheel
+from edge.sip.transaction import keys
+from edge.sip.transaction.effects import send_invite, send_request
+from edge.sip.transaction.machine import Ack, Input, State, Transaction
+from edge.sip.transaction.tables import INVITE_CLIENT, INVITE_SERVER, NON_INVITE_CLIENT, NON_INVITE_SERVER
+
+__all__ = ["Transaction", "TransactionLayer", "TransactionUser"]
+
+
+class TransactionUser(Protocol):
+    """TU of RFC 3261: the proxy core. It may call back into the layer from any of these."""
+
+    def on_request(self, txn: Transaction, request: Request, now: float) -> None:
+        """A new server transaction, of any method but ACK."""
+
+    def on_ack(self, request: Request, flow: Flow, now: float) -> None:
+        """An ACK that no failure is waiting for: to a 2xx, or astray."""
+
+    def on_response(self, txn: Transaction, response: Response, now: float) -> None:
+        """Each 1xx, each 2xx to INVITE, and the first final response otherwise."""
+
+    def on_stray_response(self, response: Response, flow: Flow, now: float) -> None:
+        """It answers nothing of ours. It must not be forwarded (RFC 6026 §7.3)."""
+
+    def on_timeout(self, txn: Transaction, now: float) -> None:
+        """B or F: no response came. H: no ACK came."""
+
+    def on_transport_error(self, txn: Transaction, now: float) -> None:
+        """What it sent did not leave. A client transaction ends with it, a server one stays (RFC 6026 §8.8)."""
+
+    def on_gone(self, txn: Transaction) -> None:
+        """It is Terminated and out of the store. Drop every reference; its request and user go when this returns."""
+
+
+_INVITE_RESPONSES = (Input.R_1XX, Input.R_2XX, *4 * (Input.R_300_699,))
+_OTHER_RESPONSES = (Input.R_1XX, *5 * (Input.R_200_699,))
+_INVITE_ANSWERS = (Input.USER_1XX, Input.USER_2XX, *4 * (Input.USER_300_699,))
+_OTHER_ANSWERS = (Input.USER_1XX, *5 * (Input.USER_200_699,))
+"""By class of the status, 1 to 6."""
+
+
+class TransactionLayer:
+    """All transactions of one core."""
+
+    __slots__ = (
+        "_clients", "_late_trying", "_legacy", "_reliable", "_servers", "absorbed", "durations", "sends", "timers",
+        "user",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        user: TransactionUser,
+        sends: list[Send],
+        timers: TimerWheel,
+        durations: Durations,
+        reliable: Callable[[Flow], bool],
+    ) -> None:
+        """`reliable` says whether the transport of a flow retransmits by itself (§17: TCP and TLS do)."""
+        self.user = user
+        self.sends = sends
+        self.timers = timers
+        self.durations = durations
+        self.absorbed = 0
+        """Inputs from outside that meant nothing in the state they met, and answers that came too late or that
+        RFC 4320 forbids."""
+        self._reliable = reliable
+        self._late_trying = durations.late_trying
+        self._servers: dict[keys.Key, Transaction] = {}
+        self._clients: dict[keys.Key, Transaction] = {}
+        self._legacy: dict[keys.Key, list[Transaction]] = {}
+
+    def __len__(self) -> int:
+        """Live transactions, servers and clients."""
+        return len(self._servers) + len(self._clients)
+
+    # -- from the network ----------------------------------------------------------------------------------------------
+
+    def receive(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """A message came. FieldError: what matching needs cannot be read, and nothing has happened."""
+        if isinstance(message, Response):
+            txn = self._clients.get(keys.client_key(message))
+            if txn is None:
+                self.user.on_stray_response(message, flow, now)
+                return
+            family = message.status // 100 - 1
+            classes = _INVITE_RESPONSES if txn.table is INVITE_CLIENT else _OTHER_RESPONSES
+            if not 0 <= family < 6 or not txn.step(classes[family], message, now):
+                self.absorbed += 1
+        elif message.method == b"ACK":
+            self._receive_ack(message, flow, now)
+        else:
+            self._receive_request(message, flow, now)
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        method = request.method
+        key = keys.server_key(request, method)
+        is_invite = method == b"INVITE"
+        txn = self._servers.get(key)
+        if txn is not None:
+            if not txn.step(Input.INVITE if is_invite else Input.REQUEST, request, now):
+                self.absorbed += 1
+            return
+        table, state = (INVITE_SERVER, State.PROCEEDING) if is_invite else (NON_INVITE_SERVER, State.TRYING)
+        via = request.via()
+        branch = via.branch or b""
+        txn = Transaction(self, table, state, key, request, branch, flow, now, True, self._reliable(flow), None)
+        if not is_invite:
+            txn.deadline = now + self.durations.unanswered
+        elif not keys.is_compliant(branch):
+            txn.legacy_key = keys.legacy_key(request, via, method)
+            self._legacy.setdefault(txn.legacy_key, []).append(txn)
+        self._servers[key] = txn
+        try:
+            self.user.on_request(txn, request, now)
+        except BaseException:
+            # A defect of ours must not leave a transaction that nobody will ever answer.
+            if txn.state is state:
+                txn.state = State.TERMINATED
+                txn.rows = table[State.TERMINATED]
+                self.forget(txn)
+            raise
+        if is_invite:
+            if txn.last is None:
+                txn.set_timer(Input.TIMER_100, self.durations.trying, now)
+        elif txn.state is State.TRYING or txn.state is State.PROCEEDING:
+            txn.set_timer(Input.TIMER_100, self._late_trying, now)
+
+    def _receive_ack(self, request: Request, flow: Flow, now: float) -> None:
+        txn = self._servers.get(keys.server_key(request, b"INVITE")) or self._legacy_invite(request)
+        if txn is None:
+            self.user.on_ack(request, flow, now)
+        elif not txn.step(Input.ACK, Ack(request, flow), now):
+            self.absorbed += 1
+
+    def _legacy_invite(self, ack: Request) -> Transaction | None:
+        """§17.2.3: the ACK of an RFC 2543 client carries the To tag of the response that was sent. Where that was a 2xx
+        any tag will do: the user is handed them all (RFC 6026 §6)."""
+        if not self._legacy:
+            return None
+        via = ack.via()
+        if keys.is_compliant(via.branch):
+            return None
+        tag = keys.tag(ack, b"to")
+        for txn in self._legacy.get(keys.legacy_key(ack, via, b"INVITE"), ()):
+            if txn.state is State.ACCEPTED or (txn.last is not None and keys.tag(parse(txn.last), b"to") == tag):
+                return txn
+        return None
+
+    def matching_invite(self, cancel: Request) -> Transaction | None:
+        """The INVITE server transaction that this CANCEL names (§9.2), whatever its state; None: answer 481."""
+        return self._servers.get(keys.server_key(cancel, b"INVITE"))
+
+    def transport_failed(self, txn: Transaction, now: float) -> None:
+        """Something this transaction sent did not leave, now or some time ago."""
+        if not txn.step(Input.TRANSPORT_ERROR, None, now):
+            self.absorbed += 1
+
+    # -- from the user -------------------------------------------------------------------------------------------------
+
+    def respond(self, txn: Transaction, status: int, data: bytes, now: float) -> None:
+        """Send the user's response through its server transaction. Too late (Terminated), or forbidden by RFC 4320:
+        absorbed. LocalError: a final response after the final response, or none of a server at all."""
+        if not txn.is_server or not 100 <= status <= 699:
+            raise LocalError(f"{status} is no response for {txn!r}")
+        is_invite = txn.table is INVITE_SERVER
+        answer = (_INVITE_ANSWERS if is_invite else _OTHER_ANSWERS)[status // 100 - 1]
+        if txn.state is State.TERMINATED or (not is_invite and self._is_forbidden(txn, status, now)):
+            self.absorbed += 1
+            return
+        if answer not in txn.rows:
+            raise LocalError(f"{status} is too late for {txn!r}")
+        if txn.state is not State.COMPLETED:  # there only what is discarded has a row (§17.2.2)
+            txn.status = status
+        txn.step(answer, data, now)
+
+    def _is_forbidden(self, txn: Transaction, status: int, now: float) -> bool:
+        """RFC 4320 §4: to a non-INVITE request no provisional response but 100, that not before Timer E reaches T2
+        where the transport is unreliable, and never 408."""
+        if status < 200:
+            return status != 100 or not (txn.reliable or now >= txn.since + self._late_trying)
+        return status == 408
+
+    def start(
+        self, request: Request, flow: Flow, now: float, *, user: object, timeout_s: float | None = None
+    ) -> Transaction:
+        """Send this request as a new client transaction. Its top Via carries a branch of ours that no other request of
+        the method has. `timeout_s` instead of 64*T1 for B or F. The request must not be edited any more."""
+        method = request.method
+        branch = request.via().branch
+        if method == b"ACK" or branch is None:
+            raise LocalError("a client transaction needs a branch, and ACK has none (§17.1)")
+        key = (branch, method)
+        if key in self._clients:
+            raise LocalError(f"branch {branch!r} is in use")
+        is_invite = method == b"INVITE"
+        table, state = (INVITE_CLIENT, State.CALLING) if is_invite else (NON_INVITE_CLIENT, State.TRYING)
+        txn = Transaction(self, table, state, key, request, branch, flow, now, False, self._reliable(flow), user)
+        txn.last = request.render()
+        txn.deadline = now + (self.durations.timer_b if timeout_s is None else timeout_s)
+        self._clients[key] = txn
+        if is_invite:
+            send_invite(txn, None, now)
+        else:
+            send_request(txn, None, now)
+        return txn
+
+    def abandon(self, txn: Transaction) -> None:
+        """End an INVITE client transaction that has no final response (§9.1: 64*T1 after the CANCEL). A response that
+        comes later is a stray one."""
+        if txn.state is not State.TERMINATED and not txn.step(Input.ABANDON, None, 0.0):
+            raise LocalError(f"{txn!r} ends by itself")
+
+    # -- from the machine ----------------------------------------------------------------------------------------------
+
+    def forget(self, txn: Transaction) -> None:
+        """A transaction has entered Terminated: out of the store the same instant (§17), and its user may know."""
+        store = self._servers if txn.is_server else self._clients
+        del store[txn.key]
+        if txn.legacy_key is not None:
+            siblings = self._legacy[txn.legacy_key]
+            siblings.remove(txn)
+            if not siblings:
+                del self._legacy[txn.legacy_key]
+        try:
+            self.user.on_gone(txn)
+        finally:
+            txn.let_go()
