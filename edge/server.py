@@ -119,9 +119,7 @@ class _Server:
                 self.policy = PolicyFile(Path(self.static.policy))
                 secret = state.secret(directory)
                 now = self._now()
-                self.writer = CdrWriter(
-                    directory / "cdr", wall0=self._clock.wall(now), mono0=now, tell=self._tell
-                )
+                self.writer = CdrWriter(directory / "cdr", wall0=self._clock.wall(now), mono0=now, tell=self._tell)
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._bind(opened)
                 embedded: EmbeddedStore | None = None

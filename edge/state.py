@@ -1,5 +1,4 @@
-"""The state directory (I/O): what a node keeps between two runs beside its CDRs and its embedded store.
-"""
+"""The state directory (I/O): what a node keeps between two runs beside its CDRs and its embedded store."""
 
 import os
 import secrets
@@ -19,7 +18,9 @@ def prepare(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StateError(f"state directory {directory}: {error.strerror}; expected a directory that can be made") from error
+        raise StateError(
+            f"state directory {directory}: {error.strerror}; expected a directory that can be made"
+        ) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StateError(f"state directory {directory}: not writable; expected a directory this user may write to")
 

@@ -41,6 +41,8 @@ class StoreLink(asyncio.Protocol):
         self._greeting: list[object] = []
         self._greeted: asyncio.Future[None] | None = None
         self._expected = 0
+        self.garbled = False
+        """What came over it was not from our store."""
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
 
@@ -49,8 +51,9 @@ class StoreLink(asyncio.Protocol):
         if self._transport is not None and not self.lost.is_set():
             self._transport.write(data)
 
-    def close(self, why: str) -> None:
-        """Ends the connection at once; `on_lost` is told before this returns."""
+    def close(self, why: str, *, garbled: bool = False) -> None:
+        """Ends the connection at once; `on_lost` is told before this returns. `garbled`: for what came over it."""
+        self.garbled = garbled and not self._why
         if self._transport is not None:
             self._transport.abort()
         self._end(why)
@@ -90,11 +93,11 @@ class StoreLink(asyncio.Protocol):
                     return
                 reply = reader.gets()
         except (hiredis.ProtocolError, MemoryError) as fault:
-            self.close(f"not a reply: {fault}")
+            self.close(f"not a reply: {fault}", garbled=True)
             return
         self._unfinished += len(data)
         if self._unfinished > MAX_UNFINISHED:
-            self.close("not a reply: it does not end")
+            self.close("not a reply: it does not end", garbled=True)
             return
         if not self._expected:
             self._on_read()
@@ -108,7 +111,7 @@ class StoreLink(asyncio.Protocol):
         if self._greeted is not None and len(self._greeting) == self._expected and not self._greeted.done():
             self._greeted.set_result(None)
         if len(self._greeting) > self._expected:
-            self.close("a reply nobody asked for")
+            self.close("a reply nobody asked for", garbled=True)
 
     def _end(self, why: str) -> None:
         if self._why:

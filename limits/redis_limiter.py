@@ -250,7 +250,7 @@ class RedisLimiter:
         try:
             outcome = outcome_of(verb, reply)
         except Garbage as fault:
-            self._finish_unavailable(asked, "not an answer")
+            self._sent.appendleft(asked)
             self._break(str(fault))
             return
         self._proven = True
@@ -358,14 +358,14 @@ class RedisLimiter:
     # Loss, and what must survive it
 
     def _break(self, fault: str) -> None:
-        self.garbage += 1
         if self._link is not None:
-            self._link.close(fault)
+            self._link.close(fault, garbled=True)
 
     def _on_lost(self, why: str) -> None:
         """Everything under way is Unavailable. What may have taken a lease is given back when the store returns."""
         if self._link is None:
             return
+        self.garbage += self._link.garbled
         self._link = None
         self._up.clear()
         self.last_fault = why

@@ -13,7 +13,8 @@ DEFAULT_PORT = 5060
 LISTEN_FORM = "udp:HOST:PORT (an IPv6 HOST in brackets), optionally followed by /advertise=HOST:PORT"
 TRUNK_FORM = "sip:HOST:PORT;transport=udp (an IPv6 HOST in brackets; PORT and transport may be left out)"
 
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}\.?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([^\[\]:/@;]{1,253})):([0-9]{1,5})")
 _TRUNK_URI = re.compile(
     r"sip:(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9.-]{1,253}))(?::([0-9]{1,5}))?(?:;transport=udp)?", re.IGNORECASE

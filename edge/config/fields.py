@@ -45,7 +45,7 @@ def _trunk_uri(text: str) -> str:
 
 def _header(text: str) -> str:
     if text.lower() in PROTECTED_HEADERS:
-        raise ValueError("expected a header the protocol does not live on")
+        raise ValueError("expected a header that is not one of the protocol's own")
     return text
 
 

@@ -66,7 +66,7 @@ def policy_from(mapping: Mapping[str, object]) -> PolicyDocument:
     try:
         document = PolicyDocument.model_validate(mapping)
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MAX_PROBLEMS]
+        details = _problems(error)[:MAX_PROBLEMS]
         raise PolicyError(
             Problem(_path(detail["loc"]), _message(detail, _known_keys(detail))) for detail in details
         ) from error
@@ -112,7 +112,7 @@ def read_static(
     try:
         config = StaticConfig.model_validate(values)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
+        for detail in _problems(error):
             option = str(detail["loc"][0])
             everywhere = (
                 f"--{option.replace('_', '-')} / {ENVIRONMENT_PREFIX}{option.upper()} / {file_name or 'file'}: {option}"
@@ -186,6 +186,13 @@ def _known(key: str, names: Mapping[str, object]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
 
 
+def _problems(error: ValidationError) -> list[ErrorDetails]:
+    """The details worth telling: a list is not also too short because its values were bad."""
+    details = error.errors(include_url=False)
+    bad_values = {detail["loc"][:-1] for detail in details}
+    return [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in bad_values)]
+
+
 def _message(detail: ErrorDetails, known: str) -> str:
     """The fault in our own words: what was expected, then what was there."""
     kind, context = detail["type"], detail.get("ctx", {})
@@ -197,10 +204,35 @@ def _message(detail: ErrorDetails, known: str) -> str:
         expected = str(context["error"])
     elif kind == "string_pattern_mismatch":
         expected = f"expected {WORDS[context['pattern']]}"
+    elif kind in _EXPECTED:
+        expected = "expected " + _EXPECTED[kind].format_map(context)
     else:
-        expected = detail["msg"].replace("Input should be", "expected").replace(" after validation", "")
-        expected = expected if expected.startswith("expected") else f"expected {expected[:1].lower()}{expected[1:]}"
+        expected = "expected " + detail["msg"].removeprefix("Input should be ")
     return f"{expected}, got {_shown(detail['input'])}"
+
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "enum": "one of {expected}",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than_equal": "at most {le:.9g}",
+    "literal_error": "{expected}",
+    "model_type": "a table",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} character",
+    "string_type": "a text",
+    "too_long": "at most {max_length} values",
+    "too_short": "at least {min_length} value",
+    "tuple_type": "a list",
+}
+"""What is asked for, by the kind of fault; the rest in the validator's own words."""
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,7 @@ statuses. A policy document may replace any line of a profile, or add profiles o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ class RefusalProfile:
     """Which answer each reason becomes for one kind of neighbour; every reason has its line."""
 
     name: str
-    rows: Mapping[Reason, RefusalRow]
+    rows: Mapping[Reason, RefusalRow] = field(repr=False)
 
 
 _FORBIDDEN = RefusalRow(403, b"Forbidden", 21)

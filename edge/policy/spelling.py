@@ -1,8 +1,9 @@
 """How a number may be spelled: every form of a CLI or a called number put into E.164, by the French plan. Pure.
 
 RFC 3966 (tel, phone-context), RFC 3261 §19.1.6 (telephone-subscriber in a SIP URI), RFC 4904 (trunk parameters after
-the number), RFC 3323 §4.1.1.3 (anonymous). The plan itself is data: `edge.config.french_plan`. The reading is generous on purpose: a number that a telephone would show as French is one,
-however it was written, since the rules are to find it.
+the number), RFC 3323 §4.1.1.3 (anonymous). The plan itself is data: `edge.config.french_plan`. The reading is generous
+on purpose: a number that a telephone would show as French is one, however it was written, since the rules are to find
+it.
 """
 
 import re

@@ -133,9 +133,7 @@ class Attempts:
             return
         node = self._node
         call.token = node.identifiers.token(call.uid, call.call_id)
-        node.layer.respond(
-            context.server, 100, compose.response(context.server.request, 100, b"Trying"), now
-        )
+        node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
         if not self._try_candidate(call, now):
             self._fail(call, Reason.NO_ROUTE, now)
 
@@ -177,9 +175,7 @@ class Attempts:
             request.remove(attempt.ingress.account_header)  # ours alone: it must not leave by a trunk
         call.outbound = flow.listener
         record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=node.listeners)
-        add_hop(
-            request, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=call.loop
-        )
+        add_hop(request, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=call.loop)
         if facts.sent_at is None:
             facts.sent_at = now
         facts.egress_trunk = trunk.id
@@ -259,9 +255,7 @@ class Attempts:
         if context.branches and not context.is_open:
             self.concluded(call, context, 487, None, now)
 
-    def concluded(
-        self, call: Call, context: ResponseContext, status: int, best: Response | None, now: float
-    ) -> None:
+    def concluded(self, call: Call, context: ResponseContext, status: int, best: Response | None, now: float) -> None:
         """No branch is left: the best response, or ours (§16.7 item 6)."""
         facts = call.facts
         if call.cause and call.cause != "cancelled":  # hung up by the edge while ringing
@@ -345,9 +339,7 @@ class Attempts:
         facts.status, facts.reason, facts.q850 = status, reason, q850
 
     @staticmethod
-    def _facts(
-        uid: str, txn: Transaction, request: Request, call_id: bytes, from_tag: bytes, now: float
-    ) -> CallFacts:
+    def _facts(uid: str, txn: Transaction, request: Request, call_id: bytes, from_tag: bytes, now: float) -> CallFacts:
         facts = CallFacts(uid, now)
         facts.call_id = call_id.decode("utf-8", "replace")
         facts.from_tag = from_tag.decode("utf-8", "replace")

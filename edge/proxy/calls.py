@@ -56,7 +56,14 @@ class Dialog:
     """One dialog of a call (a new To tag is a new dialog, RFC 3261 §12)."""
 
     __slots__ = (
-        "acked", "answer", "cseq_egress", "cseq_ingress", "ended", "is_confirmed", "on_ack", "target_egress",
+        "acked",
+        "answer",
+        "cseq_egress",
+        "cseq_ingress",
+        "ended",
+        "is_confirmed",
+        "on_ack",
+        "target_egress",
         "target_ingress",
     )
 
@@ -85,8 +92,22 @@ class Call:
     """One call attempt and what it becomes."""
 
     __slots__ = (
-        "attempt", "call_id", "cause", "context", "cseq", "dialogs", "facts", "from_tag", "inbound", "invite",
-        "is_leased", "loop", "outbound", "state", "token", "uid",
+        "attempt",
+        "call_id",
+        "cause",
+        "context",
+        "cseq",
+        "dialogs",
+        "facts",
+        "from_tag",
+        "inbound",
+        "invite",
+        "is_leased",
+        "loop",
+        "outbound",
+        "state",
+        "token",
+        "uid",
     )
 
     def __init__(self, uid: str, call_id: bytes, from_tag: bytes, cseq: int, facts: CallFacts, invite: bytes) -> None:
@@ -254,7 +275,9 @@ class CallTracker:
             self.node.counters.leases_live -= 1
             answered_at = facts.answered_at
             duration_ms = 0 if answered_at is None else max(0, round((facts.released_at - answered_at) * 1000))
-            outcome = "answered" if answered_at is not None else ("cancelled" if facts.reason == "cancelled" else "failed")
+            outcome = (
+                "answered" if answered_at is not None else ("cancelled" if facts.reason == "cancelled" else "failed")
+            )
             outbox.asks.append(Settle(facts.account, call.uid, outcome, duration_ms))
         # References go, so that counting alone frees the call (hot path rule 9).
         call.context = None

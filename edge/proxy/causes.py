@@ -1,5 +1,4 @@
-"""How an attempt ended, told in one token and one Q.850 cause. Pure tables (RFC 3398 §8.2.6.1 for the causes).
-"""
+"""How an attempt ended, told in one token and one Q.850 cause. Pure tables (RFC 3398 §8.2.6.1 for the causes)."""
 
 from edge.sip.errors import FieldError
 from edge.sip.fields import param

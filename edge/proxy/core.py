@@ -30,7 +30,20 @@ from edge.sip.transaction.layer import Transaction, TransactionLayer
 from edge.sip.uri import parse_uri
 from limits.model import Admit, Admitted, Denied, Outcome, Renewed, Unavailable, Verb
 
-METHODS = (b"INVITE", b"ACK", b"CANCEL", b"BYE", b"OPTIONS", b"PRACK", b"UPDATE", b"INFO", b"REFER", b"MESSAGE", b"NOTIFY", b"SUBSCRIBE")
+METHODS = (
+    b"INVITE",
+    b"ACK",
+    b"CANCEL",
+    b"BYE",
+    b"OPTIONS",
+    b"PRACK",
+    b"UPDATE",
+    b"INFO",
+    b"REFER",
+    b"MESSAGE",
+    b"NOTIFY",
+    b"SUBSCRIBE",
+)
 """What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
 _CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
 _ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
@@ -323,7 +336,9 @@ class ProxyCore:
         if request.method == b"INVITE":
             try:
                 if request.to().tag is None:
-                    self._attempts.refuse_unjudged(txn, request, "bad_request" if status == 400 else reason, status, now)
+                    self._attempts.refuse_unjudged(
+                        txn, request, "bad_request" if status == 400 else reason, status, now
+                    )
             except FieldError:
                 return  # not even From or To can be read: the malformed counter is all there is to tell
 
@@ -338,7 +353,9 @@ class ProxyCore:
         salvage = error.salvage
         if salvage is None:
             return
-        phrase = {505: b"Version Not Supported", 413: b"Request Entity Too Large"}.get(error.status_hint, b"Bad Request")
+        phrase = {505: b"Version Not Supported", 413: b"Request Entity Too Large"}.get(
+            error.status_hint, b"Bad Request"
+        )
         self._answer_statelessly(salvage, error.status_hint, phrase, flow)
 
     def _unreadable(self, message: Request | Response, error: FieldError, flow: Flow) -> None:

@@ -1,5 +1,4 @@
-"""From a next hop to a flow: which listener, which address. Pure; a host name is asked of the rim (RFC 3263).
-"""
+"""From a next hop to a flow: which listener, which address. Pure; a host name is asked of the rim (RFC 3263)."""
 
 from collections.abc import Callable
 from ipaddress import ip_address

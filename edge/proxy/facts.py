@@ -17,10 +17,39 @@ class CallFacts:
     """All that is known of one call attempt: filled as it goes, handed out once when it has ended."""
 
     __slots__ = (
-        "account", "answered_at", "called", "called_original", "call_id", "candidates", "ceiling", "cli_network",
-        "cli_original", "cli_presented", "decided_at", "degraded", "egress_trunk", "emergency", "from_tag", "in_use",
-        "ingress_class", "ingress_trunk", "limit", "policy_generation", "q850", "reason", "received_at",
-        "release_side", "released_at", "ringing_at", "rule", "sent_at", "source", "status", "to_tag", "uid", "withheld",
+        "account",
+        "answered_at",
+        "called",
+        "called_original",
+        "call_id",
+        "candidates",
+        "ceiling",
+        "cli_network",
+        "cli_original",
+        "cli_presented",
+        "decided_at",
+        "degraded",
+        "egress_trunk",
+        "emergency",
+        "from_tag",
+        "in_use",
+        "ingress_class",
+        "ingress_trunk",
+        "limit",
+        "policy_generation",
+        "q850",
+        "reason",
+        "received_at",
+        "release_side",
+        "released_at",
+        "ringing_at",
+        "rule",
+        "sent_at",
+        "source",
+        "status",
+        "to_tag",
+        "uid",
+        "withheld",
     )
 
     def __init__(self, uid: str, received_at: float) -> None:
@@ -69,8 +98,23 @@ class Counters:
     """Plain integers the core counts on the hot path; the metrics page reads them when it is asked."""
 
     __slots__ = (
-        "attempts", "calls_live", "cancels_unmatched", "datagrams_in", "datagrams_out", "drops", "escaped", "indialog_unknown", "leases_live", "malformed",
-        "options", "oversize_sent", "refused", "requests_in", "responses_in", "stray_responses", "transport_errors",
+        "attempts",
+        "calls_live",
+        "cancels_unmatched",
+        "datagrams_in",
+        "datagrams_out",
+        "drops",
+        "escaped",
+        "indialog_unknown",
+        "leases_live",
+        "malformed",
+        "options",
+        "oversize_sent",
+        "refused",
+        "requests_in",
+        "responses_in",
+        "stray_responses",
+        "transport_errors",
     )
 
     def __init__(self) -> None:

@@ -69,9 +69,7 @@ class InDialog:
             if flow is None:
                 relayed.concluded(context, 503, None, now)
                 return
-            add_hop(
-                onward, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop
-            )
+            add_hop(onward, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop)
             context.start(onward, flow, now)
 
         self._destinations.locate(hop, listener, now, forward)
@@ -98,9 +96,7 @@ class InDialog:
             if flow is None:
                 node.counters.transport_errors += 1
                 return
-            add_hop(
-                request, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop
-            )
+            add_hop(request, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop)
             node.outbox.sends.append((request.render(), flow, None))
 
         self._destinations.locate(hop, listener, now, forward)

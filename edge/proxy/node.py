@@ -1,5 +1,4 @@
-"""What every room of the proxy holds in common. Pure: collaborators and settings, no behaviour.
-"""
+"""What every room of the proxy holds in common. Pure: collaborators and settings, no behaviour."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +32,17 @@ class Node:
     """One proxy core's shared objects."""
 
     __slots__ = (
-        "counters", "draining", "draw", "identifiers", "is_overloaded", "layer", "listeners", "outbox", "settings", "snapshot", "timers",
+        "counters",
+        "draining",
+        "draw",
+        "identifiers",
+        "is_overloaded",
+        "layer",
+        "listeners",
+        "outbox",
+        "settings",
+        "snapshot",
+        "timers",
     )
 
     def __init__(

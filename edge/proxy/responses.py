@@ -43,7 +43,18 @@ class ContextUser(Protocol):
 class ResponseContext:
     """§16.7: the state between one server transaction and its branches."""
 
-    __slots__ = ("answered", "best", "branches", "cancelled", "concluded", "expired", "is_invite", "node", "server", "user")
+    __slots__ = (
+        "answered",
+        "best",
+        "branches",
+        "cancelled",
+        "concluded",
+        "expired",
+        "is_invite",
+        "node",
+        "server",
+        "user",
+    )
 
     def __init__(self, node: Node, server: Transaction, user: ContextUser) -> None:
         self.node = node
@@ -92,9 +103,7 @@ class ResponseContext:
             return
         self.concluded = True
         node = self.node
-        data = compose.response(
-            self.server.request, status, phrase, to_tag=node.identifiers.tag(), headers=headers
-        )
+        data = compose.response(self.server.request, status, phrase, to_tag=node.identifiers.tag(), headers=headers)
         node.layer.respond(self.server, status, data, now)
 
     def cancel(self, now: float, *, reason: bytes | None = None, but: "Branch | None" = None) -> None:
@@ -125,8 +134,20 @@ class Branch:
     """One client transaction of a context, with the deadlines that are the proxy's own (Timer C, silence)."""
 
     __slots__ = (
-        "cancel_reason", "cancel_sent", "cancel_wanted", "client", "context", "given_up", "is_local", "is_open",
-        "provisional", "silence_at", "status", "timer_c_at", "timer_c_s", "trunk",
+        "cancel_reason",
+        "cancel_sent",
+        "cancel_wanted",
+        "client",
+        "context",
+        "given_up",
+        "is_local",
+        "is_open",
+        "provisional",
+        "silence_at",
+        "status",
+        "timer_c_at",
+        "timer_c_s",
+        "trunk",
     )
 
     def __init__(self, context: ResponseContext, trunk: EgressTrunk | None, now: float) -> None:
@@ -143,7 +164,6 @@ class Branch:
         self.cancel_wanted = False
         self.cancel_sent = False
         self.cancel_reason: bytes | None = None
-        self.cancel_deadline = 0.0
         self.timer_c_s = context.node.settings.durations.timer_c if trunk is None else trunk.setup_s
         self.timer_c_at = now + self.timer_c_s
         self.silence_at = None if trunk is None else now + trunk.silence_s

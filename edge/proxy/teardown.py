@@ -120,9 +120,7 @@ class Teardown:
         downstream = tuple(reversed(answer.list_values(b"record-route")))
         ours = [index for index, route in enumerate(downstream) if call.token in route]
         from_, to = invite.values(b"from")[0], answer.values(b"to")[0]
-        egress = Side(
-            callee_target, downstream[ours[-1] + 1 :] if ours else (), from_, to, 0, call.outbound
-        )
+        egress = Side(callee_target, downstream[ours[-1] + 1 :] if ours else (), from_, to, 0, call.outbound)
         ingress = Side(caller_target, tuple(invite.list_values(b"record-route")), to, from_, 0, call.inbound)
         return egress, ingress
 
@@ -223,4 +221,3 @@ def _reason(cause: str) -> bytes:
     """RFC 3326: why the edge ended it. Q.850 102: recovery on timer expiry; 31: normal, unspecified."""
     q850 = 102 if cause in ("max_duration", "no_ack") else 31
     return b'Q.850;cause=%d;text="%s"' % (q850, cause.encode())
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.sip.message import Message
+    from edge.sip.headers import Message
 
 
 class ParseError(Exception):

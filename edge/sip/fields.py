@@ -16,6 +16,7 @@ from edge.sip.grammar import (
     PARAM_PIECE,
     QUOTED_STRING,
     SCHEME,
+    USUAL_ADDRESS,
     USUAL_VIA,
     VIA_PARM,
     ipv6_text,
@@ -244,6 +245,14 @@ def _same_host(sent_by: bytes, source: bytes) -> bool:
 
 def parse_name_addr(value: bytes, field: str = "address") -> NameAddr:
     """name-addr or addr-spec with header parameters (§20.10, §20.20, §20.39). `*` passes as a URI (§20.10)."""
+    usual = USUAL_ADDRESS.fullmatch(value)
+    if usual is not None:
+        display, uri, tag = usual.groups()
+        return NameAddr(display, uri, value[usual.end(2) + 1 :], tag, value)
+    return _parse_name_addr_completely(value, field)
+
+
+def _parse_name_addr_completely(value: bytes, field: str) -> NameAddr:
     if value == b"*":
         return NameAddr(b"", b"*", b"", None, value)
     display = b""

@@ -50,6 +50,12 @@ USUAL_VIA = re.compile(
 )
 """The via-parm nearly everyone sends; a short cut through VIA_PARM, never a wider one."""
 
+USUAL_ADDRESS = re.compile(
+    rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?<([A-Za-z][A-Za-z0-9+.-]*+:[^ \t<>\"]*+)>"
+    rb"(?:;tag=([" + TOKEN_CHARS + rb"]++))?"
+)
+"""The name-addr nearly everyone sends; a short cut as well."""
+
 CSEQ = re.compile(rb"0*([0-9]{1,10})[ \t]++([" + TOKEN_CHARS + rb"]++)")
 
 LIST_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|<[^>]*+>?|[^",<]++|,', re.DOTALL)

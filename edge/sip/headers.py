@@ -27,7 +27,7 @@ from edge.sip.fields import (
     split_list,
     unfold,
 )
-from edge.sip.grammar import LWS, STRAY, canonical, is_token
+from edge.sip.grammar import LWS, canonical, is_token
 from edge.sip.layout import Index, index_of
 
 MAX_FORWARDS_LIMIT = 255
@@ -133,6 +133,11 @@ class Message:
         """All of them, top first."""
         return [parse_via(value) for value in self.list_values(b"via")]
 
+    def has_more_vias(self) -> bool:
+        """Is there a Via below the top one?"""
+        positions = self._positions(b"via")
+        return len(positions) > 1 or (len(positions) == 1 and b"," in self._rows[positions[0]])
+
     def from_(self) -> NameAddr:
         """§20.20."""
         if self._from is None:
@@ -181,6 +186,10 @@ class Message:
         """§20.30."""
         return [parse_name_addr(value, "Record-Route") for value in self.list_values(b"record-route")]
 
+    def contacts(self) -> list[NameAddr]:
+        """All Contacts."""
+        return [parse_name_addr(value, "Contact") for value in self.list_values(b"contact")]
+
     def contact(self) -> NameAddr | None:
         """The first Contact (§20.10)."""
         value = self.value(b"contact")
@@ -225,7 +234,7 @@ class Message:
     def prepend(self, header: bytes, value: bytes) -> None:
         """A new line above the first line of that name, else above all header lines."""
         name = canonical(header)
-        line = _line(header, value)
+        line = header_line(header, value)
         positions = self._positions(name)
         if positions:
             at = positions[0]
@@ -245,13 +254,13 @@ class Message:
     def append(self, header: bytes, value: bytes) -> None:
         """A new line below all header lines."""
         name = canonical(header)
-        line = _line(header, value)
+        line = header_line(header, value)
         self._rows.append(line)
         self._touch(name)
 
     def replace(self, name: bytes, value: bytes) -> None:
         """Another value for the only or first line of that name; the printed name and the space around it stay."""
-        if STRAY.search(value) is not None:
+        if b"\n" in value or b"\r" in value or b"\0" in value:
             raise LocalError("CR, LF or NUL in a header value")
         positions = self._positions(name)
         if not positions:
@@ -347,12 +356,13 @@ class Message:
 _names_seen: set[bytes] = set()
 
 
-def _line(header: bytes, value: bytes) -> bytes:
+def header_line(header: bytes, value: bytes) -> bytes:
+    """A header line of ours, guarded: no value can smuggle in a second one."""
     if header not in _names_seen:
         if not is_token(header):
             raise LocalError("a header name is a token")
         if len(_names_seen) < 256:
             _names_seen.add(header)
-    if STRAY.search(value) is not None:
+    if b"\n" in value or b"\r" in value or b"\0" in value:
         raise LocalError("CR, LF or NUL in a header value")
     return header + b": " + value

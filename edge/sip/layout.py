@@ -41,8 +41,10 @@ class Layout(NamedTuple):
     positions: Index
     fault: str
     """Why no message of this layout is sound; empty if one may be."""
+    via_at: int
+    """Position of the top Via, -1 if there is none; likewise below."""
+    cseq_at: int
     length_at: int
-    """Position of Content-Length, -1 if there is none."""
 
 
 class Surveyed(NamedTuple):
@@ -81,8 +83,9 @@ def layout_of(names: tuple[bytes, ...]) -> Layout:
             if len(positions.get(name, ())) > 1:
                 fault = f"more than one {_SHOWN[name]} header"
                 break
-    length_at = positions.get(b"content-length", [-1])[0]
-    layout = Layout(names, {name: tuple(found) for name, found in positions.items()}, fault, length_at)
+    via_at, cseq_at, length_at = [positions.get(name, [-1])[0] for name in (b"via", b"cseq", b"content-length")]
+    frozen = {name: tuple(found) for name, found in positions.items()}
+    layout = Layout(names, frozen, fault, via_at, cseq_at, length_at)
     if sum(map(len, names)) <= MAX_LAYOUT_BYTES:
         if len(_layouts) >= MAX_LAYOUTS:
             _layouts.pop(next(iter(_layouts)))

@@ -1,4 +1,4 @@
-"""Request, Response, and how a datagram becomes one, or a ParseError that says what may be answered (RFC 3261 §7, §18.3).
+"""Request, Response, and how a datagram becomes one, or else a ParseError (RFC 3261 §7, §18.3).
 
 Standard library only. Structure is judged here: start line, header lines, required and repeated fields, body length,
 and the two values without which no transaction can be found, top Via and CSeq. All other meaning is judged in
@@ -7,9 +7,12 @@ layout is known needs one comparison (`edge.sip.layout`); every other one is sur
 """
 
 from edge.sip.errors import FieldError, LocalError, ParseError
-from edge.sip.grammar import SIP_VERSION, STRAY, TOKEN, is_token
+from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via
+from edge.sip.grammar import LWS, SIP_VERSION, STRAY, TOKEN, is_token
 from edge.sip.headers import Message
 from edge.sip.layout import Index, Layout, guessed, remember, survey
+
+__all__ = ["MAX_DATAGRAM", "MAX_HEADERS", "MAX_LINE", "Message", "Request", "Response", "parse"]
 
 MAX_DATAGRAM = 65_535
 """Bytes; the most that UDP carries."""
@@ -24,6 +27,9 @@ _STATUSES = {b"%d" % status: status for status in range(100, 700)}
 
 _lengths_seen: dict[bytes, int] = {}
 _LENGTHS_SEEN_MAX = 4096
+
+_cseqs_seen: dict[bytes, CSeq] = {}
+_CSEQS_SEEN_MAX = 4096
 
 
 class Request(Message):
@@ -105,7 +111,7 @@ def parse(data: bytes) -> Request | Response:
         raise _unterminated(data, start)
     head = data[start:end]
     lines = head.split(b"\r\n")
-    count = len(lines) - 1
+    count = len(lines)
     first = lines.pop(0)
     words = first.split(b" ", 2)
     if len(words) == 3 and words[2] == b"SIP/2.0" and words[1]:
@@ -117,7 +123,8 @@ def parse(data: bytes) -> Request | Response:
     else:
         return _parse_completely(data, start, end, first, lines)
     layout = guessed(word, lines)
-    if layout is None or size > MAX_LINE or head.count(b"\r") != count or head.count(b"\n") != count or b"\0" in head:
+    if layout is None or size > MAX_LINE or len(head.splitlines()) != count or lines[-1][-1] < 14 or b"\0" in head:
+        # `splitlines` also breaks at a bare CR or LF, so the numbers differ; but for one at the very end.
         return _parse_completely(data, start, end, first, lines)
 
     body_at = end + 4
@@ -138,12 +145,23 @@ def parse(data: bytes) -> Request | Response:
         message = Response(data, first, lines, data[body_at:stop], layout.positions, wire, status, reason)
     else:
         message = Request(data, first, lines, data[body_at:stop], layout.positions, wire, word, words[1])
+    line = lines[layout.cseq_at]
+    cseq = _cseqs_seen.get(line)
     try:
-        message.via()
-        message.cseq()
+        message._via = parse_via(cut_first(lines[layout.via_at][len(layout.names[layout.via_at]) :])[0].strip(LWS))
+        message._cseq = _read_cseq(line) if cseq is None else cseq
     except FieldError:
         return _parse_completely(data, start, end, first, lines)
     return message
+
+
+def _read_cseq(line: bytes) -> CSeq:
+    cseq = parse_cseq(line.partition(b":")[2].strip(LWS))
+    if len(line) <= 40:
+        if len(_cseqs_seen) >= _CSEQS_SEEN_MAX:
+            _cseqs_seen.clear()
+        _cseqs_seen[line] = cseq
+    return cseq
 
 
 def _parse_completely(data: bytes, start: int, end: int, first: bytes, lines: list[bytes]) -> Request | Response:

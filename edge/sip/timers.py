@@ -1,4 +1,4 @@
-"""Instants and durations: T1, T2, T4, the lettered timers of RFC 3261 (Table 4) and RFC 6026, and the wheel they run on.
+"""T1, T2, T4, the lettered timers of RFC 3261 (Table 4), RFC 6026 and RFC 4320, and the wheel they run on.
 
 Pure: standard library only, no clock. All instants are monotonic seconds that the caller hands in.
 """

@@ -75,6 +75,8 @@ def mask(number: str) -> str:
 
 def presentable(name: str, value: Value) -> Value:
     """The value as a line may hold it: masked, bounded, and free of control characters."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        value = hex(value)  # JSON writers end at 64 bits
     if not isinstance(value, str):
         return value
     if name in NUMBERS and value:
@@ -158,7 +160,11 @@ class FactLog:
         }
         try:
             self._logger.log(_LEVELS[level], fact.name, **fields)
-        except (OSError, ValueError):  # the other end of the pipe has gone, the disk is full, the stream is closed
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+        ):  # the other end of the pipe has gone, the disk is full, the stream is closed
             self.lost += 1
 
 

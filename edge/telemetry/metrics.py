@@ -115,7 +115,7 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_decision_seconds", _H, "", "INVITE to decision", lambda s: s.totals.decision),
     MetricRow("edge_pdd_seconds", _H, "", "INVITE to first ringing", lambda s: s.totals.post_dial_delay),
     MetricRow("edge_calls_live", _G, "", "attempts and calls in progress", lambda s: s.counters.calls_live),
-    MetricRow("edge_leases", _G, "", "calls of this node that hold a lease", lambda s: s.leases()),
+    MetricRow("edge_leases_live", _G, "", "calls of this node that hold a lease", lambda s: s.leases()),
     MetricRow("edge_transactions", _G, "", "SIP transactions in progress, both sides", lambda s: s.transactions()),
     MetricRow("edge_datagrams_in_total", _C, "", "datagrams received", lambda s: s.counters.datagrams_in),
     MetricRow("edge_datagrams_out_total", _C, "", "datagrams sent", lambda s: s.counters.datagrams_out),

@@ -12,7 +12,7 @@ from lab import Lab, laboratory
 
 @pytest.fixture(scope="module")
 def module_lab(tmp_path_factory):
-    with laboratory(tmp_path_factory.mktemp("lab")) as lab:
+    with laboratory(tmp_path_factory.mktemp("lab"), options=("--drain-s", "1")) as lab:
         yield lab
 
 
@@ -21,3 +21,4 @@ def lab(module_lab) -> Lab:
     """The laboratory of the module, clean before and after each test."""
     yield module_lab
     module_lab.end_runs()
+    module_lab.assert_nothing_escaped()

@@ -5,6 +5,7 @@ here, has a bound on its life, and is stopped by its pid. Waiting is always for 
 """
 
 import contextlib
+import csv
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 import redis
 
+from limits.embedded import socket_path
 from limits.keys import account_keys
 
 HERE = Path(__file__).resolve().parent
@@ -71,44 +73,58 @@ def stop(process: subprocess.Popen[bytes], *, by: int = signal.SIGTERM, bound_s:
     return process.wait(bound_s)
 
 
-class Store:
-    """A Redis server of our own on a unix socket, and a look into it."""
+class StoreView:
+    """A look into a store through its unix socket; nothing is taken."""
 
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
-        options = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no", "--dir", str(folder)]
-        self.process = subprocess.Popen(
-            ["redis-server", *options], stdin=subprocess.DEVNULL, stdout=(folder / "redis.log").open("wb"), stderr=subprocess.STDOUT
-        )
-        self.client = redis.Redis(unix_socket_path=str(self.socket))
-        until(self._answers, what="redis-server")
+    def __init__(self, path: Path) -> None:
+        self.client = redis.Redis(unix_socket_path=str(path))
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         with contextlib.suppress(redis.RedisError):
             return bool(self.client.ping())
         return False
 
     def leases(self, account: str) -> int:
         """Concurrent calls that the store holds a lease for, run out or not."""
-        return leases(self.client, account)
+        return self.client.zcard(account_keys(account).leases)
+
+    def live_leases(self, account: str) -> int:
+        """Leases of an account that have not run out by the store's own clock."""
+        seconds, micros = self.client.time()
+        return self.client.zcount(account_keys(account).leases, seconds * 1000 + micros // 1000, "+inf")
 
     def all_leases(self) -> int:
         return sum(self.client.zcard(key) for key in self.client.scan_iter(match="*:leases", count=1000))
+
+    def counter(self, account: str, name: str) -> int:
+        return int(self.client.hget(account_keys(account).account, name) or 0)
+
+
+class Store(StoreView):
+    """A Redis server of our own on a unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "redis.sock"
+        super().__init__(path)
+        self.url = f"unix://{path}"
+        options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+        with (folder / "redis.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                ["redis-server", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        until(self.answers, what="redis-server")
 
     def stop(self) -> None:
         self.client.close()
         stop(self.process)
 
 
-def leases(client: redis.Redis, account: str) -> int:
-    return client.zcard(account_keys(account).leases)
-
-
 class Edge:
     """The edge as an operator starts it: `edge run`, in a process of its own."""
 
-    def __init__(self, policy: Path, state: Path, *, store_url: str, port: int | None = None, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, policy: Path, state: Path, *, store_url: str, port: int | None = None, options: tuple[str, ...] = ()
+    ) -> None:
         self.policy, self.state, self.port = policy, state, port or free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.log = state.with_suffix(".log")
@@ -117,7 +133,11 @@ class Edge:
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT, cwd=state.parent
         )
-        until(self._answers, what=f"the edge to answer OPTIONS; it said:\n{self.log.read_text()}")
+        try:
+            until(self._answers, what="the edge to answer OPTIONS")
+        except BaseException:
+            self.stop(by=signal.SIGKILL)
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, f"the edge ended:\n{self.log.read_text()}"
@@ -133,7 +153,11 @@ class Edge:
 
     def wait_cdrs(self, call: str, count: int, *, bound_s: float = BOUND_S) -> list[dict]:
         """The CDRs of a scenario, once there are as many as there were attempts."""
-        until(lambda: len(self.cdrs(call)) >= count, what=f"{count} CDRs of {call}, there are {len(self.cdrs(call))}", bound_s=bound_s)
+        until(
+            lambda: len(self.cdrs(call)) >= count,
+            what=f"{count} CDRs of {call}, there are {len(self.cdrs(call))}",
+            bound_s=bound_s,
+        )
         return self.cdrs(call)
 
     def cpu_s(self) -> float:
@@ -144,19 +168,19 @@ class Edge:
         return stop(self.process, by=by)
 
 
-def options_status(port: int, *, source: str = "127.0.0.1", bound_s: float = 2.0) -> int:
+def options_status(port: int, *, host: str = "127.0.0.1", bound_s: float = 2.0) -> int:
     """Status of the answer to an OPTIONS, 0 when there was none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((source, 0))
-        here = f"{source}:{sock.getsockname()[1]}"
+        sock.bind(("127.0.0.1", 0))
+        here = f"127.0.0.1:{sock.getsockname()[1]}"
         branch = f"z9hG4bK{os.urandom(8).hex()}"
         request = (
-            f"OPTIONS sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch={branch};rport\r\nMax-Forwards: 70\r\n"
-            f"From: <sip:lab@{here}>;tag=lab\r\nTo: <sip:127.0.0.1:{port}>\r\nCall-ID: lab-{branch}\r\nCSeq: 1 OPTIONS\r\n"
-            "Content-Length: 0\r\n\r\n"
+            f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch={branch};rport\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:lab@{here}>;tag=lab\r\nTo: <sip:{host}:{port}>\r\n"
+            f"Call-ID: lab-{branch}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
         )
         try:
-            sock.connect(("127.0.0.1", port))
+            sock.connect((host, port))
             sock.send(request.encode())
             if not select.select([sock], [], [], bound_s)[0]:
                 return 0
@@ -170,14 +194,26 @@ class Sipp:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, scenario: str, folder: Path, arguments: list[str], *, keys: dict[str, str], bound_s: float) -> None:
+    def __init__(
+        self,
+        scenario: str,
+        folder: Path,
+        arguments: list[str],
+        *,
+        keys: dict[str, str],
+        bound_s: float,
+        trace: bool = True,
+    ) -> None:
         self.scenario, self.bound_s = scenario, bound_s
         self.call = f"{scenario}-{next(self._numbers)}-"
         """Call-IDs of this caller begin so."""
         self.folder = folder / self.call.rstrip("-")
         self.folder.mkdir(parents=True)
         command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin", "-cid_str", f"{self.call}%u@lab"]
-        command += ["-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages"]
+        command += ["-trace_err", "-error_file", "errors"]
+        command += (
+            ["-trace_msg", "-message_file", "messages"] if trace else ["-trace_stat", "-stf", "statistics", "-fd", "1"]
+        )
         command += ["-timeout", str(int(bound_s)), "-timeout_error", "-mp", str(free_port()), *arguments]
         for key, value in keys.items():
             command += ["-key", key, value]
@@ -201,10 +237,21 @@ class Sipp:
         return (errors.read_text(errors="replace") if errors.exists() else screen)[-4000:]
 
     def received(self, start_line: str) -> int:
-        """How many datagrams that begin so has it received? (Its message trace counts repeats, its scenario does not.)"""
+        """Datagrams received that begin so, repeats included (a scenario does not see those)."""
+        return len(re.findall(r"message received \[\d+\] bytes :\s+" + re.escape(start_line), self._trace()))
+
+    def seen(self, text: str) -> bool:
+        """Did this text cross the wire at this SIPp?"""
+        return text in self._trace()
+
+    def _trace(self) -> str:
         trace = self.folder / "messages"
-        text = trace.read_text(errors="replace") if trace.exists() else ""
-        return len(re.findall(r"message received \[\d+\] bytes :\s+" + re.escape(start_line), text))
+        return trace.read_text(errors="replace") if trace.exists() else ""
+
+    def statistic(self, name: str) -> int:
+        """A cumulated figure of its statistics file."""
+        with (self.folder / "statistics").open() as file:
+            return int(float(list(csv.DictReader(file, delimiter=";"))[-1][name]))
 
     def stop(self) -> None:
         stop(self.process, by=signal.SIGKILL)
@@ -217,14 +264,19 @@ class Lab:
     def __init__(self, folder: Path, *, options: tuple[str, ...] = (), store_url: str | None = None) -> None:
         self.folder = folder
         self.trunks = {"first": free_port(), "second": free_port()}
-        self.kamailio_port = free_port()
         self.edge_port = free_port()
         self.policy = folder / "policy.toml"
         self._options, self._runs = options, list[Sipp]()
         self.write_policy()
-        self.store = Store(folder) if store_url is None else None
-        self.store_url = self.store.url if self.store else str(store_url)
-        self.edge = self.start_edge()
+        self._server = Store(folder) if store_url is None else None
+        self._store_url = self._server.url if self._server else store_url
+        try:
+            self.edge = self.start_edge()
+        except BaseException:
+            if self._server:
+                self._server.stop()
+            raise
+        self.store = self._server or StoreView(socket_path(self.edge.state / "store"))
 
     def write_policy(self) -> None:
         text = (HERE / "policy.toml").read_text()
@@ -234,14 +286,18 @@ class Lab:
         self.policy.write_text(text)
 
     def start_edge(self) -> Edge:
-        return Edge(self.policy, self.folder / "state", store_url=self.store_url, port=self.edge_port, options=self._options)
+        return Edge(
+            self.policy, self.folder / "state", store_url=self._store_url, port=self.edge_port, options=self._options
+        )
 
-    def uas(self, scenario: str, *, trunk: str = "first", calls: int = 1, bound_s: float = BOUND_S, trace: bool = True) -> Sipp:
+    def uas(
+        self, scenario: str, *, trunk: str = "first", calls: int = 1, bound_s: float = BOUND_S, trace: bool = True
+    ) -> Sipp:
         """A callee on an egress trunk, ready when this returns."""
         port = self.trunks[trunk]
         until(lambda: not udp_port_is_held(port), what=f"port {port} of trunk {trunk} to be free")
         arguments = ["-i", "127.0.0.1", "-p", str(port), "-m", str(calls)]
-        run = Sipp(scenario, self.folder, arguments, keys={}, bound_s=bound_s)
+        run = Sipp(scenario, self.folder, arguments, keys={}, bound_s=bound_s, trace=trace)
         self._runs.append(run)
         until(lambda: udp_port_is_held(port) or run.process.poll() is not None, what=f"{scenario} to listen")
         assert run.process.poll() is None, run.said()
@@ -260,13 +316,15 @@ class Lab:
         table: str = "",
         target: str = "",
         bound_s: float = BOUND_S,
+        trace: bool = True,
     ) -> Sipp:
         """A caller on an ingress trunk; `table` names a file of csv/ whose lines it takes in turn."""
         arguments = [target or self.edge.address, "-i", source, "-p", str(free_port(source))]
         arguments += ["-m", str(calls), "-r", str(rate), "-d", str(hold_ms)]
         if table:
             arguments += ["-inf", str(SCENARIOS / "csv" / f"{table}.csv")]
-        run = Sipp(scenario, self.folder, arguments, keys={"called": called, "cli": cli, "fold": "   folded, and kept"}, bound_s=bound_s)
+        keys = {"called": called, "cli": cli, "fold": "   folded, and kept"}
+        run = Sipp(scenario, self.folder, arguments, keys=keys, bound_s=bound_s, trace=trace)
         self._runs.append(run)
         return run
 
@@ -279,11 +337,18 @@ class Lab:
     def cdr(self, run: Sipp) -> dict:
         return self.cdrs(run)[0]
 
+    def wait_leases(self, account: str, count: int) -> None:
+        """Until the account holds so many leases."""
+        until(lambda: self.store.leases(account) == count, what=f"{count} leases of {account}")
+
     def assert_no_lease_is_left(self) -> None:
         """The record is written before the lease is settled, so the lease may outlive the record by a moment."""
-        assert self.store is not None
-        store = self.store
-        until(lambda: store.all_leases() == 0, what="every lease to be given back")
+        until(lambda: self.store.all_leases() == 0, what="every lease to be given back")
+
+    def assert_nothing_escaped(self) -> None:
+        """No exception came out of the core: whatever a neighbour sends, that would be a fault of ours."""
+        escaped = [line for line in self.edge.log.read_text().splitlines() if "core.escaped" in line]
+        assert escaped == []
 
     def end_runs(self) -> None:
         """Stops what a failed test left running."""
@@ -294,8 +359,8 @@ class Lab:
     def stop(self) -> None:
         self.end_runs()
         self.edge.stop()
-        if self.store:
-            self.store.stop()
+        if self._server:
+            self._server.stop()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """How a message finds its transaction: RFC 3261 §17.1.3 (responses), §17.2.3 (requests), §9.2 (CANCEL). Pure.
 
-Every function may raise `FieldError`: what it needs is there but cannot be read, so that nothing can be matched.
+Messages come from `parse`, which lets none pass whose top Via or CSeq cannot be read.
 """
 
 from edge.sip.errors import FieldError
@@ -15,7 +15,7 @@ Key = tuple[object, ...]
 
 def is_compliant(branch: bytes | None) -> bool:
     """Was this branch made by an RFC 3261 client? The cookie with nothing behind it identifies nothing and falls back
-    on the older rules (RFC 4475 §3.1.2.? leaves the choice)."""
+    on the older rules (RFC 4475 §3.2.1 leaves the choice)."""
     return branch is not None and len(branch) > 7 and (branch[:7] == MAGIC_COOKIE or branch[:7].lower() == b"z9hg4bk")
 
 
@@ -36,16 +36,12 @@ def server_key(request: Request, method: bytes) -> Key:
 def legacy_key(request: Request, via: Via, method: bytes) -> Key:
     """RFC 2543: Request-URI, From tag, Call-ID, CSeq and top Via. The To tag stands apart: an ACK carries the one of
     the response. Of the top Via `received` and `rport` do not count, which the server's own hand may have added."""
-    try:
-        number: object = request.cseq().number
-    except FieldError:
-        number = request.value(b"cseq")
     return (
         method,
         request.uri,
         tag(request, b"from"),
         request.call_id(),
-        number,
+        request.cseq().number,
         via.transport,
         via.host.lower(),
         via.port,

@@ -88,15 +88,14 @@ class TransactionLayer:
     # -- from the network ----------------------------------------------------------------------------------------------
 
     def receive(self, message: Request | Response, flow: Flow, now: float) -> None:
-        """A message came. FieldError: what matching needs cannot be read, and nothing has happened."""
+        """A message came, as `parse` made it."""
         if isinstance(message, Response):
             txn = self._clients.get(keys.client_key(message))
             if txn is None:
                 self.user.on_stray_response(message, flow, now)
                 return
-            family = message.status // 100 - 1
             classes = _INVITE_RESPONSES if txn.table is INVITE_CLIENT else _OTHER_RESPONSES
-            if not 0 <= family < 6 or not txn.step(classes[family], message, now):
+            if not txn.step(classes[message.status // 100 - 1], message, now):
                 self.absorbed += 1
         elif message.method == b"ACK":
             self._receive_ack(message, flow, now)
@@ -125,11 +124,8 @@ class TransactionLayer:
         try:
             self.user.on_request(txn, request, now)
         except BaseException:
-            # A defect of ours must not leave a transaction that nobody will ever answer.
-            if txn.state is state:
-                txn.state = State.TERMINATED
-                txn.rows = table[State.TERMINATED]
-                self.forget(txn)
+            # A defect of ours must not leave a transaction behind that nobody will ever answer.
+            txn.step(Input.ABANDON, None, now)
             raise
         if is_invite:
             if txn.last is None:

@@ -48,7 +48,8 @@ class Input(StrEnum):
     USER_300_699 = "300-699 from TU"
     USER_200_699 = "200-699 from TU"
     ABANDON = "abandoned by TU"
-    """§9.1: 64*T1 after the CANCEL there is still no final response, so the user destroys the transaction."""
+    """§9.1: 64*T1 after the CANCEL there is still no final response, so the user destroys the transaction. Or it failed
+    to take a request at all."""
     # from the wheel
     TIMER_A = "A"
     TIMER_B = "B"

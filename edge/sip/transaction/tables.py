@@ -2,7 +2,8 @@
 
 Pure; imports `edge.sip` only. `table[state][input]` is the arrow: what is done, and the next state. An input that a
 state does not list is absorbed and counted when it comes from the network or the wheel, and an error of ours when it
-comes from the user.
+comes from the user. ABANDON is no arrow of the RFC: §9.1 asks for it in the INVITE client; in the servers it clears
+away what the user failed to take.
 """
 
 from typing import Final
@@ -93,6 +94,7 @@ INVITE_SERVER: Final[Table] = {
         Input.USER_2XX: Row(send_set_l, State.ACCEPTED),
         Input.USER_300_699: Row(send_set_g_h, State.COMPLETED),
         Input.TRANSPORT_ERROR: Row(report_transport_error, State.PROCEEDING),
+        Input.ABANDON: Row(end, State.TERMINATED),
     },
     State.COMPLETED: {
         Input.INVITE: Row(resend, State.COMPLETED),
@@ -124,6 +126,7 @@ NON_INVITE_SERVER: Final[Table] = {
         Input.TIMER_100: Row(send_100_set_n, State.PROCEEDING),
         Input.USER_1XX: Row(send, State.PROCEEDING),
         Input.USER_200_699: Row(send_set_j, State.COMPLETED),
+        Input.ABANDON: Row(end, State.TERMINATED),
     },
     State.PROCEEDING: {
         Input.REQUEST: Row(resend, State.PROCEEDING),

@@ -73,7 +73,9 @@ trunks = ["a", "b"]
 class Wire:
     """Everything around one core. Time moves only by `advance`."""
 
-    def __init__(self, policy: str = POLICY, settings: Settings | None = None, listeners: list[Listener] | None = None) -> None:
+    def __init__(
+        self, policy: str = POLICY, settings: Settings | None = None, listeners: list[Listener] | None = None
+    ) -> None:
         self.now = 1000.0
         self._serial = 0
         self.listeners = Listeners(
@@ -208,7 +210,9 @@ class Dialogue:
 
     _count = 0
 
-    def __init__(self, wire: Wire, *, user: str = "+33612345678", called: str = "+33170000001", source: tuple[str, int] = CALLER) -> None:
+    def __init__(
+        self, wire: Wire, *, user: str = "+33612345678", called: str = "+33170000001", source: tuple[str, int] = CALLER
+    ) -> None:
         Dialogue._count += 1
         self.wire = wire
         self.number = Dialogue._count

@@ -157,6 +157,7 @@ def test_a_number_shows_its_end_only(number, expected):
         ("fault", "x" * 300, "x" * MAX_TEXT_CHARS + "…"),
         ("trace", "x" * 300, "x" * 300),
         ("status", 503, 503),
+        ("status", 2**64, "0x10000000000000000"),
     ],
 )
 def test_a_value_is_made_presentable(name, value, expected):

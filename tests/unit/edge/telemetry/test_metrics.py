@@ -43,15 +43,16 @@ class Log:
 
 @pytest.fixture
 def sources() -> Sources:
+    counters = Counters()
     return Sources(
         node="n1",
-        counters=Counters(),
+        counters=counters,
         totals=CallTotals(),
         limiter=Limiter(),
         cdr=Cdr(),
         log=Log(),
         transactions=lambda: 11,
-        leases=lambda: 12,
+        leases=lambda: counters.leases_live,
         policy_generation=lambda: 13,
         is_draining=lambda: False,
     )
@@ -119,7 +120,7 @@ def test_every_row_gives_a_number(sources):
         ("edge_cdr_lost_total", "", 3),
         ("edge_log_suppressed_total", "", 9),
         ("edge_transactions", "", 11),
-        ("edge_leases", "", 12),
+        ("edge_leases_live", "", 0),
         ("edge_policy_generation", "", 13),
         ("edge_draining", "", 0),
         ("edge_calls_total", "answered", 1),

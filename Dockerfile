@@ -1,0 +1,33 @@
+# Stage 1 builds the wheel; stage 2 holds Python, the wheel and nothing of the build.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md ./
+COPY edge edge
+COPY limits limits
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && pip wheel --no-cache-dir --wheel-dir /wheels "$(ls /wheels/trunkgate-*.whl)[embedded]"
+
+FROM python:3.11-slim
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --find-links /wheels "trunkgate[embedded]" \
+    && useradd --system --uid 10001 --home-dir /var/lib/trunkgate --create-home trunkgate \
+    && mkdir -p /etc/trunkgate
+COPY docs/examples/policy.toml /etc/trunkgate/policy.toml
+USER trunkgate
+WORKDIR /var/lib/trunkgate
+VOLUME /var/lib/trunkgate
+# Every option of `edge run` is an environment variable. Listening on all addresses of the container is what publishing
+# a port needs; say with /advertise=HOST:PORT what neighbours must be told (docs/operate.md).
+ENV EDGE_POLICY=/etc/trunkgate/policy.toml \
+    EDGE_LISTEN=udp:0.0.0.0:5060 \
+    EDGE_REDIS=embedded \
+    EDGE_STATE=/var/lib/trunkgate \
+    EDGE_LOG=json \
+    EDGE_METRICS=0.0.0.0:9464
+EXPOSE 5060/udp 9464/tcp
+# OPTIONS to itself: 200 while it takes calls, 503 while it drains, silence when it hangs.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["edge", "ping", "udp:127.0.0.1:5060"]
+# SIGTERM drains: give `docker stop` more time than EDGE_DRAIN_S.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["edge"]
+CMD ["run"]

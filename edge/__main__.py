@@ -1,0 +1,5 @@
+"""`python -m edge` is the `edge` command."""
+
+from edge.commands import main
+
+main()

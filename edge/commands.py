@@ -1,0 +1,245 @@
+"""The command line: parse arguments, call one function, print.
+
+Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 the command itself was wrong. What is
+heavy is imported by the command that needs it, so that `edge --version` answers at once.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from edge.config.static import StaticConfig
+    from edge.server import Running
+
+FAILED = 1
+USAGE = 2
+
+app = typer.Typer(
+    name="edge",
+    help="A SIP edge that decides which call attempts may pass.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The `edge` command."""
+    app()
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from edge.version import version_lines
+
+        _say(*version_lines())
+        raise typer.Exit
+
+
+@app.callback()
+def edge(
+    version: Annotated[
+        bool, typer.Option("--version", help="Version, Python, event loop.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A SIP edge that decides which call attempts may pass."""
+
+
+@app.command()
+def run(
+    policy: Annotated[str | None, typer.Option(help="The policy document.", metavar="FILE")] = None,
+    listen: Annotated[
+        list[str] | None, typer.Option(help="udp:HOST:PORT[/advertise=HOST:PORT]; may be repeated.", metavar="ADDRESS")
+    ] = None,
+    redis: Annotated[str | None, typer.Option(help="`embedded`, or the URL of a store.", metavar="URL")] = None,
+    state: Annotated[str | None, typer.Option(help="Where CDRs and the embedded store live.", metavar="DIR")] = None,
+    node: Annotated[str | None, typer.Option(help="Name of this node.", metavar="NAME")] = None,
+    log: Annotated[str | None, typer.Option(help="console or json.", metavar="FORM")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")] = None,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
+    lease_s: Annotated[str | None, typer.Option(help="Life of a lease.", metavar="SECONDS")] = None,
+    renew_s: Annotated[str | None, typer.Option(help="Time between renewals.", metavar="SECONDS")] = None,
+    decision_deadline_ms: Annotated[str | None, typer.Option(help="Time the store has.", metavar="MS")] = None,
+    max_calls: Annotated[str | None, typer.Option(help="Calls this process holds at most.", metavar="N")] = None,
+    max_duration_s: Annotated[str | None, typer.Option(help="Longest call.", metavar="SECONDS")] = None,
+    drain_s: Annotated[str | None, typer.Option(help="Longest wait for calls at a stop.", metavar="SECONDS")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="TOML file with these options.", metavar="FILE", envvar="EDGE_CONFIG")
+    ] = None,
+) -> None:
+    """Run an edge until it is told to stop. Every option is also EDGE_<NAME> and a key of the --config file."""
+    static = _static(
+        {
+            "policy": policy,
+            "listen": listen,
+            "redis": redis,
+            "state": state,
+            "node": node,
+            "log": log,
+            "log_level": log_level,
+            "metrics": metrics,
+            "lease_s": lease_s,
+            "renew_s": renew_s,
+            "decision_deadline_ms": decision_deadline_ms,
+            "max_calls": max_calls,
+            "max_duration_s": max_duration_s,
+            "drain_s": drain_s,
+        },
+        config,
+    )
+    from edge.server import StartError
+    from edge.server import run as serve
+
+    try:
+        code = serve(static, _announce)
+    except StartError as error:
+        _fail(str(error))
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(file: Annotated[str, typer.Argument(help="A policy document.", metavar="FILE")]) -> None:
+    """Validate a policy document: one line when it is sound, else each fault with its exact place."""
+    from edge.config.errors import PolicyError
+    from edge.config.source import PolicyFile
+
+    try:
+        snapshot = PolicyFile(Path(file)).snapshot
+    except PolicyError as error:
+        _fail(*(str(problem) for problem in error.problems))
+    routes = sum(len(routes) for routes in snapshot.routes.values())
+    _say(
+        f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
+        f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules"
+    )
+
+
+@app.command()
+def explain(
+    policy: Annotated[str, typer.Option(help="The policy document.", metavar="FILE")],
+    from_: Annotated[str, typer.Option("--from", help="Number or URI in From.", metavar="CLI")],
+    to: Annotated[str, typer.Option(help="Number or URI called.", metavar="CALLED")],
+    source: Annotated[str, typer.Option(help="Address it comes from.", metavar="IP")],
+    pai: Annotated[
+        list[str] | None, typer.Option(help="Number or URI in P-Asserted-Identity; may be repeated.", metavar="CLI")
+    ] = None,
+    account_header: Annotated[
+        str, typer.Option(help="Account named in the header of a trusted trunk.", metavar="ACCOUNT")
+    ] = "",
+    listener: Annotated[str, typer.Option(help="Listener it comes in by.", metavar="ADDRESS")] = "",
+) -> None:
+    """Say what the policy makes of one attempt, stage by stage. The limits are not asked, nothing is taken."""
+    from edge.config.errors import PolicyError
+    from edge.config.source import PolicyFile
+    from edge.policy.explain import explain as trace
+    from edge.policy.explain import imagine
+    from edge.sip.errors import LocalError, ParseError
+
+    try:
+        snapshot = PolicyFile(Path(policy)).snapshot
+    except PolicyError as error:
+        _fail(*(str(problem) for problem in error.problems))
+    headers: list[tuple[str, str]] = []
+    if account_header:
+        ingress = snapshot.ingress_of(source, listener)
+        if ingress is None or ingress.account_header is None:
+            _usage(f"--account-header: {source} belongs to no ingress trunk that names accounts in a header")
+        headers.append((ingress.account_header.decode(), account_header))
+    try:
+        attempt = imagine(
+            source=source, listener=listener, cli=from_, called=to, asserted=tuple(pai or ()), headers=headers
+        )
+    except (LocalError, ParseError) as error:
+        _usage(f"--from, --to, --pai, --account-header: no such call can be made: {error}")
+    found = trace(attempt, snapshot)
+    _say(*(f"{step.stage:<14}{step.found}" for step in found.steps))
+    if found.answer is None:
+        _say("would be admitted, if the account's ceilings allow")
+    else:
+        told = found.answer
+        reason = "" if found.refusal is None else found.refusal.reason
+        _say(f"refused: {told.status} {told.phrase.decode()} ({reason}, Q.850 cause {told.q850})")
+
+
+@app.command()
+def ping(
+    target: Annotated[str, typer.Argument(help="udp:HOST:PORT", metavar="TARGET")],
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0.1, max=60.0)] = 2.0,
+) -> None:
+    """Send one OPTIONS and wait for the answer. Exit 0 on 200: a health check."""
+    from edge.config.addresses import parse_host_port
+
+    transport, _, address = target.partition(":")
+    try:
+        host, port = parse_host_port(address)
+        if transport != "udp" or not port:
+            raise ValueError
+    except ValueError:
+        _usage(f"TARGET: expected udp:HOST:PORT, got {target!r}")
+    from edge import ping as pinging
+
+    pong = pinging.ping(host, port, timeout_s=timeout)
+    if not pong.is_up:
+        _fail(f"{target}: {pong.text}")
+    _say(f"{target}: {pong.text}")
+
+
+@app.command()
+def demo() -> None:
+    """A show on loopback: an edge, a trunk and callers; what is admitted, what is refused and why."""
+    from edge import demo as show
+
+    raise typer.Exit(show.run())
+
+
+def _static(given: "dict[str, str | list[str] | None]", config: str | None) -> "StaticConfig":
+    from edge.config.errors import StaticConfigError
+    from edge.config.parsing import read_static
+
+    text: str | None = None
+    if config is not None:
+        try:
+            text = Path(config).read_text(encoding="utf-8")
+        except OSError as error:
+            _usage(f"--config / EDGE_CONFIG: cannot read {config}: {error.strerror}")
+        except UnicodeDecodeError:
+            _usage(f"--config / EDGE_CONFIG: {config} is not UTF-8")
+    try:
+        return read_static(command_line=given, environment=os.environ, file_text=text, file_name=config or "")
+    except StaticConfigError as error:
+        _usage(*(str(problem) for problem in error.problems))
+
+
+def _announce(running: "Running") -> None:
+    from edge.telemetry.banner import banner
+
+    _say(
+        *banner(
+            listening=running.listeners,
+            store=running.store,
+            policy=running.policy,
+            generation=running.generation,
+            accounts=running.accounts,
+            cdr=running.cdr_directory,
+            metrics=running.metrics,
+        )
+    )
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _fail(*lines: str, code: int = FAILED) -> NoReturn:
+    for line in lines:
+        typer.echo(f"edge: {line}", err=True)
+    raise typer.Exit(code)
+
+
+def _usage(*lines: str) -> NoReturn:
+    _fail(*lines, code=USAGE)

@@ -1,0 +1,27 @@
+"""Stage 1: whose call is this? Source address and listener give the trunk, the trunk or a header the account (R10).
+
+Pure. A header is believed only from a trunk that policy marks as trusted.
+"""
+
+from edge.config.snapshot import PolicySnapshot
+from edge.policy.attempt import CallAttempt
+from edge.policy.numbers import is_emergency_call
+from edge.policy.verdicts import Reason, Refuse
+
+
+def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
+    """Fill ingress, class and account, or refuse: unknown source, unknown account."""
+    ingress = snapshot.ingress_of(attempt.source_host, attempt.listener)
+    if ingress is None:
+        return Refuse(Reason.UNKNOWN_SOURCE)
+    attempt.ingress = ingress
+    attempt.ingress_class = ingress.ingress_class
+    attempt.account = ingress.account
+    if ingress.account_header is not None:
+        named = attempt.request.value(ingress.account_header)
+        if named is not None:
+            attempt.account = snapshot.accounts.get(named.decode("latin-1"))
+    # R16: an emergency call of a known trunk passes even if nobody knows the account it names.
+    if attempt.account is None and not is_emergency_call(attempt, snapshot):
+        return Refuse(Reason.UNKNOWN_ACCOUNT)
+    return None

@@ -1,0 +1,57 @@
+"""Stage 4: which egress trunks may take the call, in the order to try them. Pure.
+
+The longest prefix of the called number that has a route for this account and ingress class wins.
+"""
+
+from edge.config.snapshot import EgressTrunk, PolicySnapshot, Route
+from edge.policy.attempt import CallAttempt
+from edge.policy.verdicts import Reason, Refuse
+
+
+def route(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
+    """Fill the candidates, or refuse: no route, none for this caller, barred. Nothing is barred to emergency calls."""
+    called = attempt.called
+    routes = snapshot.routes
+    longest = len(called)
+    was_found = False
+    for length in snapshot.route_lengths:
+        if length > longest:
+            continue
+        for found in routes.get(called[:length], ()):
+            was_found = True
+            if not attempt.emergency:
+                if not _is_for(found, attempt):
+                    continue
+                if found.is_barred:
+                    attempt.route = found.id
+                    return Refuse(Reason.DESTINATION_BARRED)
+            elif found.is_barred:
+                continue
+            attempt.route = found.id
+            attempt.candidates = draw_order(found.trunks, attempt.draw) if found.is_weighted else list(found.trunks)
+            return None
+    return Refuse(Reason.ROUTE_NOT_ALLOWED if was_found else Reason.NO_ROUTE)
+
+
+def draw_order(trunks: tuple[EgressTrunk, ...], draw: float) -> list[EgressTrunk]:
+    """The trunks in random order, the heavier ones rather first; `draw` in [0, 1) decides all of it.
+
+    What is left of the draw inside the share it fell into is uniform again, so one number serves for every place."""
+    left = list(trunks)
+    order: list[EgressTrunk] = []
+    while len(left) > 1:
+        mark = draw * sum(trunk.weight for trunk in left)
+        index = 0
+        while index < len(left) - 1 and mark >= left[index].weight:
+            mark -= left[index].weight
+            index += 1
+        chosen = left.pop(index)
+        draw = min(mark / chosen.weight, 1.0)
+        order.append(chosen)
+    return order + left
+
+
+def _is_for(found: Route, attempt: CallAttempt) -> bool:
+    if found.accounts and (attempt.account is None or attempt.account.id not in found.accounts):
+        return False
+    return not found.classes or attempt.ingress_class in found.classes

@@ -1,0 +1,62 @@
+"""What a stage may return, and what the caller is told: reason to status, phrase, Q.850 cause, Retry-After. Pure.
+
+RFC 3326 and RFC 6432 (Reason with a Q.850 cause in a response), RFC 3261 §20.33 (Retry-After). The tables themselves
+are data: `edge.config.refusals`.
+"""
+
+from typing import NamedTuple
+
+from edge.config.refusals import Reason as Reason
+from edge.config.refusals import RefusalProfile
+from edge.config.snapshot import PolicySnapshot
+from edge.policy.attempt import CallAttempt
+from limits.model import Limit
+
+RETRY_SPREAD_S = 4
+"""Retry-After is spread over this many seconds, so that those refused together do not come back together."""
+
+REASON_OF_LIMIT = {
+    Limit.UNKNOWN: Reason.UNKNOWN_ACCOUNT,
+    Limit.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
+    Limit.CLOSED: Reason.ACCOUNT_CLOSED,
+    Limit.DUPLICATE: Reason.DUPLICATE,
+    Limit.CAPS: Reason.CAPS,
+    Limit.CALLS: Reason.CALLS,
+    Limit.CREDIT: Reason.CREDIT,
+}
+"""Every denial of the limits has its token."""
+
+
+class Refuse(NamedTuple):
+    """The attempt may not pass."""
+
+    reason: Reason
+    retry_after_ms: int = 0
+    """When the same attempt could pass; 0 where waiting is no cure."""
+
+
+class RefusalAnswer(NamedTuple):
+    """A final response."""
+
+    status: int
+    phrase: bytes
+    q850: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Reason always, Retry-After where the profile has it."""
+
+
+def profile_of(attempt: CallAttempt, snapshot: PolicySnapshot) -> RefusalProfile:
+    """Whose words a refusal takes: the account's, else the ingress trunk's, else the default."""
+    if attempt.account is not None:
+        return attempt.account.refusal_profile
+    return snapshot.default_profile if attempt.ingress is None else attempt.ingress.refusal_profile
+
+
+def answer(reason: Reason, profile: RefusalProfile, *, retry_after_ms: int = 0, jitter: float = 0.0) -> RefusalAnswer:
+    """The response for a reason. `jitter` is a number in [0, 1) that spreads Retry-After."""
+    status, phrase, q850, has_retry_after = profile.rows[reason]
+    cause = b'Q.850;cause=%d;text="%b"' % (q850, reason.encode())
+    if not has_retry_after:
+        return RefusalAnswer(status, phrase, q850, ((b"Reason", cause),))
+    seconds = max(1, -(-retry_after_ms // 1000) + int(jitter * RETRY_SPREAD_S))
+    return RefusalAnswer(status, phrase, q850, ((b"Reason", cause), (b"Retry-After", b"%d" % seconds)))

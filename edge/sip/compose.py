@@ -1,0 +1,135 @@
+"""Messages born here: responses (RFC 3261 §8.2.6), the ACK to a failure (§17.1.1.3), CANCEL (§9.1), BYE and the like.
+
+Standard library only. What is copied from a message is copied as bytes, folds and spelling with it; what we insert is
+guarded against CR, LF and NUL. Plain joins, since most of these leave on the hot path.
+"""
+
+from collections.abc import Sequence
+
+from edge.sip.errors import FieldError, LocalError
+from edge.sip.grammar import is_token
+from edge.sip.headers import Message, header_line
+from edge.sip.message import Request, Response
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Printed names with their values."""
+
+DEFAULT_MAX_FORWARDS = 70
+"""§8.1.1.6."""
+
+_MAX_FORWARDS = b"Max-Forwards: %d" % DEFAULT_MAX_FORWARDS
+_NO_BODY = b"Content-Length: 0\r\n\r\n"
+
+
+def response(
+    request: Message,
+    status: int,
+    phrase: bytes,
+    *,
+    to_tag: bytes | None = None,
+    headers: Headers = (),
+    body: bytes = b"",
+) -> bytes:
+    """A response to this request (§8.2.6): its Vias, From, To, Call-ID and CSeq as they came.
+
+    `to_tag` goes on To if none is there, but never on a 100. Works on `ParseError.salvage` too, with what it has.
+    A body needs its Content-Type among `headers`.
+    """
+    if b"\r" in phrase or b"\n" in phrase or b"\0" in phrase or not 100 <= status <= 699:
+        raise LocalError("no such status line")
+    lines = [b"SIP/2.0 %d %b" % (status, phrase)]
+    lines += request.header_lines(b"via")
+    lines += request.header_lines(b"from")
+    to_lines = request.header_lines(b"to")
+    if to_tag is not None and status != 100 and len(to_lines) == 1 and _lacks_tag(request):
+        if not is_token(to_tag):
+            raise LocalError("a tag is a token")
+        lines.append(to_lines[0].rstrip(b" \t\r\n") + b";tag=" + to_tag)
+    else:
+        lines += to_lines
+    lines += request.header_lines(b"call-id")
+    lines += request.header_lines(b"cseq")
+    if status == 100:
+        # §8.2.6.1: the sender measures the way with it.
+        lines += request.header_lines(b"timestamp")
+    for header, value in headers:
+        lines.append(header_line(header, value))
+    if not body:
+        lines.append(_NO_BODY)
+        return b"\r\n".join(lines)
+    lines += (b"Content-Length: %d" % len(body), b"", body)
+    return b"\r\n".join(lines)
+
+
+def _lacks_tag(request: Message) -> bool:
+    try:
+        return request.to().tag is None
+    except FieldError:
+        # A To nobody can read gets nothing added: the sender would not find it again.
+        return False
+
+
+def ack(invite: Request, response: Response) -> bytes:
+    """The ACK to a failure response (§17.1.1.3), hop by hop. `invite` as we sent it."""
+    lines = _same_hop(invite, b"ACK")
+    lines += response.header_lines(b"to")
+    lines.append(_NO_BODY)
+    return b"\r\n".join(lines)
+
+
+def cancel(invite: Request, *, reason: bytes | None = None) -> bytes:
+    """The CANCEL of this INVITE (§9.1); may leave once a provisional response has come. `invite` as we sent it.
+
+    `reason`: value of a Reason header (RFC 3326).
+    """
+    lines = _same_hop(invite, b"CANCEL")
+    lines += invite.header_lines(b"to")
+    if reason is not None:
+        lines.append(header_line(b"Reason", reason))
+    lines.append(_NO_BODY)
+    return b"\r\n".join(lines)
+
+
+def _same_hop(invite: Request, method: bytes) -> list[bytes]:
+    """What ACK and CANCEL share with their INVITE: URI, top Via alone, Route, From, Call-ID, CSeq number."""
+    return [
+        b"%b %b SIP/2.0" % (method, invite.uri),
+        b"Via: " + invite.via().raw,
+        *invite.header_lines(b"route"),
+        _MAX_FORWARDS,
+        *invite.header_lines(b"from"),
+        *invite.header_lines(b"call-id"),
+        b"CSeq: %d %b" % (invite.cseq().number, method),
+    ]
+
+
+def request(
+    method: bytes,
+    uri: bytes,
+    *,
+    via: bytes,
+    from_: bytes,
+    to: bytes,
+    call_id: bytes,
+    cseq: int,
+    routes: Sequence[bytes] = (),
+    headers: Headers = (),
+    max_forwards: int = DEFAULT_MAX_FORWARDS,
+) -> bytes:
+    """A request of our own without a body (§8.1.1). All values in their printed form."""
+    if not is_token(method) or not uri or any(byte <= 0x20 for byte in uri):
+        raise LocalError("no such request line")
+    if not 0 <= cseq < 2**31 or not 0 <= max_forwards <= 255:
+        raise LocalError("CSeq or Max-Forwards out of range")
+    lines = [b"%b %b SIP/2.0" % (method, uri), header_line(b"Via", via)]
+    lines += [header_line(b"Route", route) for route in routes]
+    lines += (
+        b"Max-Forwards: %d" % max_forwards,
+        header_line(b"From", from_),
+        header_line(b"To", to),
+        header_line(b"Call-ID", call_id),
+        b"CSeq: %d %b" % (cseq, method),
+    )
+    lines += [header_line(header, value) for header, value in headers]
+    lines.append(_NO_BODY)
+    return b"\r\n".join(lines)

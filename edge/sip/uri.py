@@ -1,0 +1,212 @@
+"""SIP, SIPS and tel URIs: parts, escapes, equality (RFC 3261 §19.1, RFC 3966, RFC 5118).
+
+Standard library only. Parts stay raw, escaped as they came; `unescape` is for comparing and for reading numbers.
+"""
+
+import re
+from typing import NamedTuple
+
+from edge.sip.errors import FieldError
+from edge.sip.fields import param
+from edge.sip.grammar import HOST, SCHEME, ipv6_text
+
+MAX_URI = 4096
+"""Bytes. Long URIs with embedded header fields stay under 2,000."""
+
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+_USER = re.compile(rb"[^\x00-\x20\x7f-\xff<>\":@\\]++")
+"""user. Laxer than the text by `#` and a few more that peers leave unescaped; never a delimiter."""
+
+_PASSWORD = re.compile(rb"[^\x00-\x20\x7f-\xff<>\"@\\]*+")
+
+_HOST_AND_REST = re.compile(
+    rb"(" + HOST + rb")(?::([0-9]{1,5}))?"
+    rb"((?:;[^\x00-\x20\x7f-\xff<>\"?@;\\]++)*)(\?[^\x00-\x20\x7f-\xff<>\"@\\]*+)?"
+)
+
+_TEL = re.compile(rb"(\+[().-]*+[0-9][0-9().-]*+|[0-9A-Fa-f*#().-]++)((?:;[^\x00-\x20\x7f-\xff<>\"?@;\\]++)*)")
+
+_USUAL = re.compile(
+    rb"sip:(?:([A-Za-z0-9+._*#-]++)@)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9.])?)(?::([0-9]{1,4}))?"
+    rb"((?:;[A-Za-z0-9=.-]++)*)"
+)
+"""The SIP URI nearly everyone sends; a short cut, never wider than the complete road."""
+
+_NEVER_ALONE = (b"user", b"ttl", b"method", b"maddr", b"transport")
+"""§19.1.4: such a parameter in one URI only makes them differ."""
+
+
+class SipUri(NamedTuple):
+    """sip: or sips: (§19.1.1)."""
+
+    scheme: bytes
+    """b"sip" or b"sips"."""
+    user: bytes | None
+    """As it came, escapes kept; parameters within it (`;phone-context=…`) too."""
+    password: bytes | None
+    host: bytes
+    """An IPv6 address without its brackets."""
+    is_ipv6: bool
+    port: int | None
+    params: bytes
+    """As they came, from the first `;`."""
+    headers: bytes
+    """As they came, without the `?`."""
+
+    def param(self, name: bytes) -> bytes | None:
+        """A URI parameter: its bytes, b"" for a flag, None if absent. `name` in lower case."""
+        return param(self.params, name)
+
+    @property
+    def is_lr(self) -> bool:
+        """Does this route name a loose router? (§19.1.1; `lr=on` and the like count too.)"""
+        return param(self.params, b"lr") is not None
+
+    @property
+    def transport(self) -> bytes | None:
+        """Lower case; None if absent."""
+        value = param(self.params, b"transport")
+        return None if value is None else value.lower()
+
+    @property
+    def maddr(self) -> bytes | None:
+        """None if absent; an IPv6 address without its brackets."""
+        value = param(self.params, b"maddr")
+        return value[1:-1] if value is not None and value[:1] == b"[" and value[-1:] == b"]" else value
+
+
+class TelUri(NamedTuple):
+    """tel: (RFC 3966)."""
+
+    number: bytes
+    """As it came, visual separators kept; global numbers start with `+`."""
+    params: bytes
+
+    def param(self, name: bytes) -> bytes | None:
+        """A parameter: its bytes, b"" for a flag, None if absent. `name` in lower case."""
+        return param(self.params, name)
+
+
+class OtherUri(NamedTuple):
+    """Any other scheme: sound as far as we can say, and not for us to route."""
+
+    scheme: bytes
+    """Lower case."""
+    raw: bytes
+
+
+Uri = SipUri | TelUri | OtherUri
+
+
+def parse_uri(raw: bytes) -> Uri:
+    """The parts of a URI. FieldError where it is none, or breaks its own scheme's rules."""
+    usual = _USUAL.fullmatch(raw)
+    if usual is not None and len(raw) <= MAX_URI:
+        user, host, port, params = usual.groups()
+        return SipUri(b"sip", user, None, host, False, None if port is None else int(port), params, b"")
+    return _parse_uri_completely(raw)
+
+
+def _parse_uri_completely(raw: bytes) -> Uri:
+    if len(raw) > MAX_URI:
+        raise FieldError("URI", f"longer than {MAX_URI} bytes")
+    match = SCHEME.match(raw)
+    if match is None:
+        raise FieldError("URI", "no scheme")
+    scheme = match.group(1).lower()
+    if scheme == b"sip" or scheme == b"sips":
+        return _parse_sip(scheme, raw[match.end() :])
+    if scheme == b"tel":
+        number = _TEL.fullmatch(raw, match.end())
+        if number is None:
+            raise FieldError("URI", "not a telephone number")
+        return TelUri(number.group(1), number.group(2))
+    if any(byte <= 0x20 or byte >= 0x7F or byte in b'<>"' for byte in raw):
+        raise FieldError("URI", "white space, delimiters or non-ASCII bytes")
+    return OtherUri(scheme, raw)
+
+
+def _parse_sip(scheme: bytes, rest: bytes) -> SipUri:
+    if b"%" in rest and _BAD_ESCAPE.search(rest) is not None:
+        raise FieldError("URI", "'%' without two hexadecimal digits")
+    user = password = None
+    userinfo, at, where = rest.rpartition(b"@")
+    if at:
+        user, colon, secret = userinfo.partition(b":")
+        if _USER.fullmatch(user) is None:
+            raise FieldError("URI", "bad user part")
+        if colon:
+            password = secret
+            if _PASSWORD.fullmatch(secret) is None:
+                raise FieldError("URI", "bad password")
+    match = _HOST_AND_REST.fullmatch(where)
+    if match is None:
+        raise FieldError("URI", "bad host, port or parameters")
+    host, port, params, headers = match.groups()
+    is_ipv6 = host[:1] == b"["
+    if is_ipv6:
+        host = host[1:-1]
+        if ipv6_text(host) is None:
+            raise FieldError("URI", "bad IPv6 address")
+    number = None if port is None else int(port)
+    if number is not None and number > 65535:
+        raise FieldError("URI", "port over 65535")
+    return SipUri(scheme, user, password, host, is_ipv6, number, params, headers[1:] if headers else b"")
+
+
+def unescape(text: bytes) -> bytes:
+    """With each %HH as the byte it means (§19.1.2)."""
+    if b"%" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: bytes((int(match.group(1), 16),)), text)
+
+
+def equal(a: Uri, b: Uri) -> bool:
+    """§19.1.4 for SIP URIs, RFC 3966 §4 for numbers; other schemes compare byte for byte."""
+    if isinstance(a, SipUri) and isinstance(b, SipUri):
+        return (
+            a.scheme == b.scheme
+            and _unescaped(a.user) == _unescaped(b.user)
+            and _unescaped(a.password) == _unescaped(b.password)
+            and _spelling(a) == _spelling(b)
+            and a.port == b.port
+            and _params_agree(_params(a.params), _params(b.params))
+            and _headers(a.headers) == _headers(b.headers)
+        )
+    if isinstance(a, TelUri) and isinstance(b, TelUri):
+        return _digits(a.number) == _digits(b.number) and _params(a.params) == _params(b.params)
+    return a == b
+
+
+def _unescaped(part: bytes | None) -> bytes | None:
+    return None if part is None else unescape(part)
+
+
+def _spelling(uri: SipUri) -> str | bytes | None:
+    return ipv6_text(uri.host) if uri.is_ipv6 else uri.host.lower()
+
+
+def _digits(number: bytes) -> bytes:
+    return number.translate(None, b"-.()").lower()
+
+
+def _params(raw: bytes) -> dict[bytes, bytes]:
+    found = {}
+    for piece in raw.split(b";")[1:]:
+        name, _, value = piece.partition(b"=")
+        found[unescape(name).lower()] = unescape(value).lower()
+    return found
+
+
+def _params_agree(a: dict[bytes, bytes], b: dict[bytes, bytes]) -> bool:
+    if any((name in a) != (name in b) for name in _NEVER_ALONE):
+        return False
+    return all(b.get(name, value) == value for name, value in a.items())
+
+
+def _headers(raw: bytes) -> list[tuple[bytes, bytes]]:
+    """hname and hvalue pairs, without regard to their order."""
+    pairs = [piece.partition(b"=") for piece in raw.split(b"&") if piece]
+    return sorted((unescape(name).lower(), unescape(value)) for name, _, value in pairs)

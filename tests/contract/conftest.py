@@ -1,0 +1,212 @@
+"""Real servers for the contract suite, and one bench for every implementation: ask, age, look."""
+
+import asyncio
+import itertools
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import redis
+
+from limits import Account, AccountId, MemoryLimiter, Outcome, Usage, Verb
+from limits.accounts import AccountStore
+from limits.embedded import find_binary
+from limits.fields import Patch
+from limits.keys import account_keys
+from limits.redis_limiter import RedisLimiter
+
+AGE = """
+local ms = tonumber(ARGV[1])
+local refilled = redis.call('HGET', KEYS[1], 'refilled_ms')
+if refilled then redis.call('HSET', KEYS[1], 'refilled_ms', refilled - ms) end
+local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for i = 1, #leases, 2 do redis.call('ZADD', KEYS[2], leases[i + 1] - ms, leases[i]) end
+local calls = redis.call('HGETALL', KEYS[3])
+for i = 1, #calls, 2 do
+  local _, _, admitted, answered, node = string.find(calls[i + 1], '^(%d+) (%d+) (.*)$')
+  if answered ~= '0' then answered = string.format('%.0f', answered - ms) end
+  redis.call('HSET', KEYS[3], calls[i], string.format('%.0f %s %s', admitted - ms, answered, node))
+end
+for i = 4, #KEYS do
+  local left = redis.call('PTTL', KEYS[i])
+  if left < ms then redis.call('DEL', KEYS[i]) else redis.call('PEXPIRE', KEYS[i], left - ms) end
+end
+"""
+"""Time travel without waiting: every instant kept of an account moves into the past."""
+
+_numbers = itertools.count()
+
+
+class Bench(Protocol):
+    """One limiter under test, with two nodes that use it."""
+
+    async def ask(self, *verbs: Verb, through: int = 0) -> list[Outcome]: ...
+
+    async def age(self, account: AccountId, ms: int) -> None: ...
+
+    async def provision(self, *accounts: Account) -> None: ...
+
+    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account: ...
+
+    async def peek(self, account: AccountId) -> Usage | None: ...
+
+
+class MemoryBench:
+    """The specification."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000_000
+        self.answers: list[tuple[Verb, Outcome]] = []
+        self.limiter = MemoryLimiter(lambda verb, outcome: self.answers.append((verb, outcome)), lambda: self.now)
+
+    async def ask(self, *verbs: Verb, through: int = 0) -> list[Outcome]:
+        self.answers.clear()
+        for verb in verbs:
+            self.limiter.submit(verb)
+        assert self.answers == []
+        self.limiter.flush()
+        assert [verb for verb, _ in self.answers] == list(verbs)
+        return [outcome for _, outcome in self.answers]
+
+    async def age(self, account: AccountId, ms: int) -> None:
+        self.now += ms
+
+    async def provision(self, *accounts: Account) -> None:
+        self.limiter.provision(accounts)
+
+    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account:
+        return self.limiter.change(account, generation=generation, patch=patch)
+
+    async def peek(self, account: AccountId) -> Usage | None:
+        return await self.limiter.peek(account)
+
+
+class RedisBench:
+    """The same over a real server: two limiters on two connections, as two nodes have them."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: list[tuple[Verb, Outcome]] = []
+        self.answered = asyncio.Event()
+        self.nodes = [RedisLimiter(self._deliver, url, deadline_s=5) for _ in range(2)]
+
+    def _deliver(self, verb: Verb, outcome: Outcome) -> None:
+        self.answers.append((verb, outcome))
+        self.answered.set()
+
+    async def ask(self, *verbs: Verb, through: int = 0) -> list[Outcome]:
+        self.answers.clear()
+        node = self.nodes[through]
+        for verb in verbs:
+            node.submit(verb)
+        node.flush()
+        async with asyncio.timeout(10):
+            while len(self.answers) < len(verbs):
+                self.answered.clear()
+                await self.answered.wait()
+        assert [verb for verb, _ in self.answers] == list(verbs)
+        return [outcome for _, outcome in self.answers]
+
+    async def age(self, account: AccountId, ms: int) -> None:
+        names = account_keys(account)
+        with redis.Redis.from_url(self.url, decode_responses=True) as client:
+            done = client.keys(f"{names.done_prefix}*")
+            client.eval(AGE, 3 + len(done), names.account, names.leases, names.calls, *done, str(ms))
+
+    async def provision(self, *accounts: Account) -> None:
+        async with AccountStore(self.url) as store:
+            await store.provision(accounts)
+
+    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account:
+        async with AccountStore(self.url) as store:
+            return await store.change(account, generation=generation, patch=patch, by="test", why="contract")
+
+    async def peek(self, account: AccountId) -> Usage | None:
+        return await self.nodes[0].peek(account)
+
+
+@pytest.fixture(scope="session")
+def server_urls() -> Iterator[dict[str, str]]:
+    """A Valkey out of the wheel and the Redis of the system, both on unix sockets; ended by their process ids."""
+    system = shutil.which("redis-server")
+    assert system is not None, "the contract suite needs redis-server on PATH: apt-get install redis-server"
+    urls: dict[str, str] = {}
+    processes: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory(prefix="limits-", ignore_cleanup_errors=True) as folder:
+        for name, binary in (("valkey", str(find_binary())), ("redis", system)):
+            home = Path(folder) / name
+            home.mkdir()
+            words = ["--port", "0", "--unixsocket", str(home / "s"), "--dir", str(home), "--save", ""]
+            processes.append(subprocess.Popen([binary, *words], stdout=subprocess.DEVNULL))
+            urls[name] = f"unix://{home / 's'}"
+        for url in urls.values():
+            _wait_until_it_answers(url)
+        yield urls
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=10)
+
+
+def _wait_until_it_answers(url: str) -> None:
+    deadline = time.monotonic() + 10
+    with redis.Redis.from_url(url) as client:
+        while time.monotonic() < deadline:
+            with suppress(redis.ConnectionError):
+                if client.ping():
+                    return
+    raise AssertionError(f"{url} does not answer")
+
+
+@pytest.fixture(params=["memory", "valkey", "redis"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """Every test that takes it runs over the specification and over both servers."""
+    if request.param == "memory":
+        yield MemoryBench()
+        return
+    made = RedisBench(request.getfixturevalue("server_urls")[request.param])
+    async with running(*made.nodes):
+        yield made
+
+
+class running:
+    """`async with running(limiter)`: its coroutine runs, and it is connected (if there is a store at all)."""
+
+    def __init__(self, *limiters: RedisLimiter, connects: bool = True) -> None:
+        self._limiters = limiters
+        self._connects = connects
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> None:
+        for limiter in self._limiters:
+            task = asyncio.create_task(limiter.run())
+            self._stack.push_async_callback(_end, task)
+            if self._connects:
+                assert await limiter.connected(timeout_s=5), limiter.last_fault
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture(name="running")
+def _running() -> type[running]:
+    """The context manager, for tests that make limiters of their own."""
+    return running
+
+
+@pytest.fixture
+def account_id() -> AccountId:
+    """A name no other test uses."""
+    return AccountId(f"acc{next(_numbers):04}")

@@ -1,0 +1,115 @@
+"""One network for the tests of the pipeline, and attempts that reach it."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from edge.config.parsing import parse_policy
+from edge.config.snapshot import PolicySnapshot
+from edge.policy.attempt import CallAttempt
+from edge.sip.message import Request, parse
+
+NETWORK = """
+[[accounts]]
+id = "acme"
+
+[[accounts]]
+id = "robot"
+kind = "automated"
+refusal_profile = "pbx"
+store_away = "admit"
+
+[[ingress]]
+id = "customer"
+sources = ["192.0.2.0/24"]
+account = "acme"
+
+[[ingress]]
+id = "dialler"
+sources = ["192.0.2.128/25"]
+account = "robot"
+
+[[ingress]]
+id = "neighbour"
+sources = ["198.51.100.1"]
+account = "acme"
+trusted = true
+account_header = "X-Account"
+refusal_profile = "pbx"
+
+[[ingress]]
+id = "named-only"
+sources = ["198.51.100.2"]
+trusted = true
+account_header = "X-Account"
+
+[[ingress]]
+id = "abroad"
+sources = ["203.0.113.0/24", "2001:db8::/32"]
+account = "acme"
+class = "international"
+
+[[egress]]
+id = "a"
+uri = "sip:127.0.0.1:5070"
+weight = 3
+
+[[egress]]
+id = "b"
+uri = "sip:127.0.0.1:5071"
+
+[[routes]]
+id = "any"
+prefixes = [""]
+trunks = ["a", "b"]
+"""
+
+
+def _snapshot(more: str = "") -> PolicySnapshot:
+    return PolicySnapshot(parse_policy(NETWORK + more), generation=3)
+
+
+def _attempt(
+    *,
+    source: str = "192.0.2.1",
+    cli: str | bytes = "sip:+33199001234@192.0.2.1",
+    called: str | bytes = "sip:+33261910000@198.51.100.254",
+    headers: Sequence[str | bytes] = (),
+    listener: str = "udp:198.51.100.254:5060",
+    draw: float = 0.0,
+) -> CallAttempt:
+    def raw(text: str | bytes) -> bytes:
+        return text if isinstance(text, bytes) else text.encode()
+
+    lines = [
+        b"INVITE " + raw(called) + b" SIP/2.0",
+        b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1",
+        b"Max-Forwards: 70",
+        b"From: <" + raw(cli) + b">;tag=f",
+        b"To: <" + raw(called) + b">",
+        b"Call-ID: c",
+        b"CSeq: 1 INVITE",
+        *map(raw, headers),
+        b"Content-Length: 0",
+    ]
+    request = parse(b"\r\n".join(lines) + b"\r\n\r\n")
+    assert isinstance(request, Request)
+    return CallAttempt(request=request, source_host=source, source_port=5060, listener=listener, draw=draw)
+
+
+@pytest.fixture(scope="session")
+def snapshot_with() -> Callable[..., PolicySnapshot]:
+    """A snapshot of the tests' network, with more TOML at its end."""
+    return _snapshot
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> PolicySnapshot:
+    """The tests' network as it is."""
+    return _snapshot()
+
+
+@pytest.fixture(scope="session")
+def attempt_of() -> Callable[..., CallAttempt]:
+    """An attempt as it would arrive: numbers as URIs, further header lines whole."""
+    return _attempt

@@ -1,0 +1,191 @@
+"""edge.policy.numbers"""
+
+from collections.abc import Callable
+
+import pytest
+
+from edge.config.snapshot import CACHE_LIMIT, PolicySnapshot
+from edge.policy import numbers
+from edge.policy.attempt import CallAttempt
+from edge.policy.identity import identify
+from edge.policy.numbers import hides_identity, is_emergency_call, read_numbers
+from edge.policy.verdicts import Reason, Refuse
+
+
+@pytest.mark.parametrize(
+    ("called", "expected", "emergency"),
+    [
+        ("sip:+33261910000@h", "+33261910000", False),
+        ("sip:0261910000@h;user=phone", "+33261910000", False),
+        ("sip:0261910000;npdi@h", "+33261910000", False),
+        ("sip:0261910000;phone-context=+33@h;user=phone", "+33261910000", False),
+        ("tel:+33-2-61-91-00-00", "+33261910000", False),
+        ("tel:0261910000;phone-context=+33", "+33261910000", False),
+        ("sip:3000@h", "3000", False),
+        ("sip:alice@h", "alice", False),
+        ("sip:+3310200261910000@h", "+3310200261910000", False),
+        ("sip:15@h", "15", True),
+        ("sip:112@h", "112", True),
+        ("sip:%3112@h", "112", True),
+        ("sip:112;phone-context=+33@h", "112", True),
+        ("tel:116000;phone-context=+33", "116000", True),
+        ("sip:+33112@h", "+33112", True),
+        ("sip:1122@h", "1122", False),
+        ("sip:+33199009112@h", "+33199009112", False),
+    ],
+)
+def test_called(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], called: str, expected: str, emergency: bool
+) -> None:
+    """E.164, else what was dialled; an emergency number is one however it is dressed."""
+    attempt = attempt_of(called=called)
+    assert read_numbers(attempt, snapshot) is None
+    assert (expected, emergency) == (attempt.called, attempt.emergency)
+    assert emergency == is_emergency_call(attempt, snapshot)
+
+
+@pytest.mark.parametrize("called", ["sip:198.51.100.254", "sip:()@h", "sip:%20@h"])
+def test_no_called_number(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], called: str) -> None:
+    """Without a user part there is nobody to call."""
+    assert Refuse(Reason.CALLED_INVALID) == read_numbers(attempt_of(called=called), snapshot)
+
+
+def test_emergency_prefix(snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]) -> None:
+    """The long numbers behind which centres sit count as well, by the operator's list."""
+    snapshot = snapshot_with('[numbers]\nemergency_prefixes = ["+33199009112"]')
+    attempt = attempt_of(called="sip:0199009112@h")
+    assert read_numbers(attempt, snapshot) is None
+    assert attempt.emergency
+
+
+@pytest.mark.parametrize(
+    ("cli", "pai", "presented", "network"),
+    [
+        ("sip:+33199001234@h", [], "+33199001234", ""),
+        ("sip:+33199001234@h", ["<sip:+33353010000@h>"], "+33199001234", "+33353010000"),
+        ("sip:anonymous@anonymous.invalid", ["<sip:+33353010000@h>"], "+33353010000", "+33353010000"),
+        ("sip:unavailable@h", ["<tel:+33-3-53-01-00-00>"], "+33353010000", "+33353010000"),
+        ("sip:alice@h", ['"A" <sip:0353010000@h>, <tel:+33465710000>'], "+33353010000", "+33353010000"),
+        ("sip:alice@h", ["<sip:bob@h>", "<tel:+33465710000>"], "+33465710000", "+33465710000"),
+        ("sip:alice@h", ["<sip:bob@h>"], "", ""),
+        ("sip:alice@h", ["not an address"], "", ""),
+        ("sip:h", ["tel:+33465710000"], "+33465710000", "+33465710000"),
+    ],
+)
+def test_cli_of_a_trusted_trunk(
+    snapshot: PolicySnapshot,
+    attempt_of: Callable[..., CallAttempt],
+    cli: str,
+    pai: list[str],
+    presented: str,
+    network: str,
+) -> None:
+    """From is presented, else P-Asserted-Identity; the network number is the first asserted that is a number."""
+    headers = [f"P-Asserted-Identity: {value}" for value in pai]
+    attempt = attempt_of(source="198.51.100.1", cli=cli, headers=headers)
+    assert identify(attempt, snapshot) is None
+    assert read_numbers(attempt, snapshot) is None
+    assert (presented, network) == (attempt.cli_presented, attempt.cli_network)
+
+
+def test_cli_of_an_untrusted_trunk(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """What an untrusted trunk asserts is read for the rules and believed by nobody (RFC 3325 §5)."""
+    attempt = attempt_of(cli="sip:anonymous@anonymous.invalid", headers=["P-Asserted-Identity: <tel:+33353010000>"])
+    assert identify(attempt, snapshot) is None
+    assert read_numbers(attempt, snapshot) is None
+    assert ("", "") == (attempt.cli_presented, attempt.cli_network)
+    assert ["+33353010000"] == [reading.e164 for reading in attempt.network]
+
+
+def test_too_many_asserted_identities(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """A list beyond every limit is refused, not skipped: the number to find could be its last."""
+    many = ", ".join(["<tel:+15550100>"] * 200)
+    attempt = attempt_of(headers=[f"P-Asserted-Identity: {many}"])
+    assert Refuse(Reason.CLI_INVALID) == read_numbers(attempt, snapshot)
+
+
+@pytest.mark.parametrize(
+    ("privacy", "expected"),
+    [
+        (b"id", True),
+        (b"ID", True),
+        (b"header;user", True),
+        (b"critical; id", True),
+        (b"user , critical", True),
+        (b"none", False),
+        (b"session", False),
+        (b"history", False),
+        (b"identity", False),
+        (b"", False),
+    ],
+)
+def test_privacy(privacy: bytes, expected: bool) -> None:
+    """`id`, `user` and `header` hide the caller (RFC 3323 §4.2, RFC 3325 §9.3)."""
+    assert expected == hides_identity(privacy)
+
+
+@pytest.mark.parametrize(
+    ("cli", "headers", "expected"),
+    [
+        ("sip:+33199001234@h", [], False),
+        ("sip:+33199001234@h", ["Privacy: none"], False),
+        ("sip:+33199001234@h", ["Privacy: id"], True),
+        ("sip:anonymous@anonymous.invalid", [], True),
+        ("sip:+33199001234@Anonymous.Invalid", [], True),
+        ("sip:anonymous@h", [], True),
+        ("sip:unavailable@h", [], False),
+    ],
+)
+def test_withheld(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], cli: str, headers: list[str], expected: bool
+) -> None:
+    """Withheld by the address or by Privacy; a number that is merely not known is not withheld."""
+    attempt = attempt_of(cli=cli, headers=headers)
+    assert read_numbers(attempt, snapshot) is None
+    assert expected == attempt.withheld
+
+
+def test_originals_are_kept(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """The record has the user parts as they came."""
+    attempt = attempt_of(cli="sip:%2B33199001234;x=y@h", called="sip:02-61-91-00-00@h")
+    assert read_numbers(attempt, snapshot) is None
+    assert ("%2B33199001234;x=y", "02-61-91-00-00") == (attempt.cli_original, attempt.called_original)
+
+
+def test_numbers_off(snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]) -> None:
+    """With `normalise = false` numbers pass as they came; an emergency number is still one."""
+    snapshot = snapshot_with("[numbers]\nnormalise = false")
+    attempt = attempt_of(cli="sip:acc0001@h", called="sip:0261910000@h")
+    assert read_numbers(attempt, snapshot) is None
+    assert ("0261910000", "acc0001", None) == (attempt.called, attempt.cli_presented, attempt.sender)
+    emergency = attempt_of(called="sip:112@h")
+    assert read_numbers(emergency, snapshot) is None
+    assert emergency.emergency
+    assert is_emergency_call(emergency, snapshot)
+
+
+def test_bare_international(
+    snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]
+) -> None:
+    """Digits without a plus are E.164 where the operator says so."""
+    attempt = attempt_of(cli="sip:12125550100@h", called="sip:4930123456@h")
+    assert read_numbers(attempt, snapshot_with("[numbers]\nbare_international = true")) is None
+    assert ("+4930123456", "+12125550100") == (attempt.called, attempt.cli_presented)
+
+
+@pytest.mark.parametrize("cli", ["urn:service:sos", "mailto:a@h"])
+def test_other_schemes(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], cli: str) -> None:
+    """A From that is neither sip nor tel presents no number."""
+    attempt = attempt_of(cli=cli)
+    assert read_numbers(attempt, snapshot) is None
+    assert attempt.cli_presented == ""
+
+
+def test_cache_is_bounded(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """Those who call cannot make the edge remember without end, nor remember long URIs at all."""
+    for number in range(CACHE_LIMIT + 10):
+        numbers._user_of(b"sip:%d@192.0.2.1" % number)
+    assert len(numbers._users) <= CACHE_LIMIT
+    long = b"sip:1@" + b"h" * 200
+    assert (b"1", False) == numbers._user_of(long)
+    assert long not in numbers._users

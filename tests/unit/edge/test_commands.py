@@ -1,0 +1,208 @@
+"""The command line: what it offers, what it says of mistakes, how fast it answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from edge.commands import FAILED, USAGE, app
+from edge.config.schema import StaticConfig
+from edge.version import build
+
+PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+POLICY = """
+[[accounts]]
+id = "acme"
+[[ingress]]
+id = "acme-pbx"
+sources = ["192.0.2.0/24"]
+account = "acme"
+[[ingress]]
+id = "transit"
+sources = ["203.0.113.1"]
+account_header = "X-Account"
+trusted = true
+class = "international"
+[[egress]]
+id = "carrier-a"
+uri = "sip:198.51.100.1:5060"
+[[routes]]
+id = "all"
+prefixes = [""]
+trunks = ["carrier-a"]
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+def edge(*arguments: str, **environment: str):
+    return CliRunner().invoke(app, [*arguments], env=environment)
+
+
+def options_of(command: str) -> dict[str, str]:
+    parameters = get_command(app).commands[command].params
+    return {parameter.name: parameter.opts[0] for parameter in parameters}
+
+
+def test_every_setting_is_an_option():
+    """`edge run` offers what StaticConfig has, under the same names, and the file they may be in."""
+    expected = {name: "--" + name.replace("_", "-") for name in StaticConfig.model_fields}
+
+    assert options_of("run") == {**expected, "config": "--config"}
+
+
+def test_the_page_tells_every_command():
+    """docs/commands.md has each command in its table."""
+    told = set(re.findall(r"^\| `edge (\w+)", PAGE.read_text(), re.MULTILINE))
+
+    assert told == set(get_command(app).commands)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        ([], {}, ["policy", "--policy", "EDGE_POLICY", "missing"]),
+        (["--policy", "p", "--listen", "tcp:1"], {}, ["listen (--listen)", "udp:HOST:PORT", "'tcp:1'"]),
+        (["--policy", "p"], {"EDGE_REDIS": "nowhere"}, ["redis (EDGE_REDIS)", "embedded", "'nowhere'"]),
+        (["--policy", "p", "--max-calls", "many"], {}, ["max_calls (--max-calls)", "'many'"]),
+        (["--policy", "p", "--config", "/nowhere"], {}, ["--config / EDGE_CONFIG", "/nowhere", "No such file"]),
+        (["--policy", "p"], {"EDGE_CONFIG": "/nowhere"}, ["--config / EDGE_CONFIG", "/nowhere"]),
+        (["--polcy", "p"], {}, ["--polcy"]),
+    ],
+)
+def test_a_wrong_option_names_itself(arguments, environment, named):
+    """Which option, where it came from, what was there, what was expected; exit code 2; nothing is started."""
+    result = edge("run", *arguments, **environment)
+
+    assert result.exit_code == USAGE
+    assert [part for part in named if part not in result.stderr] == []
+
+
+def test_a_wrong_key_of_the_file_names_file_and_key(tmp_path):
+    """The third place an option may come from is named too."""
+    file = tmp_path / "edge.toml"
+    file.write_text("policy = 'p'\nlog = 'loud'\n")
+    result = edge("run", "--config", str(file))
+
+    assert result.exit_code == USAGE
+    assert f"log ({file}: log)" in result.stderr
+
+
+def test_a_policy_that_is_not_there_stops_the_start(tmp_path):
+    """One sentence, exit code 1."""
+    result = edge(
+        "run", "--policy", str(tmp_path / "none.toml"), "--state", str(tmp_path), "--listen", "udp:127.0.0.1:0"
+    )
+
+    assert result.exit_code == FAILED
+    assert result.stderr.startswith(f"edge: {tmp_path / 'none.toml'}: cannot be read")
+
+
+def test_a_sound_policy_is_told_in_one_line(policy):
+    """What it holds, in numbers."""
+    result = edge("check", str(policy))
+
+    assert result.exit_code == 0
+    assert re.fullmatch(
+        rf"{policy}: sound: 1 accounts, 2 ingress trunks, 1 egress trunks, 1 route prefixes, \d+ CLI rules\n",
+        result.stdout,
+    )
+
+
+def test_a_broken_policy_is_told_fault_by_fault(policy):
+    """Each exact place on a line of its own; exit code 1."""
+    policy.write_text(POLICY.replace('"carrier-a"]', '"carrier-x"]').replace('account = "acme"', 'account = "acmee"'))
+    result = edge("check", str(policy))
+    lines = result.stderr.splitlines()
+
+    assert (result.exit_code, result.stdout) == (FAILED, "")
+    assert [line.startswith(f"edge: {policy}: ") for line in lines] == [True, True]
+    assert "routes[0].trunks[0]" in result.stderr
+
+
+EXPLAINED = ["--from", "+33123456789", "--to", "0612345678"]
+
+
+def test_an_attempt_is_explained_to_its_trunks(policy):
+    """Stage by stage, and where it would go."""
+    result = edge("explain", "--policy", str(policy), "--source", "192.0.2.7", *EXPLAINED)
+
+    assert result.exit_code == 0
+    assert "acme-pbx" in result.stdout
+    assert "carrier-a" in result.stdout
+    assert result.stdout.endswith("would be admitted, if the account's ceilings allow\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--source", "198.18.0.1"], "refused: 403 .* \\(unknown_source, .*\\)"),
+        (["--source", "203.0.113.1", "--account-header", "acme"], "refused: 403 .* \\(cli_refused, Q.850 cause 21\\)"),
+        (["--source", "203.0.113.1", "--account-header", "nobody"], "refused: 403 .* \\(unknown_account, .*\\)"),
+    ],
+)
+def test_a_refusal_is_explained_with_its_answer(policy, arguments, expected):
+    """Status, phrase, token and cause of what the caller would be told."""
+    result = edge("explain", "--policy", str(policy), *arguments, *EXPLAINED)
+
+    assert result.exit_code == 0
+    assert re.fullmatch(expected, result.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--source", "192.0.2.7", "--account-header", "acme"], "192.0.2.7 belongs to no ingress trunk that names"),
+        (["--source", "203.0.113.1", "--account-header", "a\r\nb"], "no such call can be made"),
+    ],
+)
+def test_an_attempt_that_cannot_be_made_is_a_usage_error(policy, arguments, expected):
+    """The option is named; exit code 2."""
+    result = edge("explain", "--policy", str(policy), *arguments, *EXPLAINED)
+
+    assert result.exit_code == USAGE
+    assert "--account-header" in result.stderr
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:5060", "tcp:127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:"])
+def test_a_wrong_target_of_a_ping_is_told(target):
+    """What was expected, what was there."""
+    result = edge("ping", target)
+
+    assert result.exit_code == USAGE
+    assert result.stderr == f"edge: TARGET: expected udp:HOST:PORT, got {target!r}\n"
+
+
+def test_the_version_tells_what_runs():
+    """Version, interpreter, loop, machine: what a fault report needs."""
+    result = edge("--version")
+
+    assert result.exit_code == 0
+    assert re.match(
+        r"trunkgate \d+\.\d+\.\d+\S* \((pure Python|compiled)\)\nCPython 3\.\d+\.\d+ \(.+\), uvloop ", result.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("'--enable-optimizations' '--with-lto'", ["PGO", "LTO"]),
+        ("'--with-lto'", ["LTO"]),
+        ("'--enable-shared'", []),
+        ("", []),
+    ],
+)
+def test_the_build_of_the_interpreter_is_told_as_far_as_it_is_known(arguments, expected):
+    """The compiler always, optimisation where it is recorded."""
+    compiler, *told = build(arguments).split(", ")
+
+    assert compiler
+    assert told == expected

@@ -1,0 +1,35 @@
+"""limits.keys: one hash tag an account."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limits.keys import BOOK_FIELDS, RESERVED_FIELDS, VALUE_FIELDS, account_keys
+from limits.model import COUNTERS, is_account_id
+
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="{}"), min_size=1, max_size=20)
+
+
+def test_every_key_of_an_account_carries_its_tag():
+    """So that one script may take them all in a cluster."""
+    assert tuple(account_keys("acc1")) == (
+        "{acct:acc1}",
+        "{acct:acc1}:leases",
+        "{acct:acc1}:calls",
+        "{acct:acc1}:done:",
+        "{acct:acc1}:audit",
+    )
+
+
+@given(NAMES, NAMES)
+def test_two_accounts_never_share_a_key(one, other):
+    """Whatever their names, and whatever the names of their calls."""
+    assert is_account_id(one)
+    if one != other:
+        assert not any(mine.startswith(account_keys(other).account) for mine in account_keys(one))
+
+
+def test_no_field_has_two_meanings():
+    """Values, bookkeeping, counters and what is kept free for later are different names."""
+    names = [*VALUE_FIELDS, *BOOK_FIELDS, *RESERVED_FIELDS, *COUNTERS]
+
+    assert len(set(names)) == len(names)

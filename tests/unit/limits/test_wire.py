@@ -1,0 +1,184 @@
+"""limits.wire: verbs as bytes, replies as outcomes."""
+
+import hiredis
+import pytest
+
+from limits import wire
+from limits.model import (
+    COUNTERS,
+    Account,
+    Admit,
+    Admitted,
+    Answer,
+    Answered,
+    Denied,
+    Limit,
+    Renew,
+    Renewed,
+    Settle,
+    Settled,
+    Usage,
+)
+from limits.script_loader import script
+from limits.wire import Encoder, Garbage, Load, Peek, command, outcome_of, usage_of
+
+KEYS = [b"{acct:a}", b"{acct:a}:leases", b"{acct:a}:calls"]
+
+
+def words_of(data: bytes) -> list[bytes]:
+    """A request as the store reads it: whole, and nothing behind it."""
+    reader = hiredis.Reader()
+    reader.feed(data)
+    words = reader.gets()
+    assert reader.gets() is False
+    return words
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "rest"),
+    [
+        (
+            Admit("a", "u é", "node 1", 30_000),
+            "admit",
+            [b"4", *KEYS, b"{acct:a}:done:u \xc3\xa9", b"u \xc3\xa9", b"node 1", b"30000"],
+        ),
+        (Answer("a", "u"), "answer", [b"3", *KEYS, b"u"]),
+        (
+            Renew("a", ("u", "v"), "n", 9),
+            "renew",
+            [b"5", *KEYS, b"{acct:a}:done:u", b"{acct:a}:done:v", b"n", b"9", b"u", b"v"],
+        ),
+        (Renew("a", (), "n", 9), "renew", [b"3", *KEYS, b"n", b"9"]),
+        (
+            Settle("a", "u", "answered", 1_500),
+            "settle",
+            [b"4", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"64000"],
+        ),
+        (
+            Settle("a", "u", "no such", 0),
+            "settle",
+            [b"4", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"64000"],
+        ),
+        (Peek("a"), "peek", [b"3", *KEYS]),
+    ],
+)
+def test_a_verb_is_one_evalsha(verb, name, rest):
+    """Keys first, in the order the scripts name them."""
+    encode = Encoder().encode
+
+    for _ in range(2):
+        assert [b"EVALSHA", script(name).sha1.encode(), *rest] == words_of(encode(verb) or b"")
+
+
+def test_a_load_carries_the_script():
+    """For a store that forgot it."""
+    assert words_of(Encoder().encode(Load("admit")) or b"") == [b"SCRIPT", b"LOAD", script("admit").text.encode()]
+
+
+@pytest.mark.parametrize("name", ["", "a}b", "a b", "\udc80"])
+def test_a_name_no_account_can_have_never_becomes_a_key(name):
+    """None: not worth asking."""
+    assert Encoder().encode(Admit(name, "u", "n")) is None
+
+
+def test_a_word_may_hold_line_ends():
+    """Lengths rule, not delimiters: nothing can be smuggled in."""
+    assert words_of(command(b"AUTH", b"a\r\n*1\r\n$4\r\nQUIT\r\n")) == [b"AUTH", b"a\r\n*1\r\n$4\r\nQUIT\r\n"]
+
+
+def test_caches_are_bounded(monkeypatch):
+    """More accounts and more nodes than are kept change nothing but the time it takes."""
+    monkeypatch.setattr(wire, "CACHED_ACCOUNTS", 3)
+    encoder = Encoder()
+
+    for number in range(200):
+        data = encoder.encode(Admit(f"a{number}", "u", f"n{number}")) or b""
+        assert words_of(data)[3] == b"{acct:a%d}" % number
+
+    assert len(encoder._accounts) <= 3
+    assert len(encoder._tails) <= 64
+
+
+ADMIT, ANSWER = Admit("a", "u", "n"), Answer("a", "u")
+RENEW, SETTLE = Renew("a", ("u",), "n"), Settle("a", "u", "failed", 0)
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "outcome"),
+    [
+        (ADMIT, [1, 1_700_000_000_000, 3, 2], Admitted(1_700_000_000_000, 3, 2)),
+        (ADMIT, [0, b"caps", 10, 10, 99], Denied(Limit.CAPS, 10, 10, 99)),
+        (SETTLE, [0, b"unknown", 0, 0, 0], Denied(Limit.UNKNOWN, 0, 0, 0)),
+        (ANSWER, [1, 0], Answered(already=False)),
+        (ANSWER, [1, 1], Answered(already=True)),
+        (SETTLE, [1, 1], Settled(already=True)),
+        (RENEW, [1, 5, [b"u", b"\xff"], []], Renewed(5, ("u", "\ufffd"), ())),
+    ],
+)
+def test_a_reply_is_an_outcome(verb, reply, outcome):
+    """What the headers of the scripts say."""
+    assert outcome == outcome_of(verb, reply)
+
+
+@pytest.mark.parametrize("verb", [ADMIT, ANSWER, RENEW, SETTLE])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        b"OK",
+        1,
+        [],
+        [1],
+        [2, 1],
+        [1, 2],
+        [1, None],
+        [1, b"1", 1, 1],
+        [1, 1, 1, 1, 1],
+        [1, 1, 1, b"x"],
+        [0, b"caps", 1, 1],
+        [0, b"caps", 1, 1, None],
+        [0, b"nonsense", 1, 1, 1],
+        [0, 1, 1, 1, 1],
+        [0, [b"caps"], 1, 1, 1],
+        [b"1", 1, 1, 1],
+    ],
+)
+def test_what_no_script_gives_is_garbage(verb, reply):
+    """Whatever its shape: refused, never guessed at."""
+    with pytest.raises(Garbage):
+        outcome_of(verb, reply)
+
+
+def test_a_peek_is_a_usage():
+    """The bucket is filled up to the store's instant by the one arithmetic there is."""
+    fields = [b"status", b"active", b"caps_base", b"2", b"generation", b"7", b"calls_admitted", b"9"]
+    bucket = [b"tokens_micro", b"500000", b"refilled_ms", b"1000"]
+
+    full = usage_of("a", [1, 1_250, 1, fields, [b"u", b"n", 31_000]])
+    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], [b"u", b"n", 31_000]])
+
+    account = Account("a", caps_base=2, caps_lot_size=0, calls_base=0, call_lot_size=0, generation=7)
+    counters = tuple((name, 9 if name == "calls_admitted" else 0) for name in COUNTERS)
+    assert full == Usage(account, 2_000_000, (("u", "n", 31_000),), 1, counters)
+    assert half == Usage(account, 1_000_000, (("u", "n", 31_000),), 1, counters)
+    assert usage_of("a", [0, b"unknown", 0, 0, 0]) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        [1, 2],
+        [1, 5, 0, b"x", []],
+        [1, 5, 0, [1], []],
+        [1, 5, 0, [], []],
+        [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], []],
+        [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", b"x"]],
+        [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], []],
+    ],
+)
+def test_a_peek_that_makes_no_sense_is_garbage(reply):
+    """An account spoilt by hand, or not our store."""
+    with pytest.raises(Garbage):
+        usage_of("a", reply)
