@@ -15,7 +15,7 @@ from edge.sip.message import Request, Response, parse
 
 Address = tuple[str, int]
 
-ANSWER_S = 4.0
+ANSWER_S = 2.0
 """Longest wait of a caller for the next response."""
 RESEND_S = 0.5
 """T1: an INVITE without any response is sent again (§17.1.1.2)."""

@@ -5,6 +5,7 @@ The only room that knows all others. Nothing is decided here.
 
 import asyncio
 import gc
+import logging
 import random
 import signal
 import sys
@@ -32,7 +33,7 @@ from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
 from edge.sip.flow import Flow
 from edge.sip.transaction.layer import Transaction
-from edge.telemetry.logs import FactLog, logger_to
+from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 from edge.telemetry.metrics import MetricsPage, Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.resolver import Resolver
@@ -90,6 +91,7 @@ class _Server:
         self._now = self._clock.now
         self.node = state.node_name(static.node)
         self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
+        logging.getLogger().addHandler(LibraryHandler(self._log))
         self._totals = CallTotals()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -298,7 +300,7 @@ class _Server:
             try:
                 sockets[flow.listener].send(data, flow.address)
             except OSError as error:
-                self._tell(Fact("transport.failed", {"address": "%s:%d" % flow.address, "why": str(error)}))
+                self._tell(Fact("transport.failed", {"address": f"{flow.address[0]}:{flow.address[1]}", "why": str(error)}))
                 if isinstance(txn, Transaction):
                     failed.append(txn)
         self._core.counters.datagrams_out += len(sends)

@@ -87,7 +87,8 @@ class EmbeddedStore:
             raise
 
     async def keep(self) -> None:
-        """Starts the server again whenever it ends by itself. The owner of `start` runs this until it stops."""
+        """Starts the server again whenever it ends by itself. The owner of `start` runs this, and cancels it before
+        `stop`."""
         while not self._stopping:
             process = self._process
             if process is not None:
@@ -95,9 +96,13 @@ class EmbeddedStore:
             if self._stopping:
                 return
             await asyncio.sleep(RESTART_PAUSE_S)
+            if self._stopping:
+                return
+            # A start that fails is tried again: the limiter says meanwhile that the store is away.
             with contextlib.suppress(EmbeddedStoreError):
                 self.restarts += 1
                 await self._spawn(self._binary or find_binary())
+        await self._end_child()
 
     async def stop(self) -> None:
         """Stops the server, waits for it and lets go of the directory. Twice is once."""

@@ -77,7 +77,7 @@ class RedisLimiter:
         self._queue: list[Verb] = []
         self._sent: deque[_Asked] = deque()
         self._timed: deque[_Asked] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._kept: deque[Settle] = deque()
         self._own_waiting = 0
         self._again: deque[_Asked] = deque()
@@ -203,7 +203,7 @@ class RedisLimiter:
                 out.append(data)
         self._link.write(b"".join(out))
         if self._timer is None:
-            self._timer = self._loop.call_at(now + self._deadline_s, self._check_deadlines)
+            self._timer = self._loop.call_at(now + self._deadline_s, self._deadline_due)
         # Last, since what is delivered may flush again.
         for verb, outcome in unasked:
             if isinstance(outcome, Unavailable):
@@ -325,10 +325,17 @@ class RedisLimiter:
 
     # Deadlines
 
-    def _check_deadlines(self) -> None:
+    def _deadline_due(self) -> None:
+        """A loop that was held up runs its timers before it reads. Replies that are here already get their turn first:
+        two rounds of the loop, since what is called soon still comes before the reading of this round."""
+        assert self._loop is not None
+        soon, now = self._loop.call_soon, self._loop.time()
+        self._timer = soon(lambda: soon(self._end_overdue, now))
+
+    def _end_overdue(self, now: float) -> None:
+        """Everything that was overdue at `now`, and has had no reply since, is Unavailable."""
         assert self._loop is not None
         self._timer = None
-        now = self._loop.time()
         timed = self._timed
         over = now - self._deadline_s
         while timed and (timed[0].done or timed[0].at <= over):
@@ -339,7 +346,7 @@ class RedisLimiter:
         # Delivering may have flushed, and that may have set the timer.
         if self._timer is None and (timed or self._sent):
             first = timed[0].at if timed else now
-            self._timer = self._loop.call_at(first + self._deadline_s, self._check_deadlines)
+            self._timer = self._loop.call_at(first + self._deadline_s, self._deadline_due)
 
     def _finish_unavailable(self, asked: _Asked, why: str) -> None:
         verb = asked.verb
@@ -415,4 +422,4 @@ class RedisLimiter:
             self._own_waiting += 1
             self._write(asked, data)
         if self._timer is None and self._sent:
-            self._timer = self._loop.call_at(now + self._deadline_s, self._check_deadlines)
+            self._timer = self._loop.call_at(now + self._deadline_s, self._deadline_due)

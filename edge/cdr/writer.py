@@ -47,7 +47,6 @@ class CdrWriter:
     __slots__ = (
         "_billable_capacity",
         "_capacity",
-        "_day",
         "_day_ends",
         "_directory",
         "_dirty",
@@ -92,7 +91,6 @@ class CdrWriter:
         self._queue: deque[bytes] = deque()
         self._fd = -1
         self._size = 0
-        self._day = ""
         self._day_ends = 0.0
         self._next_seq = 1
         self._retry_at = 0.0
@@ -226,18 +224,19 @@ class CdrWriter:
         if tail.torn:
             self.torn = len(tail.torn)
             self._tell(Fact("cdr.torn", {"segment": segment.name, "bytes": len(tail.torn), "last_seq": tail.last_seq}))
-        self._take_day(now)
-        if segments.day_of(segment) != self._day or tail.size >= self._segment_bytes:
+        wall = self._wall_at_zero + now
+        if segments.day_of(segment) != _day(wall) or tail.size >= self._segment_bytes:
             self._rotate(now)
             return
         self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._size = tail.size
+        self._day_ends = now + 86_400 - wall % 86_400
 
     def _rotate(self, now: float) -> None:
         """Retire the segment in use and open the next one, named by the first line that will be in it."""
-        self._take_day(now)
+        wall = self._wall_at_zero + now
         first_seq = segments.seq_of(self._queue[0]) if self._queue else None
-        path = self._directory / segments.name_of(self._day, self._next_seq if first_seq is None else first_seq)
+        path = self._directory / segments.name_of(_day(wall), self._next_seq if first_seq is None else first_seq)
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             size = os.fstat(fd).st_size
@@ -251,11 +250,6 @@ class CdrWriter:
             self._retired.append(self._fd)
         self._fd = fd
         self._size = size
-
-    def _take_day(self, now: float) -> None:
-        """The UTC day of this instant, and the monotonic instant at which it ends."""
-        wall = self._wall_at_zero + now
-        self._day = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%d")
         self._day_ends = now + 86_400 - wall % 86_400
 
     def _account_for(self, count: int) -> None:
@@ -310,6 +304,7 @@ class CdrWriter:
             # Not for want of room: this very file may be the trouble (size limit, bad sector). Try another.
             self._retired.append(self._fd)
             self._fd = -1
+            self._dirty.set()
         if not self.is_failing:
             self.is_failing = True
             name = errno.errorcode.get(error.errno or 0, "unknown")
@@ -320,6 +315,11 @@ class CdrWriter:
             self.is_failing = False
             self._is_losing = False
             self._tell(Fact("cdr.recovered", {"lost": self.lost, "written": self.written}))
+
+
+def _day(wall: float) -> str:
+    """UTC day as segments are named."""
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y%m%d")
 
 
 def _locked(directory: Path) -> int:

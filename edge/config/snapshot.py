@@ -115,7 +115,7 @@ class CliRule:
 
     id: str
     action: str
-    """`allow`, `refuse`, `withhold`, `shadow-refuse`."""
+    """`allow`, `refuse`, `shadow-refuse`."""
     reason: Reason
     ingress_classes: frozenset[str]
     account_kinds: frozenset[str]

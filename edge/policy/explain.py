@@ -12,6 +12,7 @@ from edge.policy.screening import judged
 from edge.policy.spelling import NUMBER, Reading
 from edge.policy.verdicts import RefusalAnswer, Refuse, answer, profile_of
 from edge.sip import compose
+from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
 
 _OUR_HOST = b"edge.invalid"
@@ -77,6 +78,10 @@ def imagine(
     )
     request = parse(data)
     assert isinstance(request, Request)
+    try:
+        request.from_()
+    except FieldError as error:
+        raise LocalError(str(error)) from error
     return CallAttempt(request=request, source_host=source, source_port=5060, listener=listener, draw=draw)
 
 

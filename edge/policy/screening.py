@@ -29,8 +29,6 @@ def screen(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
         attempt.rule = rule.id
         if rule.action == "refuse":
             return Refuse(rule.reason)
-        if rule.action == "withhold":
-            attempt.withheld = True
         return None
     return None
 

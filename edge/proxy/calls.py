@@ -6,9 +6,10 @@ the call holds: lease, renewals, the instants of the record.
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from edge.policy.attempt import CallAttempt
+from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
 from edge.proxy.responses import ResponseContext
@@ -25,9 +26,12 @@ class CallInput(StrEnum):
     ANSWER = "answer"
     FAIL = "fail"
     BYE = "bye"
+    """The last dialog that nobody was leaving yet is being left."""
     BYE_REFUSED = "bye_refused"
     """The BYE was challenged (401, 407): the dialog lives on until it is sent again."""
     HANG_UP = "hang_up"
+    LET_GO = "let_go"
+    """The edge stops watching a call that it may not end (an emergency call, R16)."""
     OVER = "over"
     """No dialog is left: every BYE has its final response or its time-out."""
 
@@ -45,47 +49,8 @@ class CallState(StrEnum):
     ENDED = "ended"
 
 
-class AckWaiter(Protocol):
-    """Something that must not be sent before the ACK."""
-
-    def send_waiting(self, now: float) -> None:
-        """The ACK has come."""
-
-
-class Dialog:
-    """One dialog of a call (a new To tag is a new dialog, RFC 3261 §12)."""
-
-    __slots__ = (
-        "acked",
-        "answer",
-        "cseq_egress",
-        "cseq_ingress",
-        "ended",
-        "is_confirmed",
-        "on_ack",
-        "target_egress",
-        "target_ingress",
-    )
-
-    def __init__(self, cseq_ingress: int) -> None:
-        self.is_confirmed = False
-        self.acked = False
-        self.on_ack: AckWaiter | None = None
-        """Who waits for the ACK before it may send (§15)."""
-        self.ended = False
-        self.cseq_ingress = cseq_ingress
-        """Highest CSeq number seen from the caller."""
-        self.cseq_egress = 0
-        """Highest CSeq number seen from the callee; 0: none yet."""
-        self.answer = b""
-        """The 2xx as it came: what teardown needs to speak in one side's name."""
-        self.target_ingress: bytes | None = None
-        """Contact of the caller after a target refresh (§12.2.1.2); None: as in the INVITE."""
-        self.target_egress: bytes | None = None
-
-
-MAX_DIALOGS = 32
-"""Dialogs kept for one call: a callee that forks further is not ours to follow."""
+RENEW_TOGETHER = 128
+"""Leases renewed by one verb: its work in the store is bounded."""
 
 
 class Call:
@@ -94,17 +59,16 @@ class Call:
     __slots__ = (
         "attempt",
         "call_id",
-        "cause",
         "context",
         "cseq",
         "dialogs",
         "facts",
         "from_tag",
+        "hang_up_cause",
         "inbound",
         "invite",
         "is_leased",
         "loop",
-        "outbound",
         "state",
         "token",
         "uid",
@@ -127,12 +91,11 @@ class Call:
         self.is_leased = False
         self.inbound = 0
         """Listener of the ingress side."""
-        self.outbound = 0
-        """Listener of the egress side."""
         self.dialogs: dict[bytes, Dialog] = {}
         self.context: ResponseContext | None = None
-        self.cause = ""
-        """How it ends: the reason of the record."""
+        """Until it is answered or has ended."""
+        self.hang_up_cause = ""
+        """Why the edge wants it ended while it is being set up."""
 
     @property
     def has_live_dialog(self) -> bool:
@@ -140,9 +103,32 @@ class Call:
         return any(dialog.is_confirmed and not dialog.ended for dialog in self.dialogs.values())
 
     @property
+    def is_being_left(self) -> bool:
+        """Has every confirmed dialog a BYE on its way, or behind it?"""
+        return all(not d.is_confirmed or d.is_leaving or d.ended for d in self.dialogs.values())
+
+    @property
     def is_acked(self) -> bool:
         """Has the caller acknowledged an answer?"""
         return any(dialog.acked for dialog in self.dialogs.values())
+
+    def is_own_route(self, uri: bytes) -> bool:
+        """Is this Record-Route ours, from this pass of the call?"""
+        return self.token in uri
+
+    def open_dialog(self, tag: bytes) -> Dialog | None:
+        """The dialog with this To tag, a new one where there is none yet; None where there are too many."""
+        dialog = self.dialogs.get(tag)
+        if dialog is None and len(self.dialogs) < MAX_DIALOGS:
+            dialog = self.dialogs[tag] = Dialog(self.cseq)
+        return dialog
+
+    def forget_an_early_dialog(self) -> None:
+        """Make room for an answer: where all places are taken, the first early dialog goes."""
+        if len(self.dialogs) >= MAX_DIALOGS:
+            early = [tag for tag, dialog in self.dialogs.items() if not dialog.is_confirmed]
+            if early:
+                del self.dialogs[early[0]]
 
 
 class Row(NamedTuple):
@@ -156,20 +142,17 @@ def _nothing(tracker: "CallTracker", call: Call, now: float) -> None:
     pass
 
 
-def _hold(tracker: "CallTracker", call: Call, now: float) -> None:
-    tracker.schedule_renewal(call, now)
+def _watch(tracker: "CallTracker", call: Call, now: float) -> None:
+    tracker.schedule_look(call, now)
 
 
 def _answered(tracker: "CallTracker", call: Call, now: float) -> None:
     if call.facts.answered_at is None:
         call.facts.answered_at = now
-    call.facts.released_at = None
-    call.facts.release_side = ""
 
 
 def _released(tracker: "CallTracker", call: Call, now: float) -> None:
-    if call.facts.released_at is None:
-        call.facts.released_at = now
+    call.facts.released_at = now
 
 
 def _not_released(tracker: "CallTracker", call: Call, now: float) -> None:
@@ -185,7 +168,7 @@ S, I = CallState, CallInput  # noqa: E741 - two letters keep the table readable 
 
 CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
     S.ADMITTING: {
-        I.ADMITTED: Row(_hold, S.SETUP),
+        I.ADMITTED: Row(_watch, S.SETUP),
         I.DENIED: Row(_close, S.ENDED),
         I.CANCEL: Row(_nothing, S.ABANDONED),
     },
@@ -203,12 +186,15 @@ CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
         I.FAIL: Row(_close, S.ENDED),
     },
     S.ANSWERED: {
-        I.ANSWER: Row(_nothing, S.ANSWERED),  # again, or another fork
+        I.ANSWER: Row(_nothing, S.ANSWERED),  # of another fork
         I.BYE: Row(_released, S.ENDING),
+        I.BYE_REFUSED: Row(_nothing, S.ANSWERED),  # one dialog of several
         I.HANG_UP: Row(_released, S.TEARING_DOWN),
+        I.LET_GO: Row(_close, S.ENDED),
+        I.OVER: Row(_close, S.ENDED),  # a BYE succeeded while the other side's was challenged
     },
     S.ENDING: {
-        I.ANSWER: Row(_answered, S.ANSWERED),  # a late fork: somebody is still talking
+        I.ANSWER: Row(_not_released, S.ANSWERED),  # a late fork: somebody is still talking
         I.BYE_REFUSED: Row(_not_released, S.ANSWERED),
         I.OVER: Row(_close, S.ENDED),
     },
@@ -249,6 +235,11 @@ class CallTracker:
         self._by_uid[call.uid] = call
         self.node.counters.calls_live += 1
 
+    def lease(self, call: Call) -> None:
+        """The call holds a lease, or is to have one when the store is back."""
+        call.is_leased = True
+        self.node.counters.leases_live += 1
+
     def move(self, call: Call, what: CallInput, now: float) -> bool:
         """Walk the table. False where the state has no row for this input: absorbed and counted."""
         row = CALL_TABLE[call.state].get(what)
@@ -264,8 +255,6 @@ class CallTracker:
         facts = call.facts
         if facts.released_at is None:
             facts.released_at = now
-        if not facts.reason:
-            facts.reason = call.cause
         del self._by_uid[call.uid]
         self.node.counters.calls_live -= 1
         outbox = self.node.outbox
@@ -275,59 +264,71 @@ class CallTracker:
             self.node.counters.leases_live -= 1
             answered_at = facts.answered_at
             duration_ms = 0 if answered_at is None else max(0, round((facts.released_at - answered_at) * 1000))
-            outcome = (
-                "answered" if answered_at is not None else ("cancelled" if facts.reason == "cancelled" else "failed")
-            )
-            outbox.asks.append(Settle(facts.account, call.uid, outcome, duration_ms))
+            outbox.asks.append(Settle(facts.account, call.uid, _outcome_of(facts), duration_ms))
         # References go, so that counting alone frees the call (hot path rule 9).
         call.context = None
         call.attempt = None
-        call.dialogs.clear()
 
-    # -- renewals --------------------------------------------------------------------------------------------------
+    # -- looking after calls ---------------------------------------------------------------------------------------
 
-    def schedule_renewal(self, call: Call, now: float) -> None:
+    def schedule_look(self, call: Call, now: float) -> None:
         """Look at the call again when its lease wants renewing, or when it has lasted too long."""
-        if not call.is_leased:
-            return
         settings = self.node.settings
         at = now + settings.renew_s
-        if call.facts.answered_at is not None:
-            at = min(at, call.facts.answered_at + settings.max_duration_s)
-        self.node.timers.schedule(at, RenewalTick(self, call.uid), "R")
+        answered_at = call.facts.answered_at
+        if answered_at is not None:
+            for deadline in (answered_at + settings.max_duration_s, answered_at + 64 * settings.durations.t1):
+                if now < deadline < at:
+                    at = deadline
+        self.node.timers.schedule(at, Look(self, call.uid), "R")
 
-    def renewal_due(self, uid: str, now: float) -> None:
-        """Collect the call; `collect_renewals` asks once per account for all that fell due together."""
+    def look(self, uid: str, now: float) -> None:
+        """Note a lease to renew; `collect_renewals` asks once per account for all that fell due together. End what
+        nobody ends."""
         call = self._by_uid.get(uid)
-        if call is None or not call.is_leased:
+        if call is None:
             return
-        self._due.setdefault(call.facts.account, []).append(uid)
+        if call.is_leased:
+            self._due.setdefault(call.facts.account, []).append(uid)
         settings = self.node.settings
         answered_at = call.facts.answered_at
         if answered_at is not None and call.state is CallState.ANSWERED:
             if now >= answered_at + settings.max_duration_s:
-                self._hang_up(call, "max_duration", now)
+                self.end(call, "max_duration", now)
             elif now >= answered_at + 64 * settings.durations.t1 and not call.is_acked:
-                self._hang_up(call, "no_ack", now)  # the caller has vanished: §13.3.1.4
-        if uid in self._by_uid:
-            self.node.timers.schedule(now + settings.renew_s, RenewalTick(self, uid), "R")
+                self.end(call, "no_ack", now)  # the caller has vanished: §13.3.1.4
+        if call.state is not CallState.ENDED:
+            self.schedule_look(call, now)
+
+    def end(self, call: Call, cause: str, now: float) -> None:
+        """Hang up; but an emergency call that has been answered is never cut, it is only let go (R16)."""
+        if call.facts.emergency and call.state is CallState.ANSWERED:
+            if cause != "no_ack":
+                call.facts.end(call.facts.status, "lost", 0, "edge")
+                self.tell("call.lost", call, cause=cause)
+                self.move(call, CallInput.LET_GO, now)
+            return
+        self._hang_up(call, cause, now)
 
     def collect_renewals(self) -> None:
-        """One renew per account for the calls that fell due in this wake-up."""
+        """One renew per account for the calls that fell due in this wake-up and still live."""
         if not self._due:
             return
         settings = self.node.settings
-        for account, uids in self._due.items():
-            self.node.outbox.asks.append(Renew(account, tuple(uids), settings.node, settings.lease_ms))
-        self._due.clear()
+        due, self._due = self._due, {}
+        for account, uids in due.items():
+            live = tuple([uid for uid in uids if uid in self._by_uid])
+            for start in range(0, len(live), RENEW_TOGETHER):
+                chunk = live[start : start + RENEW_TOGETHER]
+                self.node.outbox.asks.append(Renew(account, chunk, settings.node, settings.lease_ms))
 
     def tell(self, name: str, call: Call, **fields: str | int | float) -> None:
         """A fact about this call."""
         self.node.outbox.facts.append(Fact(name, {"call_uid": call.uid, "account": call.facts.account, **fields}))
 
 
-class RenewalTick:
-    """Wakes a call for its renewal; holds the uid only, so that a call that has ended is freed at once."""
+class Look:
+    """Wakes a call; holds the uid only, so that a call that has ended is freed at once."""
 
     __slots__ = ("_tracker", "_uid")
 
@@ -336,5 +337,14 @@ class RenewalTick:
         self._uid = uid
 
     def fire(self, letter: str, now: float) -> None:
-        """The lease wants renewing."""
-        self._tracker.renewal_due(self._uid, now)
+        """It is time to look."""
+        self._tracker.look(self._uid, now)
+
+
+def _outcome_of(facts: CallFacts) -> str:
+    """What the limiter counts the call as (`limits.model.OUTCOMES`)."""
+    if facts.answered_at is not None:
+        return "answered"
+    if facts.reason != "cancelled":
+        return "failed"
+    return "abandoned" if facts.sent_at is None else "cancelled"

@@ -2,7 +2,7 @@
 
 from edge.sip.errors import FieldError
 from edge.sip.fields import param
-from edge.sip.message import Response
+from edge.sip.message import Message
 
 _BY_STATUS: dict[int, tuple[str, int]] = {
     400: ("rejected", 41), 401: ("rejected", 21), 402: ("rejected", 21), 403: ("rejected", 21), 404: ("not_found", 1),
@@ -24,14 +24,14 @@ def cause_of(status: int) -> tuple[str, int]:
     return found if found is not None else _BY_CLASS.get(status // 100, ("failed", 31))
 
 
-def q850_of(response: Response, default: int) -> int:
+def q850_of(message: Message, default: int) -> int:
     """The cause the other side gave in its Reason header (RFC 3326), else the default."""
     try:
-        for value in response.list_values(b"reason"):
+        for value in message.list_values(b"reason"):
             protocol, _, params = value.partition(b";")
             if protocol.strip().lower() == b"q.850":
                 cause = param(b";" + params, b"cause")
-                if cause is not None and cause.isdigit() and 0 < int(cause[:4]) < 128:
+                if cause is not None and cause.isdigit() and len(cause) <= 3 and 0 < int(cause) < 128:
                     return int(cause)
     except FieldError:
         return default

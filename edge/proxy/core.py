@@ -14,7 +14,7 @@ from edge.proxy.attempts import Attempts
 from edge.proxy.calls import Call, CallTracker
 from edge.proxy.destinations import Destinations
 from edge.proxy.facts import Counters, Fact
-from edge.proxy.forwarding import Preprocessed, is_looped, preprocess, reply_flow, stamp_top_via
+from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
@@ -24,29 +24,21 @@ from edge.proxy.teardown import Ending, Teardown
 from edge.sip import compose, validation
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.flow import Flow
-from edge.sip.message import Request, Response, parse
+from edge.sip.message import Message, Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from edge.sip.uri import parse_uri
 from limits.model import Admit, Admitted, Denied, Outcome, Renewed, Unavailable, Verb
 
-METHODS = (
-    b"INVITE",
-    b"ACK",
-    b"CANCEL",
-    b"BYE",
-    b"OPTIONS",
-    b"PRACK",
-    b"UPDATE",
-    b"INFO",
-    b"REFER",
-    b"MESSAGE",
-    b"NOTIFY",
-    b"SUBSCRIBE",
-)
+METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
 """What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
 _CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
 _ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
+
+_REASONS = {400: Reason.BAD_REQUEST, 416: Reason.UNSUPPORTED_SCHEME, 420: Reason.BAD_EXTENSION}
+_PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class ProxyCore:
@@ -119,18 +111,18 @@ class ProxyCore:
 
     def received(self, data: bytes, flow: Flow, now: float) -> None:
         """A datagram. Never raises: what cannot be read is answered 400 or counted and dropped."""
-        counters = self._node.counters
-        counters.datagrams_in += 1
+        self._node.counters.datagrams_in += 1
         try:
             message = parse(data)
         except ParseError as error:
             self._malformed(error, flow)
             return
-        try:
-            self._layer.receive(message, flow, now)
-        except FieldError as error:
-            # What the transaction layer needs for matching cannot be read: there is no transaction to answer through.
-            self._unreadable(message, error, flow)
+        if isinstance(message, Response):
+            via = message.via()
+            if not self._node.listeners.is_us(via.host, via.port):
+                self._drop("response_not_ours")  # §18.1.2
+                return
+        self._layer.receive(message, flow, now)
 
     def transport_failed(self, txn: Transaction, now: float) -> None:
         """The socket refused a message of this transaction (§16.9, §17)."""
@@ -154,7 +146,7 @@ class ProxyCore:
 
     def policy_changed(self, snapshot: PolicySnapshot) -> None:
         """New attempts pin this snapshot; calls in progress keep theirs."""
-        self._node.snapshot = snapshot
+        self._node.adopt(snapshot)
 
     def drain(self) -> None:
         """Take no new attempts; OPTIONS says 503 from now on."""
@@ -165,12 +157,12 @@ class ProxyCore:
         self._node.is_overloaded = refuse
 
     def hang_up_all(self, cause: str, now: float) -> None:
-        """End every call this node holds."""
+        """End every call this node holds; answered emergency calls are let go instead (R16)."""
         for call in self.calls.live():
-            self._teardown.hang_up(call, cause, now)
+            self.calls.end(call, cause, now)
 
     def hang_up(self, call: Call, cause: str, now: float) -> None:
-        """End one call."""
+        """End one call, whatever it is: an operator asked."""
         self._teardown.hang_up(call, cause, now)
 
     def next_timer(self) -> float | None:
@@ -187,52 +179,65 @@ class ProxyCore:
     def on_request(self, txn: Transaction, request: Request, now: float) -> None:
         """A new request: §16.3 to §16.6."""
         self._node.counters.requests_in += 1
-        txn.reply_to = reply_flow(request, txn.flow)
-        stamp_top_via(request, txn.flow)
         try:
-            self._take(txn, request, now)
+            txn.reply_to = reply_flow(request, txn.flow)
+            stamp_top_via(request, txn.flow)
+            if request.method == b"CANCEL":
+                self._cancel(txn, request, now)
+            else:
+                self._take(txn, request, now)
         except FieldError as error:
-            self._refuse(txn, request, 400, b"Bad Request", str(error), now)
+            if txn.status >= 200:
+                self._count_malformed(str(error), txn.flow)
+            else:
+                self._refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
 
     def _take(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
-        if request.method == b"CANCEL":
-            self._cancel(txn, request, now)
-            return
         fault = validation.check(request)
-        is_options = request.method == b"OPTIONS"
-        if fault is not None and not (fault.status == 483 and is_options):
-            self._refuse(txn, request, fault.status, fault.phrase, fault.reason, now, fault.headers)
-            return
-        if is_looped(request, node.listeners):
-            self._refuse(txn, request, 482, b"Loop Detected", Reason.LOOP, now)
-            return
-        loop = loop_part(request, request.uri, tuple(request.list_values(b"route")))
-        pre = preprocess(request, node.listeners)
-        if request.to().tag is not None:
-            if fault is not None:
-                self._refuse(txn, request, fault.status, fault.phrase, fault.reason, now, fault.headers)
+        if fault is not None:
+            if fault.status == 483 and self._is_for_us(request):
+                self._tell_capabilities(txn, request, now)  # §16.3 item 3: as its final recipient
                 return
+            reason = _REASONS.get(fault.status, Reason.TOO_MANY_HOPS)
+            self._refuse(txn, request, reason, now, headers=fault.headers, fault=fault.reason)
+            return
+        if request.value(b"max-breadth") == b"0":
+            raise FieldError("Max-Breadth", "not a positive number")  # RFC 5393 §5.3.1: nothing may be forwarded
+        loop = loop_part(request, txn.flow.address[0], node.account_headers)
+        if is_looped(request, loop, node.listeners):
+            self._refuse(txn, request, Reason.LOOP, now)
+            return
+        pre = preprocess(request, node.listeners, node.identifiers)
+        is_invite = request.method == b"INVITE"
+        # A UA of RFC 2543 gives no tag: its dialog is known by our token alone.
+        if request.to().tag is not None or (not is_invite and self._in_dialog.knows(request, pre.token)):
             self._in_dialog.relay(txn, request, pre, loop, now)
-        elif request.method == b"INVITE":
-            self._attempts.arrive(txn, request, pre, loop, now)
+        elif is_invite:
+            self._attempts.arrive(txn, request, loop, now)
+        elif self._is_for_us(request):
+            self._tell_capabilities(txn, request, now)
+        elif request.method == b"BYE":
+            node.counters.indialog_unknown += 1
+            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
+            self._layer.respond(txn, 481, data, now)  # §15.1.2
         else:
-            self._outside(txn, request, pre, now)
+            self._reply(txn, request, node.snapshot.outside_dialog(request.method), now)
 
     def on_ack(self, request: Request, flow: Flow, now: float) -> None:
         """An ACK to a 2xx, or one that belongs to nothing: §16.6 without a transaction; never answered (§17.1.1.3)."""
         node = self._node
         node.counters.requests_in += 1
-        if validation.check(request) is not None or is_looped(request, node.listeners):
-            self._drop("ack_invalid")
-            return
-        loop = loop_part(request, request.uri, tuple(request.list_values(b"route")))
         try:
-            pre = preprocess(request, node.listeners)
-            if request.to().tag is None:
-                self._drop("ack_unmatched")
+            if validation.check(request) is not None:
+                self._drop("ack_invalid")
+                return
+            loop = loop_part(request, flow.address[0], node.account_headers)
+            if is_looped(request, loop, node.listeners):
+                self._drop("ack_looped")
                 return
             stamp_top_via(request, flow)
+            pre = preprocess(request, node.listeners, node.identifiers)
             self._in_dialog.relay_ack(request, pre, loop, flow, now)
         except FieldError:
             self._drop("ack_invalid")
@@ -251,7 +256,7 @@ class ProxyCore:
                 user.on_transport_error(now)  # an answer nobody can read is no answer
 
     def on_stray_response(self, response: Response, flow: Flow, now: float) -> None:
-        """Not forwarded (RFC 6026 §8.9 in §16.7), only counted."""
+        """Not forwarded (RFC 6026 §7.3), only counted."""
         self._node.counters.stray_responses += 1
 
     def on_timeout(self, txn: Transaction, now: float) -> None:
@@ -275,100 +280,89 @@ class ProxyCore:
     # -- requests that are answered here ---------------------------------------------------------------------------
 
     def _cancel(self, txn: Transaction, request: Request, now: float) -> None:
-        """§9.2, §16.10: 200 where it names an INVITE of ours, else 481; a CANCEL is never forwarded as it came."""
+        """§9.2, §16.10: 200 where it names an INVITE of ours, else 481; a CANCEL is never forwarded as it came.
+
+        Only the neighbour that sent the INVITE may cancel it (§22.1): a CANCEL cannot be challenged."""
         node = self._node
+        if request.cseq().method != b"CANCEL":
+            raise FieldError("CSeq", "method differs")
         invite = self._layer.matching_invite(request)
-        context = None if invite is None else invite.user
-        tag = node.identifiers.tag()
-        if invite is None:
+        if invite is None or not _is_same_attempt(invite, txn, request):
             node.counters.cancels_unmatched += 1
-            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=tag)
+            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
             self._layer.respond(txn, 481, data, now)
             return
+        context = invite.user if isinstance(invite.user, ResponseContext) else None
+        tag = node.identifiers.tag() if context is None else context.tag
         self._layer.respond(txn, 200, compose.response(request, 200, b"OK", to_tag=tag), now)
-        if isinstance(context, ResponseContext) and not context.concluded and not context.cancelled:
+        if context is not None and not context.concluded and not context.cancelled:
             context.cancelled = True
-            context.user.cancelled(context, now)
+            context.user.cancelled(context, request.value(b"reason"), now)
 
-    def _outside(self, txn: Transaction, request: Request, pre: Preprocessed, now: float) -> None:
-        """Outside a dialog the edge takes INVITE and answers OPTIONS; the rest is refused as policy says."""
+    def _is_for_us(self, request: Request) -> bool:
+        """OPTIONS outside a dialog, to the edge itself (§11)."""
+        if request.method != b"OPTIONS" or request.to().tag is not None or request.value(b"route") is not None:
+            return False
+        return self._node.listeners.is_our_uri(parse_uri(request.uri))
+
+    def _tell_capabilities(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
-        try:
-            is_ours = node.listeners.is_our_uri(parse_uri(request.uri)) or bool(pre.tokens)
-        except FieldError:
-            is_ours = False
-        if request.method == b"OPTIONS" and is_ours and request.value(b"route") is None:
-            node.counters.options += 1
-            if node.draining:
-                self._reply(txn, request, Reason.DRAINING, now)
-            else:
-                data = compose.response(request, 200, b"OK", to_tag=node.identifiers.tag(), headers=_CAPABILITIES)
-                self._layer.respond(txn, 200, data, now)
+        node.counters.options += 1
+        if node.draining:
+            self._reply(txn, request, Reason.DRAINING, now)
             return
-        reason = node.snapshot.outside_dialog(request.method)
-        self._reply(txn, request, reason, now)
+        data = compose.response(request, 200, b"OK", to_tag=node.identifiers.tag(), headers=_CAPABILITIES)
+        self._layer.respond(txn, 200, data, now)
 
-    def _reply(self, txn: Transaction, request: Request, reason: Reason, now: float) -> None:
-        """A refusal by the default profile, of something that is no call attempt."""
+    def _reply(
+        self, txn: Transaction, request: Request, reason: Reason, now: float, headers: Headers = ()
+    ) -> verdicts.RefusalAnswer:
+        """A refusal by the default profile."""
         node = self._node
         answer = verdicts.answer(reason, node.snapshot.default_profile, jitter=node.draw())
-        headers = answer.headers + (_ALLOW_OUTSIDE if answer.status == 405 else ())
-        refused = node.counters.refused
-        refused[reason] = refused.get(reason, 0) + 1
+        headers += answer.headers
+        if answer.status == 405:
+            headers += _ALLOW_OUTSIDE
         data = compose.response(request, answer.status, answer.phrase, to_tag=node.identifiers.tag(), headers=headers)
         self._layer.respond(txn, answer.status, data, now)
+        return answer
 
     def _refuse(
         self,
         txn: Transaction,
         request: Request,
-        status: int,
-        phrase: bytes,
-        reason: str,
+        reason: Reason,
         now: float,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
+        *,
+        headers: Headers = (),
+        fault: str = "",
     ) -> None:
         """A request that §16.3 does not let in."""
-        data = compose.response(request, status, phrase, to_tag=self._node.identifiers.tag(), headers=headers)
-        self._layer.respond(txn, status, data, now)
-        if status == 400:
-            self._count_malformed(reason, txn.flow)
+        answer = self._reply(txn, request, reason, now, headers)
+        if reason is Reason.BAD_REQUEST:
+            self._count_malformed(fault, txn.flow)
         if request.method == b"INVITE":
             try:
                 if request.to().tag is None:
-                    self._attempts.refuse_unjudged(
-                        txn, request, "bad_request" if status == 400 else reason, status, now
-                    )
+                    self._attempts.refuse_unjudged(txn, request, reason, answer, now)
             except FieldError:
                 return  # not even From or To can be read: the malformed counter is all there is to tell
 
     # -- what cannot be read ---------------------------------------------------------------------------------------
 
     def _malformed(self, error: ParseError, flow: Flow) -> None:
-        if error.status_hint == 0:
-            if error.reason != "keep-alive":
-                self._count_malformed(error.reason, flow)
+        if error.reason == "keep-alive":
             return
         self._count_malformed(error.reason, flow)
-        salvage = error.salvage
-        if salvage is None:
-            return
-        phrase = {505: b"Version Not Supported", 413: b"Request Entity Too Large"}.get(
-            error.status_hint, b"Bad Request"
-        )
-        self._answer_statelessly(salvage, error.status_hint, phrase, flow)
+        if error.salvage is not None:
+            self._answer_statelessly(error.salvage, error.status_hint, flow)
 
-    def _unreadable(self, message: Request | Response, error: FieldError, flow: Flow) -> None:
-        self._count_malformed(str(error), flow)
-        if isinstance(message, Request) and message.method != b"ACK":
-            self._answer_statelessly(message, 400, b"Bad Request", flow)
-
-    def _answer_statelessly(self, message: Request, status: int, phrase: bytes, flow: Flow) -> None:
+    def _answer_statelessly(self, message: Message, status: int, flow: Flow) -> None:
         """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
         try:
             reply_to = reply_flow(message, flow)
             stamp_top_via(message, flow)
-            data = compose.response(message, status, phrase, to_tag=self._node.identifiers.tag())
+            data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
         except FieldError:
             self._drop("unanswerable")
             return
@@ -378,7 +372,8 @@ class ProxyCore:
         malformed = self._node.counters.malformed
         key = reason if reason in malformed or len(malformed) < 64 else "other"
         malformed[key] = malformed.get(key, 0) + 1
-        self._tell("message.malformed", fault=reason, source="%s:%d" % flow.address)
+        host, port = flow.address
+        self._tell("message.malformed", fault=reason, source=f"{host}:{port}")
 
     def _drop(self, reason: str) -> None:
         drops = self._node.counters.drops
@@ -386,3 +381,12 @@ class ProxyCore:
 
     def _tell(self, name: str, **fields: str | int | float) -> None:
         self._node.outbox.facts.append(Fact(name, fields))
+
+
+def _is_same_attempt(invite: Transaction, txn: Transaction, cancel: Request) -> bool:
+    """Does this CANCEL come from where the INVITE came from, with what it must share with it (§9.1)?"""
+    return (
+        invite.flow.address[0] == txn.flow.address[0]
+        and invite.request.call_id() == cancel.call_id()
+        and invite.request.cseq().number == cancel.cseq().number
+    )

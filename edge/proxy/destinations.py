@@ -63,7 +63,7 @@ class Destinations:
         return None if index is None or not 0 < port < 65536 else Flow(index, (host, port))
 
     def _remember(self, host: bytes) -> str | None:
-        """The address where `host` is numeric, None where it is a name; bounded cache, since names come from outside."""
+        """The address where `host` is numeric, None where it is a name; bounded, since names come from outside."""
         text: str | None
         try:
             text = str(ip_address(host.decode("ascii")))

@@ -19,9 +19,9 @@ class CallFacts:
     __slots__ = (
         "account",
         "answered_at",
+        "call_id",
         "called",
         "called_original",
-        "call_id",
         "candidates",
         "ceiling",
         "cli_network",
@@ -81,7 +81,7 @@ class CallFacts:
         self.status = 0
         """Final SIP status sent to the caller; 0 where none could be sent."""
         self.reason = ""
-        """Refusal token, or how the call ended: `answered`, `cancelled`, `busy` ... (policy.verdicts.Reason, proxy.calls)."""
+        """Refusal token, or how the call ended: `answered`, `busy` ... (`policy.verdicts`, `proxy.causes`)."""
         self.rule = ""
         """The CLI rule that judged, where one did."""
         self.q850 = 0
@@ -92,6 +92,17 @@ class CallFacts:
         self.in_use = 0
         self.degraded = False
         self.policy_generation = 0
+
+    def end(self, status: int, reason: str, q850: int, side: str) -> None:
+        """How it ended, for the record."""
+        self.status, self.reason, self.q850, self.release_side = status, reason, q850, side
+
+    def note(self, trunk: str, status: int) -> None:
+        """The final status of the latest try of this trunk."""
+        for index in range(len(self.candidates) - 1, -1, -1):
+            if self.candidates[index][0] == trunk:
+                self.candidates[index] = (trunk, status)
+                return
 
 
 class Counters:

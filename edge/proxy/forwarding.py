@@ -5,11 +5,12 @@ Everything here edits a message or reads one; nothing is decided about who may c
 
 from typing import NamedTuple
 
-from edge.proxy.identifiers import MAGIC_COOKIE, Identifiers, loop_part, loop_part_of
+from edge.proxy.identifiers import MAGIC_COOKIE, Identifiers, loop_part_of
 from edge.proxy.listeners import DEFAULT_PORT, Listeners
 from edge.sip.errors import FieldError
-from edge.sip.fields import parse_via, stamp_via
+from edge.sip.fields import cut_first, parse_name_addr, parse_via, stamp_via
 from edge.sip.flow import Flow
+from edge.sip.grammar import LWS
 from edge.sip.message import Message, Request
 from edge.sip.uri import SipUri, parse_uri
 
@@ -30,13 +31,12 @@ class Hop(NamedTuple):
 
 
 class Preprocessed(NamedTuple):
-    """A request after §16.4: our own routes are off it."""
+    """What a request's own routes said of us before they were taken off (§16.4)."""
 
-    tokens: tuple[bytes, ...]
-    """User parts of the routes that named us, outermost first."""
+    token: bytes | None
+    """User part of the route that named us; None: no route did."""
     routed_out: int | None
     """Listener named by the second of two Record-Routes of ours (RFC 5658), where there were two."""
-    had_route: bool
 
 
 def stamp_top_via(request: Message, flow: Flow) -> None:
@@ -62,43 +62,51 @@ def reply_flow(request: Message, flow: Flow) -> Flow:
     return Flow(flow.listener, (flow.address[0], via.port or DEFAULT_PORT))
 
 
-def preprocess(request: Request, listeners: Listeners) -> Preprocessed:
-    """§16.4: undo a strict router's exchange of Request-URI and Route, drop our maddr, take our own routes off."""
+def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers) -> Preprocessed:
+    """§16.4: undo a strict router's exchange of Request-URI and Route, drop a maddr that names us, take our own route
+    off. Raises FieldError; nothing is edited then."""
     uri = parse_uri(request.uri)
-    had_route = request.value(b"route") is not None
-    tokens: list[bytes] = []
-    if isinstance(uri, SipUri) and listeners.is_us(uri.host, uri.port):
-        if had_route and uri.user is not None and uri.is_lr:
+    has_route = request.value(b"route") is not None
+    token: bytes | None = None
+    if isinstance(uri, SipUri) and uri.params:
+        user = uri.user or b""
+        if has_route and uri.is_lr and identifiers.read_token(user, request.call_id()) is not None:
             # A strict router put our Record-Route value into the Request-URI; the real one is the last Route.
-            tokens.append(uri.user)
-            last = request.list_values(b"route")[-1]
-            request.set_uri(request.routes()[-1].uri)
-            _drop_last_route(request, last)
+            _restore_uri(request)
+            token = user
+            has_route = request.value(b"route") is not None
         elif uri.maddr is not None and listeners.is_us(uri.maddr, uri.port):
             request.set_uri(_without_maddr(request.uri))
     routed_out: int | None = None
-    while request.value(b"route") is not None:
-        top = parse_uri(request.routes()[0].uri)
-        if not isinstance(top, SipUri) or not listeners.is_us(top.host, top.port):
+    while has_route and routed_out is None:
+        first = cut_first(request.value(b"route") or b"")[0].strip(LWS)
+        top = parse_uri(parse_name_addr(first, "Route").uri)
+        index = listeners.index_of(top.host, top.port) if isinstance(top, SipUri) else None
+        if index is None or not isinstance(top, SipUri):
             break
+        user = top.user or b""
+        if token is not None:
+            # Two values of ours from one pass carry one token (RFC 5658). A route of ours with another token belongs
+            # to another pass of a spiral: it brings the request back to us, and that pass must see it too.
+            if user != token:
+                break
+            routed_out = index
         request.pop_first(b"route")
-        if tokens:
-            routed_out = _listener_named(top, listeners)
-        tokens.append(top.user or b"")
-    return Preprocessed(tuple(tokens), routed_out, had_route)
+        token = user
+        has_route = request.value(b"route") is not None
+    return Preprocessed(token, routed_out)
 
 
-def is_looped(request: Request, listeners: Listeners) -> bool:
+def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
     """§16.3 item 4 as RFC 5393 §4.2.2 has it: our sent-by in a Via whose loop part is the one we would make again."""
     lines = request.values(b"via")
     if not any(sent_by in line for line in lines for sent_by in listeners.sent_bys):
         return False
-    mine = loop_part(request, request.uri, tuple(request.list_values(b"route")))
-    for value in request.list_values(b"via")[:]:
+    for value in request.list_values(b"via"):
         try:
             via = parse_via(value)
         except FieldError:
-            continue
+            continue  # §4.2.3: what another element wrote there must not make us fail
         if via.branch is None or not listeners.is_us(via.host, via.port) or not via.branch.startswith(MAGIC_COOKIE):
             continue
         if loop_part_of(via.branch) == mine:
@@ -106,8 +114,8 @@ def is_looped(request: Request, listeners: Listeners) -> bool:
     return False
 
 
-def add_hop(request: Request, *, listener: int, listeners: Listeners, identifiers: Identifiers, loop: bytes) -> bytes:
-    """§16.6 items 3 and 8, RFC 5393 §5.3.3: Max-Forwards, Max-Breadth, our Via. Returns the branch."""
+def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listeners) -> None:
+    """§16.6 items 3 and 8, RFC 5393 §5.3.3: Max-Forwards, Max-Breadth, our Via."""
     hops = request.max_forwards()
     if hops is None:
         request.append(b"Max-Forwards", DEFAULT_MAX_FORWARDS)
@@ -116,12 +124,10 @@ def add_hop(request: Request, *, listener: int, listeners: Listeners, identifier
     breadth = request.value(b"max-breadth")
     if breadth is None:
         request.append(b"Max-Breadth", b"%d" % MAX_BREADTH)
-    elif not breadth.isdigit() or not 0 < int(breadth[:9]) <= MAX_BREADTH:
+    elif not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
         request.remove(b"max-breadth")
         request.append(b"Max-Breadth", b"%d" % MAX_BREADTH)
-    branch = identifiers.branch(loop)
     request.prepend(b"Via", listeners.via_prefixes[listener] + branch)
-    return branch
 
 
 def record_route(request: Request, token: bytes, *, inbound: int, outbound: int, listeners: Listeners) -> None:
@@ -142,9 +148,7 @@ def next_hop(request: Request) -> Hop:
     if isinstance(uri, SipUri) and not uri.is_lr:
         # Item 6: the next element is a strict router; it wants its own URI in the request line.
         request.pop_first(b"route")
-        rest = request.list_values(b"route")
-        request.remove(b"route")
-        request.append(b"Route", b", ".join([*rest, b"<" + request.uri + b">"]))
+        request.append(b"Route", b"<" + request.uri + b">")
         request.set_uri(first)
     return hop_of(first)
 
@@ -154,31 +158,29 @@ def hop_of(raw: bytes) -> Hop:
     uri = parse_uri(raw)
     if not isinstance(uri, SipUri):
         raise FieldError("Request-URI", "not a SIP URI: no host to send to")
-    transport = (uri.transport or (b"tls" if uri.scheme == b"sips" else b"udp")).lower()
+    if not uri.params:
+        return Hop(uri.host, uri.port or DEFAULT_PORT, b"udp" if uri.scheme == b"sip" else b"tls")
+    transport = uri.transport or (b"tls" if uri.scheme == b"sips" else b"udp")
     return Hop(uri.maddr or uri.host, uri.port or DEFAULT_PORT, transport)
 
 
-def _listener_named(uri: SipUri, listeners: Listeners) -> int | None:
-    for index, listener in enumerate(listeners.all):
-        if (uri.host.lower(), uri.port or DEFAULT_PORT) in (
-            (listener.advertised_host.lower().encode(), listener.advertised_port),
-            (listener.host.encode(), listener.port),
-        ):
-            return index
-    return None
-
-
-def _drop_last_route(request: Request, last: bytes) -> None:
-    """Take the last value off the Route header; the earlier ones keep their order."""
+def _restore_uri(request: Request) -> None:
+    """§16.4: the last Route value becomes the Request-URI; the earlier ones keep their order."""
+    uri = request.routes()[-1].uri
     values = request.list_values(b"route")[:-1]
+    request.set_uri(uri)
     request.remove(b"route")
     if values:
         request.append(b"Route", b", ".join(values))
 
 
 def _without_maddr(raw: bytes) -> bytes:
-    """§16.4: the maddr that names us, with the port and transport that came with it, goes."""
+    """§16.4: the maddr that names us goes, with the port and transport that came with it."""
     head, _, headers = raw.partition(b"?")
-    address, *params = head.split(b";")
-    kept = [param for param in params if param.split(b"=")[0].lower() not in (b"maddr", b"transport")]
-    return b";".join([address, *kept]) + (b"?" + headers if headers else b"")
+    user, at, where = head.rpartition(b"@")
+    address, *params = where.split(b";")
+    kept = [param for param in params if param.partition(b"=")[0].lower() not in (b"maddr", b"transport")]
+    host, _, port = address.rpartition(b":")
+    if port.isdigit() and host.lower() not in (b"", b"sip", b"sips"):
+        address = host
+    return user + at + b";".join([address, *kept]) + (b"?" + headers if headers else b"")

@@ -1,7 +1,8 @@
 """Names the edge gives: call uid, branch, tag, and the signed token it leaves in Record-Route.
 
-Implements the branch construction of RFC 3261 §16.6 item 8 with the loop part of RFC 5393 §4.2.1. Pure: randomness is
-an injected source, so that a test can name every identifier.
+Implements the branch construction of RFC 3261 §16.6 item 8 with the loop part of RFC 5393 §4.2.1, and the one of
+§16.11 for what is forwarded without a transaction. Pure: randomness is an injected source, so that a test can name
+every identifier.
 """
 
 import hmac
@@ -9,13 +10,14 @@ from base64 import b32encode
 from collections.abc import Callable
 from hashlib import blake2b
 
-from edge.sip.message import Message, Request
+from edge.sip.message import Request
 
 MAGIC_COOKIE = b"z9hG4bK"
 UID_LENGTH = 26
 """Characters of a call uid: 128 bits in base32."""
 _SIGNATURE_LENGTH = 13
 _LOOP_BYTES = 5
+_BRANCH_BYTES = 10
 
 
 def _base32(digest: bytes) -> bytes:
@@ -48,6 +50,16 @@ class Identifiers:
         """A branch: globally unique first part, loop detection in the second (RFC 5393 §4.2.1)."""
         return MAGIC_COOKIE + self._fresh() + b"." + loop_part
 
+    def stateless_branch(self, request: Request, loop_part: bytes) -> bytes:
+        """A branch for what leaves without a transaction (the ACK to a 2xx): the same for every copy of it (§16.11)."""
+        branch = request.via().branch
+        if branch is None or not branch.startswith(MAGIC_COOKIE):
+            # The sender's own rules do not make it unique: §16.11 names the fields that do.
+            fields = (request.via().raw, *request.values(b"to"), *request.values(b"from"), request.call_id())
+            branch = b"\0".join((*fields, b"%d" % request.cseq().number, request.uri))
+        digest = blake2b(branch, digest_size=_BRANCH_BYTES, key=self._secret).hexdigest()
+        return MAGIC_COOKIE + digest.encode() + b"." + loop_part
+
     def token(self, uid: str, call_id: bytes) -> bytes:
         """What our Record-Route carries as its user: the uid, signed together with the Call-ID. Any node that knows the
         secret can route a request that carries it, and nobody else can make one."""
@@ -61,20 +73,23 @@ class Identifiers:
         name = token[:UID_LENGTH]
         if not hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id)):
             return None
-        try:
-            return name.decode("ascii")
-        except UnicodeDecodeError:
-            return None
+        return name.decode("latin-1")
 
     def _sign(self, name: bytes, call_id: bytes) -> bytes:
         return _base32(blake2b(name + b"\0" + call_id, digest_size=8, key=self._secret).digest())
 
 
-def loop_part(request: Message, uri: bytes, routes: tuple[bytes, ...]) -> bytes:
-    """Digest of everything that decides where a request goes: received Request-URI and routes (RFC 5393 §4.2.1). It does
-    not vary with the method, so CANCEL and ACK agree with their INVITE."""
-    key = b"\0".join((uri, *routes, *request.values(b"proxy-authorization")))
-    return blake2b(key, digest_size=_LOOP_BYTES).hexdigest().encode()
+def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> bytes:
+    """Digest of everything that decides where a request goes (RFC 5393 §4.2.1): Request-URI and routes as received,
+    credentials, the neighbour it came from, and the header fields in which a neighbour names the account (`names`).
+
+    A request that comes back from another neighbour is routed by another trunk's rules: that is a spiral. It does not
+    vary with the method, so CANCEL and ACK agree with their INVITE. The Call-ID keeps two requests apart that collide
+    (§4.2.4). To be made before route preprocessing."""
+    parts = [request.uri, source.encode(), request.call_id()]
+    for name in (b"route", b"proxy-authorization", *names):
+        parts += request.values(name)
+    return blake2b(b"\0".join(parts), digest_size=_LOOP_BYTES).hexdigest().encode()
 
 
 def loop_part_of(branch: bytes) -> bytes:

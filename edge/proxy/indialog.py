@@ -4,8 +4,10 @@ What lets a request pass is the signed token in the Route that our Record-Route 
 request whose call this node does not know (the edge was restarted) is relayed all the same: the token is proof enough.
 """
 
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker, Dialog
+from edge.proxy.calls import Call, CallInput, CallState, CallTracker
+from edge.proxy.causes import NORMAL_CLEARING, q850_of
 from edge.proxy.destinations import Destinations
+from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
@@ -32,44 +34,38 @@ class InDialog:
         self._destinations = destinations
         self._teardown = teardown
 
+    def knows(self, request: Request, token: bytes | None) -> bool:
+        """Is this a token of ours, for a request with this Call-ID?"""
+        return self._uid(request.call_id(), token) is not None
+
     def relay(self, txn: Transaction, request: Request, pre: Preprocessed, loop: bytes, now: float) -> None:
         """A request other than ACK and CANCEL, stamped and preprocessed."""
         node = self._node
-        relayed = _Relayed(self, request)
-        context = ResponseContext(node, txn, relayed)
-        txn.user = context
-        call_id = request.call_id()
-        uid = self._uid(pre, call_id)
-        if uid is None:
+        context = txn.user = ResponseContext(node, txn)
+        uid = self._uid(request.call_id(), pre.token)
+        call = None if uid is None else self._calls.get(uid)
+        relayed = context.user = _Relayed(self, request)
+        if uid is None or (call is not None and not _place(relayed, call, request)):
             node.counters.indialog_unknown += 1
             context.answer(481, b"Call/Transaction Does Not Exist", now)
             return
-        call = self._calls.get(uid)
-        if call is not None:
-            if not self._place(relayed, call, call_id, request):
-                node.counters.indialog_unknown += 1
-                context.answer(481, b"Call/Transaction Does Not Exist", now)
-                return
-            if request.method == b"BYE":
-                self._bye(relayed, now)
         onward = request.copy()
         try:
             hop = next_hop(onward)
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
-            self.over(relayed, 416, now)
             return
+        if request.method == b"BYE":
+            self._bye(relayed, request, now)
         listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
 
         def forward(flow: Flow | None, now: float) -> None:
-            if context.concluded or context.cancelled:
-                if not context.concluded:
-                    context.answer(487, b"Request Terminated", now)
-                return
+            if context.concluded:
+                return  # cancelled while the name was looked up
             if flow is None:
                 relayed.concluded(context, 503, None, now)
                 return
-            add_hop(onward, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop)
+            add_hop(onward, node.identifiers.branch(loop), listener=flow.listener, listeners=node.listeners)
             context.start(onward, flow, now)
 
         self._destinations.locate(hop, listener, now, forward)
@@ -77,85 +73,69 @@ class InDialog:
     def relay_ack(self, request: Request, pre: Preprocessed, loop: bytes, flow: Flow, now: float) -> None:
         """The ACK to a 2xx: no transaction, its route set says where (§16.11 forwards it statelessly)."""
         node = self._node
-        call_id = request.call_id()
-        uid = self._uid(pre, call_id)
+        uid = self._uid(request.call_id(), pre.token)
         if uid is None:
             node.counters.indialog_unknown += 1
             return
-        call = self._calls.get(uid)
-        if call is not None and call.call_id == call_id:
-            dialog = call.dialogs.get(request.to().tag or b"")
-            if dialog is not None and not dialog.acked and request.from_().tag == call.from_tag:
-                dialog.acked = True
-                if dialog.on_ack is not None:
-                    dialog.on_ack.send_waiting(now)
         listener = flow.listener if pre.routed_out is None else pre.routed_out
+        branch = node.identifiers.stateless_branch(request, loop)
         hop = next_hop(request)
 
         def forward(flow: Flow | None, now: float) -> None:
             if flow is None:
                 node.counters.transport_errors += 1
                 return
-            add_hop(request, listener=flow.listener, listeners=node.listeners, identifiers=node.identifiers, loop=loop)
+            add_hop(request, branch, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 
         self._destinations.locate(hop, listener, now, forward)
+        call = self._calls.get(uid)
+        if call is None or request.from_().tag != (call.from_tag or None):
+            return
+        dialog = call.dialogs.get(request.to().tag or b"")
+        if dialog is not None and dialog.is_confirmed and not dialog.acked:
+            dialog.acked = True
+            if dialog.on_ack is not None:
+                dialog.on_ack.send_waiting(now)
 
     # -- who is who ------------------------------------------------------------------------------------------------
 
-    def _uid(self, pre: Preprocessed, call_id: bytes) -> str | None:
+    def _uid(self, call_id: bytes, token: bytes | None) -> str | None:
         """The uid in the token of ours that the route carried."""
-        for token in pre.tokens:
-            # A live call knows its token: no signature to compute.
-            call = self._calls.get(token[:UID_LENGTH].decode("latin-1"))
-            if call is not None and call.token == token and call.call_id == call_id:
-                return call.uid
-            uid = self._node.identifiers.read_token(token, call_id)
-            if uid is not None:
-                return uid
-        return None
-
-    @staticmethod
-    def _place(relayed: "_Relayed", call: Call, call_id: bytes, request: Request) -> bool:
-        """Find dialog and direction, follow the CSeq; False where the tags are of no dialog of this call."""
-        if call.call_id != call_id:
-            return False
-        from_tag, to_tag = request.from_().tag or b"", request.to().tag or b""
-        number = request.cseq().number
-        if from_tag == call.from_tag and (dialog := call.dialogs.get(to_tag)) is not None:
-            relayed.from_ingress = True
-            dialog.cseq_ingress = max(dialog.cseq_ingress, number)
-        elif to_tag == call.from_tag and (dialog := call.dialogs.get(from_tag)) is not None:
-            relayed.from_ingress = False
-            dialog.cseq_egress = max(dialog.cseq_egress, number)
-        else:
-            return False
-        relayed.call, relayed.dialog = call, dialog
-        return True
+        if not token:
+            return None
+        # A live call knows its token: no signature to compute.
+        call = self._calls.get(token[:UID_LENGTH].decode("latin-1"))
+        if call is not None and call.token == token and call.call_id == call_id:
+            return call.uid
+        return self._node.identifiers.read_token(token, call_id)
 
     # -- BYE -------------------------------------------------------------------------------------------------------
 
-    def _bye(self, relayed: "_Relayed", now: float) -> None:
+    def _bye(self, relayed: "_Relayed", request: Request, now: float) -> None:
         """The call is released when the BYE of its last live dialog arrives; the lease goes back with its final."""
         call, dialog = relayed.call, relayed.dialog
         if call is None or dialog is None or not dialog.is_confirmed or dialog.ended:
             return  # an early dialog (§15): the final response to the INVITE ends the call
-        others = any(d is not dialog and d.is_confirmed and not d.ended for d in call.dialogs.values())
-        if not others and self._calls.move(call, CallInput.BYE, now):
-            call.facts.release_side = "ingress" if relayed.from_ingress else "egress"
+        dialog.is_leaving = True
+        if call.is_being_left and call.state is CallState.ANSWERED:
+            self._calls.move(call, CallInput.BYE, now)
+            facts = call.facts
+            facts.release_side = "ingress" if relayed.from_ingress else "egress"
+            facts.q850 = q850_of(request, NORMAL_CLEARING)
 
     def over(self, relayed: "_Relayed", status: int, now: float) -> None:
-        """A BYE has its final response or its time-out."""
+        """A request has its final response or its time-out; the dialog ends with a BYE."""
         call, dialog = relayed.call, relayed.dialog
         if relayed.method != b"BYE" or call is None or dialog is None or dialog.ended or not dialog.is_confirmed:
             return
-        if call.state is CallState.ENDED:
-            return
+        if call.state in (CallState.TEARING_DOWN, CallState.ENDED):
+            return  # the edge's own BYEs end it
         if status in _CHALLENGES:
+            dialog.is_leaving = False
             self._calls.move(call, CallInput.BYE_REFUSED, now)
             return
-        if call.state is not CallState.TEARING_DOWN:
-            self._teardown.dialog_over(call, dialog, now)
+        self._teardown.dialog_over(call, dialog, now)
 
 
 class _Relayed:
@@ -187,9 +167,9 @@ class _Relayed:
             except FieldError:
                 contact = None
             theirs = None if contact is None else contact.uri
-            mine, other = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
-            dialog.target_ingress = mine or dialog.target_ingress
-            dialog.target_egress = other or dialog.target_egress
+            caller, callee = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
+            dialog.target_ingress = caller or dialog.target_ingress
+            dialog.target_egress = callee or dialog.target_egress
         context.relay(response, now)
         self._room.over(self, response.status, now)
 
@@ -202,17 +182,38 @@ class _Relayed:
         §4.2), and a 503 would speak of us and not of the one who sent it (RFC 3261 §16.7 item 6)."""
         if context.expired:
             context.answer(408, b"Request Timeout", now)
-        elif best is not None and best.status not in (408, 503):
+        elif best is not None and best.status != 503 and (context.is_invite or best.status != 408):
             context.relay(best, now)
-        elif (status if best is None else best.status) == 408:
+        elif status == 408:
             if context.is_invite:
                 context.answer(408, b"Request Timeout", now)
         elif status == 487:
             context.answer(487, b"Request Terminated", now)
         else:
             context.answer(500, b"Server Internal Error", now)
-        self._room.over(self, status if best is None else best.status, now)
+        self._room.over(self, status, now)
 
-    def cancelled(self, context: ResponseContext, now: float) -> None:
+    def cancelled(self, context: ResponseContext, reason: bytes | None, now: float) -> None:
         """CANCEL of a re-INVITE: the branch is cancelled, its 487 comes up."""
-        context.cancel(now)
+        context.cancel(now, reason=reason)
+        if not context.is_pending:
+            context.answer(487, b"Request Terminated", now)
+
+
+def _place(relayed: _Relayed, call: Call, request: Request) -> bool:
+    """Find dialog and direction, follow the CSeq; False where the tags are of no dialog of this call."""
+    from_tag, to_tag = request.from_().tag or b"", request.to().tag or b""
+    number = request.cseq().number
+    dialog = call.dialogs.get(to_tag) if from_tag == call.from_tag else None
+    if dialog is not None:
+        dialog.cseq_ingress = max(dialog.cseq_ingress, number)
+    elif to_tag == call.from_tag:
+        dialog = call.dialogs.get(from_tag)
+        if dialog is None:
+            return False
+        relayed.from_ingress = False
+        dialog.cseq_egress = max(dialog.cseq_egress, number)
+    else:
+        return False
+    relayed.call, relayed.dialog = call, dialog
+    return True

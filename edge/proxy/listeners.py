@@ -5,7 +5,8 @@ Pure. RFC 3261 §16.4, §16.6 items 4 and 8, RFC 5658.
 
 from dataclasses import dataclass
 
-from edge.sip.uri import OtherUri, SipUri, TelUri
+from edge.sip.grammar import ipv6_text
+from edge.sip.uri import SipUri, Uri
 
 DEFAULT_PORT = 5060
 """RFC 3261 §19.1.2."""
@@ -41,7 +42,7 @@ class Listener:
 class Listeners:
     """All listeners of the process, in configured order; a `Flow` names one by its index."""
 
-    __slots__ = ("_names", "all", "record_routes", "sent_bys", "via_prefixes")
+    __slots__ = ("_by_name", "all", "record_routes", "sent_bys", "via_prefixes")
 
     def __init__(self, listeners: list[Listener]) -> None:
         self.all = tuple(listeners)
@@ -50,20 +51,22 @@ class Listeners:
             b"SIP/2.0/" + listener.transport + b" " + listener.sent_by + b";branch=" for listener in listeners
         )
         self.record_routes = tuple(b"@" + listener.sent_by + b";lr>" for listener in listeners)
-        names: set[tuple[bytes, int]] = set()
-        for listener in listeners:
-            for host, port in (
-                (listener.host, listener.port),
-                (listener.advertised_host, listener.advertised_port),
-            ):
-                names.add((host.lower().encode(), port))
-        self._names = frozenset(names)
+        self._by_name: dict[tuple[bytes, int], int] = {}
+        for index, listener in enumerate(listeners):
+            # What is told to others comes first: behind a translator two listeners may share a bound address.
+            self._by_name.setdefault((_spelling(listener.advertised_host.encode()), listener.advertised_port), index)
+        for index, listener in enumerate(listeners):
+            self._by_name.setdefault((_spelling(listener.host.encode()), listener.port), index)
+
+    def index_of(self, host: bytes, port: int | None) -> int | None:
+        """The listener that this host and port name, None where they name somebody else."""
+        return self._by_name.get((_spelling(host), port or DEFAULT_PORT))
 
     def is_us(self, host: bytes, port: int | None) -> bool:
         """Does this host and port name one of our listeners?"""
-        return (host.lower(), port or DEFAULT_PORT) in self._names
+        return (_spelling(host), port or DEFAULT_PORT) in self._by_name
 
-    def is_our_uri(self, uri: SipUri | TelUri | OtherUri) -> bool:
+    def is_our_uri(self, uri: Uri) -> bool:
         """Does this URI lead to us?"""
         return isinstance(uri, SipUri) and self.is_us(uri.host, uri.port)
 
@@ -75,3 +78,11 @@ class Listeners:
             if listener.is_ipv6 == ipv6:
                 return index
         return None
+
+
+def _spelling(host: bytes) -> bytes:
+    """Hosts that are the same compare equal: names without case (§19.1.4), IPv6 in one spelling (RFC 5118 §4.10)."""
+    if b":" not in host:
+        return host.lower()
+    address = ipv6_text(host)
+    return host.lower() if address is None else address.encode()

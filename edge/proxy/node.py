@@ -1,7 +1,7 @@
-"""What every room of the proxy holds in common. Pure: collaborators and settings, no behaviour."""
+"""What every room of the proxy holds in common. Pure: collaborators and settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Outbox
@@ -25,13 +25,14 @@ class Settings:
     """A call longer than this is ended by the edge (R4): nobody may keep a slot for ever."""
     max_calls: int = 50_000
     """Attempts and calls held by this process; beyond it new attempts get 503 `overloaded`."""
-    durations: Durations = Durations()
+    durations: Durations = field(default_factory=Durations)
 
 
 class Node:
     """One proxy core's shared objects."""
 
     __slots__ = (
+        "account_headers",
         "counters",
         "draining",
         "draw",
@@ -58,8 +59,11 @@ class Node:
         self.settings = settings
         self.listeners = listeners
         self.identifiers = identifiers
-        self.snapshot = snapshot
+        self.snapshot: PolicySnapshot
         """The policy new attempts are pinned to."""
+        self.account_headers: tuple[bytes, ...]
+        """Header fields in which a trusted neighbour names the account (R10)."""
+        self.adopt(snapshot)
         self.draw = draw
         """A number in [0, 1): weights and jitter."""
         self.timers = timers
@@ -69,3 +73,9 @@ class Node:
         self.is_overloaded = False
         self.layer: TransactionLayer
         """Set by the core, which is the layer's user."""
+
+    def adopt(self, snapshot: PolicySnapshot) -> None:
+        """New attempts are pinned to this policy from now on."""
+        self.snapshot = snapshot
+        names = {trunk.account_header for trunk in snapshot.ingress if trunk.account_header is not None}
+        self.account_headers = tuple(sorted(names))

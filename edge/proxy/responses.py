@@ -9,16 +9,22 @@ from typing import Protocol
 from edge.config.snapshot import EgressTrunk
 from edge.proxy.node import Node
 from edge.sip import compose
+from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 from edge.sip.transaction.layer import Transaction
+from edge.sip.transaction.machine import State
 
 TICK_S = 10.0
 """A branch looks at its deadlines at least this often. Long timers are chains of short ones, so that no wheel entry
 keeps a finished branch for the 180 s of Timer C."""
 
-_FIRST_CHOICES = frozenset((401, 407, 415, 420, 484))
+_CHALLENGES = frozenset((401, 407))
+_FIRST_CHOICES = _CHALLENGES | {415, 420, 484}
 """§16.7 item 6: within a class, responses that tell the client how to try again come first."""
+
+_ELSEWHERE = b'SIP;cause=200;text="Call completed elsewhere"'
+"""RFC 3326 §2: why the other branches are cancelled after a 2xx."""
 
 
 class ContextUser(Protocol):
@@ -34,20 +40,23 @@ class ContextUser(Protocol):
         """This branch failed; True where another one was started in its place."""
 
     def concluded(self, context: "ResponseContext", status: int, best: Response | None, now: float) -> None:
-        """No branch is left and none answered. The user sends the final response (`ResponseContext.relay` or its own)."""
+        """No branch is left and none answered. The user sends the final response (`ResponseContext.relay` or its own).
+        `status` is that of the branch that ended last."""
 
-    def cancelled(self, context: "ResponseContext", now: float) -> None:
-        """CANCEL came for the request (§9.2) and has had its 200."""
+    def cancelled(self, context: "ResponseContext", reason: bytes | None, now: float) -> None:
+        """CANCEL came for the request (§9.2) and has had its 200. `reason`: its Reason header (RFC 3326)."""
 
 
 class ResponseContext:
     """§16.7: the state between one server transaction and its branches."""
 
     __slots__ = (
+        "_tag",
         "answered",
         "best",
         "branches",
         "cancelled",
+        "challenges",
         "concluded",
         "expired",
         "is_invite",
@@ -56,25 +65,42 @@ class ResponseContext:
         "user",
     )
 
-    def __init__(self, node: Node, server: Transaction, user: ContextUser) -> None:
+    user: ContextUser
+    """Set by the owner before anything is forwarded; a request that is only answered needs none."""
+
+    def __init__(self, node: Node, server: Transaction) -> None:
         self.node = node
         self.server = server
-        self.user = user
         self.is_invite = server.method == b"INVITE"
         self.branches: list[Branch] = []
+        """Those whose client transaction lives."""
         self.best: Response | None = None
+        self.challenges: list[Response] = []
         self.cancelled = False
-        """The caller sent CANCEL, or Timer C did it for us: nothing new is tried."""
+        """The caller sent CANCEL, or Timer C or the edge did it for him: nothing new is tried."""
         self.expired = False
         """It was Timer C."""
         self.concluded = False
         """A final response has gone up."""
         self.answered = False
         """It was a 2xx: every further one is relayed too."""
+        self._tag = b""
+
+    @property
+    def tag(self) -> bytes:
+        """To tag of the responses that are ours, the 200 to a CANCEL among them: one for all (§9.2)."""
+        if not self._tag:
+            self._tag = self.node.identifiers.tag()
+        return self._tag
+
+    @property
+    def is_pending(self) -> bool:
+        """Is there a branch whose final response is still wanted?"""
+        return any(branch.is_open and not branch.given_up for branch in self.branches)
 
     def start(self, request: Request, flow: Flow, now: float, *, trunk: EgressTrunk | None = None) -> "Branch":
         """Forward this copy; §16.6 items 10 and 11."""
-        branch = Branch(self, trunk, now)
+        branch = Branch(self, trunk, flow, now)
         self.branches.append(branch)
         branch.client = self.node.layer.start(request, flow, now, user=branch)
         if self.is_invite:
@@ -82,13 +108,12 @@ class ResponseContext:
         return branch
 
     def relay(self, response: Response, now: float) -> None:
-        """Send a response of a branch up: our Via off, the rest as it came (§16.7 items 3 and 9)."""
-        response.pop_first(b"via")
-        if response.value(b"via") is None:
-            return  # it was for us alone: §16.7 item 3
-        self.node.layer.respond(self.server, response.status, response.render(), now)
+        """Send a response of a branch up; our Via is off it, the rest is as it came (§16.7 items 3 and 9)."""
         if response.status >= 200:
             self.concluded = True
+            if response.status in _CHALLENGES and len(self.challenges) > 1:
+                self._aggregate(response)
+        self.node.layer.respond(self.server, response.status, response.render(), now)
 
     def answer(
         self,
@@ -98,13 +123,14 @@ class ResponseContext:
         *,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """Send a final response of our own up."""
+        """Send a final response of our own up, unless one has gone or it is too late for any."""
         if self.concluded:
             return
         self.concluded = True
-        node = self.node
-        data = compose.response(self.server.request, status, phrase, to_tag=node.identifiers.tag(), headers=headers)
-        node.layer.respond(self.server, status, data, now)
+        if self.server.state is State.TERMINATED:
+            return
+        data = compose.response(self.server.request, status, phrase, to_tag=self.tag, headers=headers)
+        self.node.layer.respond(self.server, status, data, now)
 
     def cancel(self, now: float, *, reason: bytes | None = None, but: "Branch | None" = None) -> None:
         """§16.10, and §16.7 item 10 after a 2xx: end every branch that is still open, except `but`."""
@@ -112,22 +138,26 @@ class ResponseContext:
             if branch is not but:
                 branch.cancel(now, reason)
 
-    @property
-    def is_open(self) -> bool:
-        """Is a branch still waiting for its final response?"""
-        return any(branch.is_open for branch in self.branches)
-
     def branch_failed(self, branch: "Branch", status: int, response: Response | None, now: float) -> None:
         """A final non-2xx of one branch: another candidate, patience, or the best response (§16.7 items 5 and 6)."""
-        if self.concluded or (branch.given_up and response is not None):
-            return  # a branch we had given up counts no more: its failure was told when we did
-        if response is not None and (self.best is None or _is_better(response, self.best)):
-            self.best = response
-        if not self.cancelled and self.user.try_next(self, branch, status, now):
+        if self.concluded:
             return
-        if any(other.is_open and not other.given_up for other in self.branches):
+        if response is not None:
+            if status in _CHALLENGES:
+                self.challenges.append(response)
+            if self.best is None or _is_better(response, self.best):
+                self.best = response
+        if self.user.try_next(self, branch, status, now) or self.is_pending:
             return
         self.user.concluded(self, status, self.best, now)
+
+    def _aggregate(self, best: Response) -> None:
+        """§16.7 item 7: whoever is challenged by one branch is challenged by all that did."""
+        for other in self.challenges:
+            if other is not best:
+                for printed in (b"WWW-Authenticate", b"Proxy-Authenticate"):
+                    for value in other.values(printed.lower()):
+                        best.append(printed, value)
 
 
 class Branch:
@@ -139,28 +169,31 @@ class Branch:
         "cancel_wanted",
         "client",
         "context",
+        "flow",
         "given_up",
+        "hung_up",
         "is_local",
         "is_open",
         "provisional",
         "silence_at",
-        "status",
         "timer_c_at",
         "timer_c_s",
         "trunk",
     )
 
-    def __init__(self, context: ResponseContext, trunk: EgressTrunk | None, now: float) -> None:
+    def __init__(self, context: ResponseContext, trunk: EgressTrunk | None, flow: Flow, now: float) -> None:
         self.context = context
         self.trunk = trunk
+        self.flow = flow
         self.client: Transaction | None = None
         self.is_open = True
         self.is_local = False
         """Its failure is our own verdict (silence, time-out, transport), not a response."""
         self.given_up = False
         """We went on to another candidate; only a 2xx of this branch still counts."""
+        self.hung_up: set[bytes] = set()
+        """To tags of late answers that the edge has ended itself."""
         self.provisional = False
-        self.status = 0
         self.cancel_wanted = False
         self.cancel_sent = False
         self.cancel_reason: bytes | None = None
@@ -171,8 +204,7 @@ class Branch:
     # -- what the client transaction tells -------------------------------------------------------------------------
 
     def on_response(self, response: Response, now: float) -> None:
-        """§16.7, in the order of its items. Raises FieldError before anything has changed."""
-        response.to()
+        """§16.7, in the order of its items. Raises FieldError before anything has been told to anybody."""
         context = self.context
         status = response.status
         if status < 200:
@@ -182,16 +214,19 @@ class Branch:
             if status > 100:
                 self.timer_c_at = now + self.timer_c_s  # item 2
                 if not context.concluded and not self.given_up:
+                    _take_via_off(response)
                     context.user.provisional(context, self, response, now)
                     context.relay(response, now)
             return
+        _take_via_off(response)
         self.is_open = False
-        self.status = status
         if status < 300:
-            if context.is_invite:
-                context.cancel(now, but=self)  # item 10
+            if context.is_invite and len(context.branches) > 1:
+                context.cancel(now, reason=_ELSEWHERE, but=self)  # item 10
             context.user.succeeded(context, self, response, now)
             return
+        if self.given_up:
+            return  # it counts no more: its failure was told when we gave it up
         if status >= 600:
             context.cancel(now, but=self)  # item 5: a 6xx speaks for every branch
         context.branch_failed(self, status, response, now)
@@ -205,8 +240,9 @@ class Branch:
         self._end(503, now)
 
     def on_gone(self) -> None:
-        """The client transaction is no more."""
+        """The client transaction is no more. Context and branch let go of each other, so that counting frees both."""
         self.client = None
+        self.context.branches.remove(self)
 
     # -- deadlines of our own --------------------------------------------------------------------------------------
 
@@ -245,7 +281,7 @@ class Branch:
             self.context.cancelled = True
             self.cancel(now, b'SIP;cause=408;text="Timer C"')
         else:
-            self._end(408, now)
+            self._give_up(now)
 
     def _give_up(self, now: float) -> None:
         """Silence counts as a 408, but we keep listening: what rings late is cancelled, what answers late is ended."""
@@ -267,12 +303,13 @@ class Branch:
 
     def _send_cancel(self, now: float) -> None:
         client = self.client
-        if self.cancel_sent or client is None or client.request is None:
+        if self.cancel_sent or client is None:
             return
         self.cancel_sent = True
         node = self.context.node
-        cancel = compose.cancel(client.request, reason=self.cancel_reason)
-        node.layer.start(_as_request(cancel), client.flow, now, user=None)
+        cancel = parse(compose.cancel(client.request, reason=self.cancel_reason))
+        assert isinstance(cancel, Request)
+        node.layer.start(cancel, client.flow, now, user=None)
         node.timers.schedule(now + 64 * node.settings.durations.t1, self, "X")
 
     def _end(self, status: int, now: float) -> None:
@@ -280,17 +317,16 @@ class Branch:
             return
         self.is_open = False
         self.is_local = True
-        self.status = status
         if not self.given_up:
             self.context.branch_failed(self, status, None, now)
 
 
-def _as_request(data: bytes) -> Request:
-    """A message born here, as the transaction layer wants it."""
-    message = parse(data)
-    if not isinstance(message, Request):
-        raise TypeError("a CANCEL is a request")
-    return message
+def _take_via_off(response: Response) -> None:
+    """§16.7 item 3. A response that was for us alone is no answer to a request that we forwarded."""
+    response.to()
+    if not response.has_more_vias():
+        raise FieldError("Via", "none below ours")
+    response.pop_first(b"via")
 
 
 def _rank(response: Response) -> tuple[int, int, int]:

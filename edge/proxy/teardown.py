@@ -5,25 +5,35 @@ A proxy has no dialog of its own; it speaks with the tags, CSeq numbers, route s
 
 from typing import NamedTuple
 
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker, Dialog
+from edge.proxy.calls import Call, CallInput, CallState, CallTracker
 from edge.proxy.destinations import Destinations
+from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.forwarding import next_hop
 from edge.proxy.identifiers import MAGIC_COOKIE
 from edge.proxy.node import Node
+from edge.proxy.responses import Branch
 from edge.sip import compose
-from edge.sip.errors import FieldError, ParseError
+from edge.sip import dialog as sides
+from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 
+Headers = tuple[tuple[bytes, bytes], ...]
 
-class Side(NamedTuple):
+_TIMER_EXPIRY = 102
+_UNSPECIFIED = 31
+_Q850 = {"max_duration": _TIMER_EXPIRY, "no_ack": _TIMER_EXPIRY, "late_answer": 16}
+"""ITU-T Q.850 causes of the calls the edge ends itself."""
+
+
+class Speech(NamedTuple):
     """What it takes to send a request toward one side in the other's name."""
 
-    target: bytes
-    routes: tuple[bytes, ...]
-    from_: bytes
-    to: bytes
-    cseq: int
+    toward: sides.Side
+    """Its remote target and the way to it."""
+    speaker: sides.Side
+    """In whose name."""
+    call_id: bytes
     listener: int
 
 
@@ -42,17 +52,17 @@ class Teardown:
     def hang_up(self, call: Call, cause: str, now: float) -> None:
         """End this call now, whatever it is doing; `cause` is the reason in its record."""
         if call.state in (CallState.SETUP, CallState.ADMITTING):
-            call.cause = cause
-            if call.context is not None:
-                call.context.cancelled = True
-                call.context.cancel(now, reason=_reason(cause))
-                if not call.context.is_open and call.state is CallState.SETUP:
-                    call.context.user.concluded(call.context, 487, None, now)
+            call.hang_up_cause = cause
+            context = call.context
+            if context is not None:
+                context.cancelled = True
+                context.cancel(now, reason=reason_of(cause))
+                if call.state is CallState.SETUP and not context.is_pending:
+                    context.user.concluded(context, 487, None, now)
             return
         if not self.calls.move(call, CallInput.HANG_UP, now):
             return
-        call.cause = cause
-        call.facts.release_side = "edge"
+        call.facts.end(call.facts.status, cause, q850_of_cause(cause), "edge")
         self.calls.tell("call.hung_up", call, cause=cause)
         for dialog in tuple(call.dialogs.values()):
             if dialog.is_confirmed and not dialog.ended:
@@ -64,122 +74,123 @@ class Teardown:
         if not call.has_live_dialog:
             self.calls.move(call, CallInput.OVER, now)
 
-    def end_leftover(self, invite: Request, answer: Response, flow: Flow, now: float) -> None:
-        """A callee answered after the caller had been told otherwise: ACK the 2xx and hang up, in the caller's name.
+    def end_leftover(self, call: Call, branch: Branch, answer: Response, now: float) -> None:
+        """A callee answered after the caller had been told otherwise: ACK every copy of the 2xx and hang up, in the
+        caller's name.
 
         RFC 3261 §16.7 item 5 would send that 2xx up to a caller who has forgotten the call; the callee would then ring
         on alone until its own timers end it, and be billed."""
-        try:
-            contact = answer.contact()
-            routes = tuple(reversed(answer.list_values(b"record-route")))
-            # The INVITE as we sent it names us and all before us; the rest of the route set lies behind us.
-            kept = routes[len(invite.list_values(b"record-route")) :]
-            side = Side(
-                invite.uri if contact is None else contact.uri,
-                kept,
-                invite.values(b"from")[0],
-                answer.values(b"to")[0],
-                invite.cseq().number,
-                flow.listener,
-            )
-        except FieldError:
+        client = branch.client
+        if client is None:
             return
-        self._send(b"ACK", side, side.cseq, answer.call_id(), (), None, now)
-        self._send(b"BYE", side, side.cseq + 1, answer.call_id(), (), None, now)
+        view = sides.from_answer(client.request, answer, call.is_own_route)
+        speech = Speech(view.egress, view.ingress, call.call_id, branch.flow.listener)
+        self._send(b"ACK", speech, view.ingress.cseq, (), None, now)
+        if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
+            branch.hung_up.add(view.id.egress_tag)
+            self.calls.tell("call.late_answer", call, trunk="" if branch.trunk is None else branch.trunk.id)
+            headers = ((b"Reason", reason_of("late_answer")),)
+            self._send(b"BYE", speech, view.ingress.cseq + 1, headers, None, now)
 
     # -- one dialog ------------------------------------------------------------------------------------------------
 
     def _end_dialog(self, call: Call, dialog: Dialog, cause: str, now: float) -> None:
-        leg = Ending(self, call, dialog)
         try:
-            toward_egress, toward_ingress = self._sides(call, dialog)
+            view = self._view(call, dialog)
         except (FieldError, ParseError):
             self.dialog_over(call, dialog, now)
             return
-        headers = ((b"Reason", _reason(cause)),)
-        leg.open = 2
+        headers = ((b"Reason", reason_of(cause)),)
+        ending = Ending(self, call, dialog, Speech(view.ingress, view.egress, call.call_id, call.inbound), headers)
         dialog.cseq_ingress += 1
-        self._send(b"BYE", toward_egress, dialog.cseq_ingress, call.call_id, headers, leg, now)
-        dialog.cseq_egress += 1
-        # §15: the callee may not send BYE before the ACK has come, so the one in its name waits for it.
-        leg.waiting = (toward_ingress, dialog.cseq_egress, headers)
-        if dialog.acked:
-            leg.send_waiting(now)
+        toward_egress = Speech(view.egress, view.ingress, call.call_id, dialog.outbound)
+        self._send(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
+        # §15: the callee may not send BYE before the ACK has come or its transaction has timed out, so the one in its
+        # name waits for that.
+        ack_until = dialog.confirmed_at + 64 * self._node.settings.durations.t1
+        if dialog.acked or now >= ack_until:
+            ending.send_waiting(now)
         else:
-            self._node.timers.schedule(now + 64 * self._node.settings.durations.t1, leg, "L")
-            dialog.on_ack = leg
+            dialog.on_ack = ending
+            self._node.timers.schedule(ack_until, ending, "L")
 
-    def _sides(self, call: Call, dialog: Dialog) -> tuple[Side, Side]:
-        """(toward the callee in the caller's name, toward the caller in the callee's name)."""
+    @staticmethod
+    def _view(call: Call, dialog: Dialog) -> sides.Dialog:
+        """Both sides as they stand now. Raises FieldError or ParseError where the callee's own words are unfit."""
         invite, answer = parse(call.invite), parse(dialog.answer)
-        if not isinstance(invite, Request) or not isinstance(answer, Response):
-            raise FieldError("dialog", "no INVITE and 2xx to speak from")
-        caller, callee = invite.contact(), answer.contact()
-        caller_target = dialog.target_ingress or (invite.from_().uri if caller is None else caller.uri)
-        callee_target = dialog.target_egress or (invite.uri if callee is None else callee.uri)
-        downstream = tuple(reversed(answer.list_values(b"record-route")))
-        ours = [index for index, route in enumerate(downstream) if call.token in route]
-        from_, to = invite.values(b"from")[0], answer.values(b"to")[0]
-        egress = Side(callee_target, downstream[ours[-1] + 1 :] if ours else (), from_, to, 0, call.outbound)
-        ingress = Side(caller_target, tuple(invite.list_values(b"record-route")), to, from_, 0, call.inbound)
-        return egress, ingress
+        assert isinstance(invite, Request)
+        assert isinstance(answer, Response)
+        view = sides.from_answer(invite, answer, call.is_own_route)
+        ingress, egress = view.ingress, view.egress
+        # The callee's route set is what the INVITE carried, whatever came back in the answer (§12.1.1).
+        ingress = ingress._replace(
+            target=dialog.target_ingress or ingress.target, routes=tuple(invite.list_values(b"record-route"))
+        )
+        return view._replace(ingress=ingress, egress=egress._replace(target=dialog.target_egress or egress.target))
+
+    def speak_bye(self, ending: "Ending", now: float) -> None:
+        """The BYE toward the caller, in the callee's name."""
+        ending.dialog.cseq_egress += 1
+        self._send(b"BYE", ending.toward_ingress, ending.dialog.cseq_egress, ending.headers, ending, now)
 
     def _send(
-        self,
-        method: bytes,
-        side: Side,
-        cseq: int,
-        call_id: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        leg: "Ending | None",
-        now: float,
+        self, method: bytes, speech: Speech, cseq: int, headers: Headers, ending: "Ending | None", now: float
     ) -> None:
+        """Send; `ending` hears of the end, at once where nothing can be sent."""
         node = self._node
         branch = MAGIC_COOKIE + node.identifiers.tag() + b".0"
-        data = compose.request(
-            method,
-            side.target,
-            via=node.listeners.via_prefixes[side.listener] + branch,
-            from_=side.from_,
-            to=side.to,
-            call_id=call_id,
-            cseq=cseq,
-            routes=side.routes,
-            headers=headers,
-        )
+        try:
+            request = parse(
+                compose.request(
+                    method,
+                    speech.toward.target,
+                    via=node.listeners.via_prefixes[speech.listener] + branch,
+                    from_=speech.speaker.address,
+                    to=speech.toward.address,
+                    call_id=speech.call_id,
+                    cseq=cseq,
+                    routes=speech.toward.routes,
+                    headers=headers,
+                )
+            )
+            assert isinstance(request, Request)
+            hop = next_hop(request)
+        except (FieldError, ParseError, LocalError):
+            # A target, route or CSeq number of theirs that no request can carry: nobody can be told.
+            if ending is not None:
+                ending.one_over(now)
+            return
+        onward = request
 
         def send(flow: Flow | None, now: float) -> None:
             if flow is None:
-                if leg is not None:
-                    leg.one_over(now)
+                if ending is not None:
+                    ending.one_over(now)
             elif method == b"ACK":
-                node.outbox.sends.append((request.render(), flow, None))
+                node.outbox.sends.append((onward.render(), flow, None))
             else:
-                node.layer.start(request, flow, now, user=leg)
+                node.layer.start(onward, flow, now, user=ending)
 
-        try:
-            parsed = parse(data)
-            if not isinstance(parsed, Request):
-                raise FieldError("BYE", "is a request")
-            request = parsed
-            hop = next_hop(request)
-        except (FieldError, ParseError):
-            send(None, now)
-            return
-        self._destinations.locate(hop, side.listener, now, send)
+        self._destinations.locate(hop, speech.listener, now, send)
 
 
 class Ending:
     """User of the two BYE transactions of one dialog."""
 
-    __slots__ = ("_call", "_dialog", "_teardown", "open", "waiting")
+    __slots__ = ("_call", "_is_waiting", "_open", "_teardown", "dialog", "headers", "toward_ingress")
 
-    def __init__(self, teardown: Teardown, call: Call, dialog: Dialog) -> None:
+    def __init__(
+        self, teardown: Teardown, call: Call, dialog: Dialog, toward_ingress: Speech, headers: Headers
+    ) -> None:
         self._teardown = teardown
         self._call = call
-        self._dialog = dialog
-        self.open = 0
-        self.waiting: tuple[Side, int, tuple[tuple[bytes, bytes], ...]] | None = None
+        self.dialog = dialog
+        self.toward_ingress = toward_ingress
+        self.headers = headers
+        self._open = 2
+        """BYEs without an end."""
+        self._is_waiting = True
+        """The BYE toward the caller has not been sent yet."""
 
     def on_response(self, response: Response, now: float) -> None:
         """Any final ends this half: a 481 is an end too."""
@@ -194,30 +205,29 @@ class Ending:
         """Nobody there: ended."""
         self.one_over(now)
 
-    def on_gone(self) -> None:
-        """The transaction is no more."""
-
     def fire(self, letter: str, now: float) -> None:
         """Timer L is over and no ACK came: §15 lets the BYE go."""
         self.send_waiting(now)
 
     def send_waiting(self, now: float) -> None:
         """The ACK has come, or will not come any more."""
-        if self.waiting is None:
-            return
-        side, cseq, headers = self.waiting
-        self.waiting = None
-        self._dialog.on_ack = None
-        self._teardown._send(b"BYE", side, cseq, self._call.call_id, headers, self, now)
+        if self._is_waiting:
+            self._is_waiting = False
+            self.dialog.on_ack = None
+            self._teardown.speak_bye(self, now)
 
     def one_over(self, now: float) -> None:
         """One of the two BYEs has its end."""
-        self.open -= 1
-        if self.open == 0:
-            self._teardown.dialog_over(self._call, self._dialog, now)
+        self._open -= 1
+        if self._open == 0:
+            self._teardown.dialog_over(self._call, self.dialog, now)
 
 
-def _reason(cause: str) -> bytes:
-    """RFC 3326: why the edge ended it. Q.850 102: recovery on timer expiry; 31: normal, unspecified."""
-    q850 = 102 if cause in ("max_duration", "no_ack") else 31
-    return b'Q.850;cause=%d;text="%s"' % (q850, cause.encode())
+def q850_of_cause(cause: str) -> int:
+    """Q.850 cause of a call that the edge ends for this reason."""
+    return _Q850.get(cause, _UNSPECIFIED)
+
+
+def reason_of(cause: str) -> bytes:
+    """RFC 3326: why the edge ended it."""
+    return b'Q.850;cause=%d;text="%b"' % (q850_of_cause(cause), cause.encode())

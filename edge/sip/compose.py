@@ -7,7 +7,7 @@ guarded against CR, LF and NUL. Plain joins, since most of these leave on the ho
 from collections.abc import Sequence
 
 from edge.sip.errors import FieldError, LocalError
-from edge.sip.grammar import is_token
+from edge.sip.grammar import is_clean, is_token
 from edge.sip.headers import Message, header_line
 from edge.sip.message import Request, Response
 
@@ -35,7 +35,7 @@ def response(
     `to_tag` goes on To if none is there, but never on a 100. Works on `ParseError.salvage` too, with what it has.
     A body needs its Content-Type among `headers`.
     """
-    if b"\r" in phrase or b"\n" in phrase or b"\0" in phrase or not 100 <= status <= 699:
+    if not is_clean(phrase) or not 100 <= status <= 699:
         raise LocalError("no such status line")
     lines = [b"SIP/2.0 %d %b" % (status, phrase)]
     lines += request.header_lines(b"via")

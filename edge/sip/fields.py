@@ -18,6 +18,7 @@ from edge.sip.grammar import (
     SCHEME,
     USUAL_ADDRESS,
     USUAL_VIA,
+    VIA_PARAMS,
     VIA_PARM,
     ipv6_text,
 )
@@ -169,7 +170,7 @@ def parse_via(value: bytes) -> Via:
 def _parse_via_completely(value: bytes) -> Via:
     match = VIA_PARM.fullmatch(value)
     if match is None:
-        raise FieldError("Via", "not a via-parm of SIP/2.0")
+        raise FieldError("Via", "not a via-parm of SIP")
     transport, host, port, params = match.groups()
     if host[:1] == b"[":
         host = host[1:-1]
@@ -179,7 +180,7 @@ def _parse_via_completely(value: bytes) -> Via:
     rport: int | None = None
     if params is None:
         params = b""
-    elif GENERIC_PARAMS.fullmatch(params) is None:
+    elif VIA_PARAMS.fullmatch(params) is None:
         raise FieldError("Via", "malformed parameters")
     else:
         seen = set()
@@ -187,7 +188,7 @@ def _parse_via_completely(value: bytes) -> Via:
             key, _, text = piece.partition(b"=")
             key = key.strip(LWS).lower()
             text = text.strip(LWS)
-            if key in seen:
+            if key and key in seen:
                 raise FieldError("Via", "a parameter stands there twice")
             seen.add(key)
             if key == b"branch":

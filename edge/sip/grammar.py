@@ -18,9 +18,6 @@ TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
 QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 QUOTED_STRING = re.compile(QUOTED, re.DOTALL)
 
-STRAY = re.compile(rb"[\r\n\0]")
-"""What no header value may hold once its folds are undone."""
-
 HEADER_NAME = re.compile(rb"([" + TOKEN_CHARS + rb"]++)[ \t]*+:")
 """header-name HCOLON. White space before the colon is legal (§7.3.1)."""
 
@@ -36,12 +33,18 @@ GENERIC_PARAMS = re.compile(
 )
 """*( SEMI generic-param ). Laxer: a value may be empty or hold `=` and host characters, as peers send them."""
 
+VIA_PARAMS = re.compile(
+    rb"(?:[ \t]*+;[ \t]*+(?:[" + TOKEN_CHARS + rb"\[\]/:&$]++(?:[ \t]*+=[ \t]*+" + _GEN_VALUE + rb"?)?)?)*[ \t]*+",
+    re.DOTALL,
+)
+"""As GENERIC_PARAMS, and empty ones too: the top Via is all that leads an answer back (RFC 4475 §3.1.2.1)."""
+
 VIA_PARM = re.compile(
-    rb"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([" + TOKEN_CHARS + rb"]++)[ \t]++(" + HOST + rb")"
+    rb"SIP[ \t]*+/[ \t]*+[0-9]{1,3}\.[0-9]{1,3}[ \t]*+/[ \t]*+([" + TOKEN_CHARS + rb"]++)[ \t]++(" + HOST + rb")"
     rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}))?[ \t]*+(;.*)?",
     re.IGNORECASE | re.DOTALL,
 )
-"""via-parm, protocol SIP/2.0 only: nothing else can come to us."""
+"""via-parm of SIP. Laxer: any version, so that a 505 finds its way back (RFC 4475 §3.1.2.16)."""
 
 USUAL_VIA = re.compile(
     rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9][A-Za-z0-9.-]{0,253})(?::([0-9]{1,5}))?(;rport)?;branch=(["
@@ -113,6 +116,13 @@ def canonical(name: bytes) -> bytes:
 def is_token(text: bytes) -> bool:
     """Does the whole text match `token`?"""
     return TOKEN.fullmatch(text) is not None
+
+
+def is_clean(text: bytes) -> bool:
+    """May these bytes stand on one line? No CR or LF; a NUL only as a quoted-pair (§25.1; RFC 4475 §3.1.1.2)."""
+    if b"\n" in text or b"\r" in text:
+        return False
+    return b"\0" not in text or text.count(b"\0") == text.count(b"\\\0")
 
 
 _IPV6_SEEN: dict[bytes, str | None] = {}

@@ -27,7 +27,7 @@ from edge.sip.fields import (
     split_list,
     unfold,
 )
-from edge.sip.grammar import LWS, canonical, is_token
+from edge.sip.grammar import LWS, canonical, is_clean, is_token
 from edge.sip.layout import Index, index_of
 
 MAX_FORWARDS_LIMIT = 255
@@ -112,11 +112,11 @@ class Message:
         values: list[bytes] = []
         for value in self.values(name):
             if b"," in value:
-                values.extend(split_list(value, name.decode("latin-1")))
+                values.extend(split_list(value, _shown(name)))
             else:
                 values.append(value)
         if len(values) > MAX_LIST_VALUES:
-            raise FieldError(name.decode("latin-1"), f"more than {MAX_LIST_VALUES} values")
+            raise FieldError(_shown(name), f"more than {MAX_LIST_VALUES} values")
         return values
 
     def via(self) -> Via:
@@ -260,7 +260,7 @@ class Message:
 
     def replace(self, name: bytes, value: bytes) -> None:
         """Another value for the only or first line of that name; the printed name and the space around it stay."""
-        if b"\n" in value or b"\r" in value or b"\0" in value:
+        if not is_clean(value):
             raise LocalError("CR, LF or NUL in a header value")
         positions = self._positions(name)
         if not positions:
@@ -353,7 +353,12 @@ class Message:
         self._moved = None
 
 
+def _shown(name: bytes) -> str:
+    return name.decode("latin-1").title()
+
+
 _names_seen: set[bytes] = set()
+_NAMES_SEEN_MAX = 256
 
 
 def header_line(header: bytes, value: bytes) -> bytes:
@@ -361,8 +366,8 @@ def header_line(header: bytes, value: bytes) -> bytes:
     if header not in _names_seen:
         if not is_token(header):
             raise LocalError("a header name is a token")
-        if len(_names_seen) < 256:
+        if len(_names_seen) < _NAMES_SEEN_MAX:
             _names_seen.add(header)
-    if b"\n" in value or b"\r" in value or b"\0" in value:
+    if not is_clean(value):
         raise LocalError("CR, LF or NUL in a header value")
     return header + b": " + value

@@ -152,7 +152,9 @@ def _joined(lines: list[bytes]) -> list[bytes]:
 
 def _has_stray_bytes(row: bytes) -> bool:
     folds = row.count(b"\r\n")
-    return row.count(b"\n") != folds or row.count(b"\r") != folds or b"\0" in row
+    if row.count(b"\n") != folds or row.count(b"\r") != folds:
+        return True
+    return b"\0" in row and row.count(b"\0") != row.count(b"\\\0")
 
 
 def _line_fault(row: bytes) -> str:

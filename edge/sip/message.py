@@ -8,7 +8,7 @@ layout is known needs one comparison (`edge.sip.layout`); every other one is sur
 
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via
-from edge.sip.grammar import LWS, SIP_VERSION, STRAY, TOKEN, is_token
+from edge.sip.grammar import LWS, SIP_VERSION, TOKEN, is_clean, is_token
 from edge.sip.headers import Message
 from edge.sip.layout import Index, Layout, guessed, remember, survey
 
@@ -24,6 +24,11 @@ MAX_LINE = 8192
 """Bytes of the start line, and of a header line with its folds; what common SIP and HTTP servers allow."""
 
 _STATUSES = {b"%d" % status: status for status in range(100, 700)}
+
+_STRAY_IN_FIRST = "bare CR, LF or NUL in the start line"
+
+_BAD_LENGTH = -1
+_SHORT_BODY = -2
 
 _lengths_seen: dict[bytes, int] = {}
 _LENGTHS_SEEN_MAX = 4096
@@ -55,7 +60,7 @@ class Request(Message):
 
     def set_uri(self, uri: bytes) -> None:
         """Another Request-URI; the rest of the start line stays."""
-        if not uri or STRAY.search(uri) is not None or b" " in uri or b"\t" in uri:
+        if not uri or not is_clean(uri) or b" " in uri or b"\t" in uri:
             raise LocalError("a Request-URI is one word")
         start = len(self.method) + 1
         self.first = self.first[:start] + uri + self.first[start + len(self.uri) :]
@@ -166,67 +171,71 @@ def _read_cseq(line: bytes) -> CSeq:
 
 def _parse_completely(data: bytes, start: int, end: int, first: bytes, lines: list[bytes]) -> Request | Response:
     """The slow, complete road."""
-    rows, layout, fault, fault_at = survey(lines[:MAX_HEADERS])
+    surveyed = survey(lines[:MAX_HEADERS])
+    rows, layout = surveyed.rows, surveyed.layout
     body_at = end + 4
+    stop = _body_end(data, body_at, rows, layout)
     if _is_response(first):
-        words = first.split(b" ", 2)
-        status = _STATUSES.get(words[1]) if len(words) > 1 else None
-        if status is None or SIP_VERSION.fullmatch(words[0]) is None or words[0][4:] != b"2.0":
-            raise ParseError("bad status line", offset=start)
-        if _has_stray_bytes(first):
-            raise ParseError("bare CR, LF or NUL in the start line", offset=start)
-        fault = fault or _too_much(first, lines, rows)
-        if fault:
-            raise ParseError(fault, offset=_offset(start, first, rows, fault_at))
-        stop = _body_end(data, body_at, rows, layout)
-        if stop < 0:
-            raise ParseError(_length_fault(stop), offset=body_at)
-        reason = words[2] if len(words) == 3 else b""
-        wire = data[start:stop]
-        response = Response(data, first, rows, data[body_at:stop], layout.positions, wire, status, reason)
+        word, last = _status_words(first)
+        fault, hint = _response_fault(first, word)
+        message: Request | Response = Response(
+            data, first, rows, data[body_at:stop], layout.positions, data[start:stop], _STATUSES.get(word, 0), last
+        )
+    else:
+        word, last = _request_words(first)
+        fault, hint = _request_fault(first, word, last)
+        message = Request(data, first, rows, data[body_at:stop], layout.positions, data[start:stop], word, last)
+    at = start
+    if not fault and surveyed.fault:
+        fault, at = surveyed.fault, _offset(start, first, rows, surveyed.fault_at)
+    if not fault and (len(lines) > MAX_HEADERS or max(map(len, rows)) > MAX_LINE):
+        fault, hint = "too many header lines" if len(lines) > MAX_HEADERS else "header line too long", 413
+    if not fault and stop < 0:
+        fault, at = "bad Content-Length header" if stop == _BAD_LENGTH else "body shorter than Content-Length", body_at
+    if not fault:
         try:
-            response.via()
-            response.cseq()
+            message.via()
+            message.cseq()
         except FieldError as error:
-            raise ParseError(f"bad {error.field} header", offset=start) from error
-        if len(rows) == len(lines):
-            remember(words[1], layout)
-        return response
+            fault = f"bad {error.field} header"
+    if fault:
+        raise _refused(fault, at, hint, message)
+    if len(rows) == len(lines):
+        remember(word, layout)
+    return message
 
+
+def _status_words(first: bytes) -> tuple[bytes, bytes]:
+    """Status digits and phrase, whatever of them is there."""
+    words = first.split(b" ", 2)
+    return words[1] if len(words) > 1 else b"", words[2] if len(words) > 2 else b""
+
+
+def _response_fault(first: bytes, digits: bytes) -> tuple[str, int]:
+    if digits not in _STATUSES or first[:8].upper() != b"SIP/2.0 ":
+        return "bad status line", 0
+    if not is_clean(first) or b"\0" in first:
+        return _STRAY_IN_FIRST, 0
+    return ("start line too long", 0) if len(first) > MAX_LINE else ("", 0)
+
+
+def _request_words(first: bytes) -> tuple[bytes, bytes]:
+    """Method and Request-URI; empty where there is none."""
     words = first.split(b" ")
     method = words[0] if is_token(words[0]) else b""
-    salvage = Request(data, first, rows, b"", layout.positions, None, method, words[1] if len(words) == 3 else b"")
-    hint = 400
-    at = start
-    reason_phrase = ""
-    if _has_stray_bytes(first):
-        reason_phrase = "bare CR, LF or NUL in the start line"
-    elif len(first) > MAX_LINE:
-        reason_phrase, hint = "start line too long", 413
-    elif len(words) != 3 or not method or not words[1] or SIP_VERSION.fullmatch(words[2]) is None:
-        reason_phrase = "bad request line"
-    elif words[2][4:] != b"2.0":
-        reason_phrase, hint = "SIP version not 2.0", 505
-    elif fault:
-        reason_phrase, at = fault, _offset(start, first, rows, fault_at)
-    elif _too_much(first, lines, rows):
-        reason_phrase, hint = _too_much(first, lines, rows), 413
-    stop = len(data)
-    if not reason_phrase:
-        stop = _body_end(data, body_at, rows, layout)
-        if stop < 0:
-            reason_phrase, at = _length_fault(stop), body_at
-    if reason_phrase:
-        raise _refused(reason_phrase, at, hint, salvage)
-    request = Request(data, first, rows, data[body_at:stop], layout.positions, data[start:stop], method, words[1])
-    try:
-        request.via()
-        request.cseq()
-    except FieldError as error:
-        raise _refused(f"bad {error.field} header", start, 400, salvage) from error
-    if len(rows) == len(lines):
-        remember(method, layout)
-    return request
+    return method, words[1] if len(words) == 3 else b""
+
+
+def _request_fault(first: bytes, method: bytes, uri: bytes) -> tuple[str, int]:
+    """What is wrong with the request line, and the status of any later fault."""
+    if not is_clean(first) or b"\0" in first:
+        return _STRAY_IN_FIRST, 400
+    if len(first) > MAX_LINE:
+        return "start line too long", 413
+    version = SIP_VERSION.fullmatch(first.rpartition(b" ")[2])
+    if version is None or not method or not uri:
+        return "bad request line", 400
+    return ("", 400) if version.groups() == (b"2", b"0") else ("SIP version not 2.0", 505)
 
 
 def _unterminated(data: bytes, start: int) -> ParseError:
@@ -245,9 +254,9 @@ def _unterminated(data: bytes, start: int) -> ParseError:
     )
 
 
-def _refused(reason: str, offset: int, hint: int, salvage: Request) -> ParseError:
-    """The error for a request. Nothing may answer an ACK (§17), and without a top Via there is nowhere to answer."""
-    if salvage.method == b"ACK":
+def _refused(reason: str, offset: int, hint: int, salvage: Request | Response) -> ParseError:
+    """The error. Nothing answers a response or an ACK (§17), and without a top Via there is nowhere to answer."""
+    if isinstance(salvage, Response) or salvage.method == b"ACK":
         return ParseError(reason, offset=offset)
     try:
         salvage.via()
@@ -258,18 +267,6 @@ def _refused(reason: str, offset: int, hint: int, salvage: Request) -> ParseErro
 
 def _is_response(first: bytes) -> bool:
     return first[:4].upper() == b"SIP/"
-
-
-def _has_stray_bytes(first: bytes) -> bool:
-    return b"\r" in first or b"\n" in first or b"\0" in first
-
-
-def _too_much(first: bytes, lines: list[bytes], rows: list[bytes]) -> str:
-    if len(lines) > MAX_HEADERS:
-        return "too many header lines"
-    if len(first) > MAX_LINE or max(map(len, rows)) > MAX_LINE:
-        return "header line too long"
-    return ""
 
 
 def _offset(start: int, first: bytes, rows: list[bytes], row: int) -> int:
@@ -287,10 +284,6 @@ def _content_length(row: bytes) -> int:
     return length
 
 
-_BAD_LENGTH = -1
-_SHORT_BODY = -2
-
-
 def _body_end(data: bytes, body_at: int, rows: list[bytes], layout: Layout) -> int:
     """Where the body ends (§18.3); negative: a fault."""
     if layout.length_at < 0:
@@ -299,7 +292,3 @@ def _body_end(data: bytes, body_at: int, rows: list[bytes], layout: Layout) -> i
     if length < 0:
         return _BAD_LENGTH
     return body_at + length if body_at + length <= len(data) else _SHORT_BODY
-
-
-def _length_fault(stop: int) -> str:
-    return "bad Content-Length header" if stop == _BAD_LENGTH else "body shorter than Content-Length"

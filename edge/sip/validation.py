@@ -44,6 +44,9 @@ def check(request: Request, supported: frozenset[bytes] = NOTHING_SUPPORTED) -> 
     # 2. URI scheme
     if isinstance(uri, OtherUri):
         return Fault(416, b"Unsupported URI Scheme", "unknown Request-URI scheme")
+    if isinstance(uri, SipUri) and uri.headers:
+        # §19.1.1: not allowed in a Request-URI, and nobody may act on them (RFC 4475 §3.1.2.11).
+        return Fault(400, b"Bad Request", "header fields in the Request-URI")
     # 3. Max-Forwards. A request without one passes (RFC 2543); forwarding adds it.
     if hops == 0:
         return Fault(483, b"Too Many Hops", "Max-Forwards is 0")

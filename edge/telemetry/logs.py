@@ -51,6 +51,7 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),
     FactRow("cdr.lost", "error", False, "CDRs were dropped: the queue was full"),
     FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
+    FactRow("call.lost", "error", True, "an answered emergency call is no longer followed; it is never cut"),
     FactRow("call.hung_up", "warning", True, "the edge ended a call"),
     FactRow("call.late_answer", "warning", True, "a trunk answered a call that had gone on elsewhere; it was hung up"),
     FactRow("core.escaped", "error", True, "an input that the core could not digest: a fault of ours, with its trace"),
@@ -160,11 +161,7 @@ class FactLog:
         }
         try:
             self._logger.log(_LEVELS[level], fact.name, **fields)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-        ):  # the other end of the pipe has gone, the disk is full, the stream is closed
+        except (OSError, ValueError, TypeError):  # the stream is closed or full, or its reader has gone
             self.lost += 1
 
 

@@ -6,10 +6,12 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
+import redis.asyncio
 
 from limits import embedded
 from limits.embedded import EmbeddedStore, find_binary, socket_path
@@ -28,6 +30,16 @@ asyncio.run(edge())
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+async def answers(path: Path, *, but_not: int = 0) -> None:
+    """Waits until a server listens there, and not the one of that process id; bounded."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(redis.RedisError):
+                async with redis.asyncio.Redis(unix_socket_path=str(path)) as client:
+                    if (await client.info("server"))["process_id"] != but_not:
+                        return
 
 
 async def test_it_is_private(tmp_path):
@@ -91,9 +103,7 @@ async def test_an_orphan_on_the_socket_is_ended_first(tmp_path, monkeypatch):
     tmp_path.chmod(0o700)
     words = ["--port", "0", "--unixsocket", str(tmp_path / "store.sock"), "--dir", str(tmp_path), "--save", ""]
     orphan = await asyncio.create_subprocess_exec(str(find_binary()), *words, stdout=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(10):
-        while not await embedded._answers(tmp_path / "store.sock"):
-            await asyncio.sleep(0)
+    await answers(tmp_path / "store.sock")
 
     async with EmbeddedStore(tmp_path) as store:
         assert await asyncio.wait_for(orphan.wait(), 5) == 0
@@ -116,9 +126,7 @@ async def test_a_server_that_died_is_started_again(tmp_path, monkeypatch):
         keeper = asyncio.create_task(store.keep())
         first = store.pid
         os.kill(first, signal.SIGKILL)
-        async with asyncio.timeout(10):
-            while store.restarts == 0 or not await embedded._answers(tmp_path / "store.sock"):
-                await asyncio.sleep(0)
+        await answers(tmp_path / "store.sock", but_not=first)
         assert store.pid not in (0, first)
         await store.stop()
         await asyncio.wait_for(keeper, 5)
@@ -127,10 +135,10 @@ async def test_a_server_that_died_is_started_again(tmp_path, monkeypatch):
 async def test_a_start_that_fails_says_why_and_lets_go(tmp_path):
     """The server's own words, and the directory free for the next try."""
     bad = tmp_path / "server"
-    bad.write_text('#!/bin/sh\necho "the disk is made of cheese" >> "%s/store.log"\nexit 3\n' % tmp_path)
+    bad.write_text(f'#!/bin/sh\necho "the disk is made of cheese" >> "{tmp_path}/store.log"\nexit 3\n')
     bad.chmod(0o700)
 
-    with pytest.raises(EmbeddedStoreError, match="ended with status 3 .*made of cheese"):
+    with pytest.raises(EmbeddedStoreError, match=r"ended with status 3 .*made of cheese"):
         await EmbeddedStore(tmp_path, binary=bad).start()
     with pytest.raises(EmbeddedStoreError, match="could not be started"):
         await EmbeddedStore(tmp_path, binary=tmp_path / "none").start()

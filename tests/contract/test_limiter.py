@@ -529,3 +529,5 @@ async def test_invariant_7_no_false_refusal(bench, account_id):
     first = await bench.ask(Admit(account_id, "u299", "other"))
 
     assert [outcome.in_use for outcome in first] == [1]
+    # 64 swept, and its own: each of them ended once.
+    assert await count(bench, account_id, "leases_expired") == 65

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import hiredis
 import pytest
 import redis
+import uvloop
 
 from limits import (
     Account,
@@ -68,13 +71,17 @@ class FakeStore:
 
     @asynccontextmanager
     async def listening(self, path: Path) -> AsyncIterator[None]:
-        server = await asyncio.start_unix_server(self._serve, str(path))
+        server = await asyncio.start_unix_server(self.serve, str(path))
         try:
             yield
         finally:
             server.close()
             for writer in self._writers:
                 writer.close()
+
+    def say(self, data: bytes) -> None:
+        """A reply that was held back, on the latest connection."""
+        self._writers[-1].write(data)
 
     async def connected(self, number: int) -> None:
         """Waits until so many connections have been made."""
@@ -83,7 +90,7 @@ class FakeStore:
                 self._came.clear()
                 await self._came.wait()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._came.set()
         self._writers.append(writer)
@@ -151,6 +158,22 @@ async def test_no_store_at_all_answers_at_once_and_keeps_the_settlements(tmp_pat
         assert (limiter.asked, limiter.unavailable, limiter.queued_settles) == (4, 4, 1)
         with pytest.raises(StoreUnavailable):
             await limiter.peek("a")
+
+
+async def test_a_store_over_tcp_is_asked_the_same_way(running):
+    """Host, port and database out of the URL."""
+    answers = Answers()
+    store = FakeStore(lambda name, words: b"+OK\r\n" if name == "SELECT" else answering(name, words))
+    server = await asyncio.start_server(store.serve, "127.0.0.1", 0)
+    limiter = RedisLimiter(answers, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/2", deadline_s=5)
+
+    async with running(limiter):
+        limiter.submit(Admit("a", "u", "n"))
+        limiter.flush()
+        assert [type(outcome) for outcome in await answers.wait(1)] == [Admitted]
+    server.close()
+
+    assert store.seen[0] == ("SELECT", [b"2"])
 
 
 async def test_before_run_every_verb_is_unavailable():
@@ -370,6 +393,45 @@ async def test_too_many_verbs_under_way_are_refused_without_being_sent(tmp_path,
         assert [outcome for _, outcome in answers.all] == [Unavailable("too many verbs under way")] * 2
 
 
+async def test_verbs_asked_while_scripts_are_missing_wait_their_turn(tmp_path, running):
+    """The order stays, also for what is asked between the first reply that says so and the last."""
+    forgotten = b"-NOSCRIPT No matching script.\r\n"
+    replies = {b"u1": forgotten, b"u2": answering("admit", []), b"u3": None}
+    answers = Answers()
+    store = FakeStore(lambda name, words: replies[words[5]] if name == "admit" else None)
+    limiter = RedisLimiter(answers, f"unix://{tmp_path}/s", deadline_s=5)
+
+    async with store.listening(tmp_path / "s"), running(limiter):
+        for uid in ("u1", "u2", "u3"):
+            limiter.submit(Admit("a", uid, "n"))
+        limiter.flush()
+        await answers.wait(1)
+        limiter.submit(Admit("a", "u4", "n"))
+        limiter.flush()
+        store.reply = answering
+        store.say(forgotten)
+        outcomes = await answers.wait(4)
+
+    assert [verb.uid for verb, _ in answers.all] == ["u2", "u1", "u3", "u4"]
+    assert [type(outcome) for outcome in outcomes] == [Admitted] * 4
+    asked = [words[5].decode() for name, words in store.seen if name == "admit"]
+    assert asked == ["u1", "u2", "u3", "u1", "u3", "u4"]
+
+
+async def test_a_store_that_never_knows_a_script_is_asked_twice_and_no_more(tmp_path, running):
+    """No loop: the second NOSCRIPT is an error like any other."""
+    answers = Answers()
+    store = FakeStore(lambda name, words: b"-NOSCRIPT No matching script.\r\n" if name == "admit" else None)
+    limiter = RedisLimiter(answers, f"unix://{tmp_path}/s", deadline_s=5)
+
+    async with store.listening(tmp_path / "s"), running(limiter):
+        limiter.submit(Admit("a", "u1", "n"))
+        limiter.flush()
+        assert await answers.wait(1) == [Unavailable("NOSCRIPT No matching script.")]
+
+    assert [name for name, _ in store.seen].count("admit") == 2
+
+
 # Against real servers
 
 
@@ -446,7 +508,7 @@ async def test_a_value_spoilt_by_hand_refuses_and_leaves_nothing(url, running, a
         assert client.exists(account_keys(account_id).leases) == 0
 
 
-async def test_a_server_that_froze_leaves_no_lease_behind(tmp_path, running, account_id):
+async def test_aserver_that_froze_leaves_no_lease_behind(tmp_path, running, account_id):
     """SIGSTOP: decisions go on as Unavailable. SIGCONT: what it did meanwhile for nobody is given back."""
     words = ["--port", "0", "--unixsocket", str(tmp_path / "s"), "--dir", str(tmp_path), "--save", ""]
     process = await asyncio.create_subprocess_exec(str(find_binary()), *words, stdout=asyncio.subprocess.DEVNULL)
@@ -514,3 +576,37 @@ async def test_a_late_lease_is_given_back(url, tmp_path, running, account_id):
     assert usage.in_use == 0
     assert (limiter.late, limiter.given_back, limiter.reconnects) == (3, 2, 0)
     assert dict(usage.counters)["calls_settled"] == 2
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_process_that_was_held_up_does_not_blame_the_store(url, running, account_id, new_loop):
+    """The reply lies in the socket while the process gets no processor past the deadline: it is read, not refused."""
+    answers = Answers()
+
+    async def held_up() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = RedisLimiter(answers, url, deadline_s=0.02)
+        here, there = socket.socketpair()
+
+        def datagram() -> None:
+            here.recv(1)
+            limiter.submit(Admit(account_id, f"u{len(answers.all)}", "n"))
+            limiter.flush()
+            until = time.monotonic() + 0.1
+            while time.monotonic() < until:
+                pass
+
+        with here, there:
+            loop.add_reader(here.fileno(), datagram)
+            async with running(limiter):
+                await provision(url, Account(account_id, caps_base=100, calls_base=100))
+                for number in range(5):
+                    there.send(b"x")
+                    await answers.wait(number + 1)
+                await limiter.drained(timeout_s=5)
+            loop.remove_reader(here.fileno())
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(held_up())
+
+    assert [type(outcome) for _, outcome in answers.all] == [Admitted] * 5

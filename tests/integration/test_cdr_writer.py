@@ -94,6 +94,16 @@ def test_an_empty_newest_segment_tells_the_next_number(open_log, tmp_path):
     assert log.writer.take_seq() == 42
 
 
+def test_the_segment_with_the_highest_first_number_is_in_use(open_log, tmp_path):
+    """Whatever the days say: a wall clock may have been wrong."""
+    (tmp_path / "cdr-20260702-000000000001.jsonl").write_bytes(b'{"v":1,"seq":1}\n')
+    (tmp_path / "cdr-20260701-000000000002.jsonl").write_bytes(b'{"v":1,"seq":2}\n')
+    open_log().write()
+
+    assert seqs(tmp_path) == [1, 2, 3]
+    assert len((tmp_path / "cdr-20260701-000000000002.jsonl").read_bytes().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("tail", "kept"),
     [
@@ -229,7 +239,7 @@ class SmallDisk:
     def remove(self) -> None:
         self.free()
         if self.is_mounted:
-            subprocess.run(["umount", str(self.directory)], check=True)
+            subprocess.run(["umount", "--lazy", str(self.directory)], check=True)  # a failed test may hold it
 
 
 @pytest.fixture
@@ -260,6 +270,23 @@ def test_a_full_disk_costs_no_record(small_disk):
     assert log.told() == ["cdr.failing", "cdr.recovered"]
     assert list(range(1, last + 1)) == seqs(small_disk.directory)
     log.writer.close(now)
+
+
+def test_a_failing_disk_is_not_asked_at_every_wake_up(small_disk):
+    """Between two tries nothing is written: a wake-up of the event loop costs nothing more while the disk is full."""
+    log = Log(small_disk.directory)
+    small_disk.fill()
+    log.write(40)
+    log.writer.flush(RETRY_S)
+    errors = log.writer.errors
+    for step in range(9):
+        log.write(1, RETRY_S * (1 + step / 10))
+    assert log.writer.errors == errors
+
+    log.writer.flush(2 * RETRY_S)
+    assert log.writer.errors == errors + 1
+    small_disk.free()
+    log.writer.close(3.0)
 
 
 def test_a_full_disk_never_leaves_half_a_line(small_disk):
@@ -301,6 +328,36 @@ def test_a_directory_that_vanished_comes_back(open_log, tmp_path):
     (tmp_path / "away").rename(directory)
     log.write(now=2.0)
     assert (seqs(directory), log.writer.is_failing) == ([1, 2, 3], False)
+
+
+def test_a_failed_fsync_is_told_and_the_next_segment_begun(open_log, tmp_path):
+    """A file that cannot be synced (here: a device that knows no fsync) is left for another, and the alarm raised."""
+    (tmp_path / "cdr-20260701-000000000002.jsonl").symlink_to("/dev/null")
+    (tmp_path / FIRST).write_bytes(b'{"v":1,"seq":1}\n')
+    log = open_log(segment_bytes=1)
+    log.write()
+    log.writer.sync()
+    log.write(now=1.0)
+    assert log.facts == [Fact("cdr.failing", {"error": "EINVAL", "why": "Invalid argument", "backlog": 1})]
+
+    log.writer.flush(1.0 + RETRY_S)
+    assert (log.told()[-1], log.writer.backlog) == ("cdr.recovered", 0)
+    assert len((tmp_path / "cdr-20260701-000000000003.jsonl").read_bytes().splitlines()) == 1
+
+
+def test_a_day_that_cannot_begin_is_begun_later(open_log, tmp_path):
+    """Midnight with a directory that is gone: nothing raised, and the next day's segment is made when it is back."""
+    directory = tmp_path / "cdr"
+    log = open_log(directory)
+    log.write()
+    directory.rename(tmp_path / "away")
+    log.write(now=12 * 3600.0)
+    assert log.writer.is_failing
+
+    (tmp_path / "away").rename(directory)
+    log.write(now=12 * 3600.0 + RETRY_S)
+    assert seqs(directory) == [1, 2, 3]
+    assert len((directory / "cdr-20260702-000000000002.jsonl").read_bytes().splitlines()) == 2
 
 
 def test_the_queue_is_bounded_and_keeps_what_is_money(small_disk):

@@ -95,7 +95,7 @@ def test_a_provisional_and_strangers_are_no_answer(neighbour):
             compose.response(request, 100, b"Trying"),
             b"\0\xff garbage",
             b"\r\n\r\n",
-            final.replace(branch, b"z9hG4bKother"),
+            compose.response(request, 503, b"Down").replace(branch, b"z9hG4bKother"),
             bytes(request.data),
             final,
         ]

@@ -19,7 +19,7 @@ PURE_ROOMS = (
     "limits.credit",
     "limits.memory",
 )
-REDIS_DOORS = {"limits.redis_limiter", "limits.accounts", "limits.embedded", "edge.config.source"}
+REDIS_DOORS = {"limits.redis_limiter", "limits.link", "limits.accounts", "limits.embedded", "edge.config.source"}
 EVENT_LOOP_FREE = ("edge.sip", "edge.proxy", "edge.policy")
 
 

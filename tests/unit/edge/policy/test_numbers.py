@@ -93,8 +93,8 @@ def test_cli_of_an_untrusted_trunk(snapshot: PolicySnapshot, attempt_of: Callabl
     attempt = attempt_of(cli="sip:anonymous@anonymous.invalid", headers=["P-Asserted-Identity: <tel:+33353010000>"])
     assert identify(attempt, snapshot) is None
     assert read_numbers(attempt, snapshot) is None
-    assert ("", "") == (attempt.cli_presented, attempt.cli_network)
-    assert ["+33353010000"] == [reading.e164 for reading in attempt.network]
+    assert (attempt.cli_presented, attempt.cli_network) == ("", "")
+    assert [reading.e164 for reading in attempt.network] == ["+33353010000"]
 
 
 def test_too_many_asserted_identities(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
@@ -149,7 +149,7 @@ def test_originals_are_kept(snapshot: PolicySnapshot, attempt_of: Callable[..., 
     """The record has the user parts as they came."""
     attempt = attempt_of(cli="sip:%2B33199001234;x=y@h", called="sip:02-61-91-00-00@h")
     assert read_numbers(attempt, snapshot) is None
-    assert ("%2B33199001234;x=y", "02-61-91-00-00") == (attempt.cli_original, attempt.called_original)
+    assert (attempt.cli_original, attempt.called_original) == ("%2B33199001234;x=y", "02-61-91-00-00")
 
 
 def test_numbers_off(snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]) -> None:
@@ -157,7 +157,7 @@ def test_numbers_off(snapshot_with: Callable[..., PolicySnapshot], attempt_of: C
     snapshot = snapshot_with("[numbers]\nnormalise = false")
     attempt = attempt_of(cli="sip:acc0001@h", called="sip:0261910000@h")
     assert read_numbers(attempt, snapshot) is None
-    assert ("0261910000", "acc0001", None) == (attempt.called, attempt.cli_presented, attempt.sender)
+    assert (attempt.called, attempt.cli_presented, attempt.sender) == ("0261910000", "acc0001", None)
     emergency = attempt_of(called="sip:112@h")
     assert read_numbers(emergency, snapshot) is None
     assert emergency.emergency
@@ -170,7 +170,7 @@ def test_bare_international(
     """Digits without a plus are E.164 where the operator says so."""
     attempt = attempt_of(cli="sip:12125550100@h", called="sip:4930123456@h")
     assert read_numbers(attempt, snapshot_with("[numbers]\nbare_international = true")) is None
-    assert ("+4930123456", "+12125550100") == (attempt.called, attempt.cli_presented)
+    assert (attempt.called, attempt.cli_presented) == ("+4930123456", "+12125550100")
 
 
 @pytest.mark.parametrize("cli", ["urn:service:sos", "mailto:a@h"])
@@ -187,5 +187,5 @@ def test_cache_is_bounded(snapshot: PolicySnapshot, attempt_of: Callable[..., Ca
         numbers._user_of(b"sip:%d@192.0.2.1" % number)
     assert len(numbers._users) <= CACHE_LIMIT
     long = b"sip:1@" + b"h" * 200
-    assert (b"1", False) == numbers._user_of(long)
+    assert numbers._user_of(long) == (b"1", False)
     assert long not in numbers._users

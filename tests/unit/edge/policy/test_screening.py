@@ -175,9 +175,9 @@ when = { prefixes = ["+44"], which = "presented" }
 action = "shadow-refuse"
 
 [[cli_rules]]
-id = "hide"
+id = "london"
 when = { prefixes = ["+4420"], which = "presented" }
-action = "withhold"
+action = "allow"
 
 [[cli_rules]]
 id = "anonymous"
@@ -199,7 +199,7 @@ reason = "cli_invalid"
         (ABROAD, "+33199001234", "", None, "own", [], False),
         (ABROAD, "+33199009991", "+4930123456", Reason.CLI_REFUSED, "fr-international-fixed", [], False),
         (CUSTOMER, "+441134960000", "", None, "", ["watch"], False),
-        (CUSTOMER, "+442079460000", "", None, "hide", ["watch"], True),
+        (CUSTOMER, "+442079460000", "", None, "london", ["watch"], False),
         (CUSTOMER, "+33199001234", "+442079460000", None, "", [], False),
         (DIALLER, "anonymous", "", Reason.CLI_WITHHELD, "anonymous", [], True),
         (CUSTOMER, "anonymous", "", None, "", [], True),

@@ -45,6 +45,7 @@ from edge.policy.spelling import MAX_CACHED_LENGTH, NUMBER, Reading, read_user
         "0199001234;phone-context=",
         "+33199001234;phone-context=+49",
         "0199001234;Phone-Context=%2B33",
+        "199001234;Phone-Context=+33",
         "+33199001234;npdi",
         "+33199001234;rn=+33612;npdi",
         "+33199001234;tgrp=tg1;trunk-context=example.com",
@@ -55,7 +56,7 @@ from edge.policy.spelling import MAX_CACHED_LENGTH, NUMBER, Reading, read_user
 def test_one_french_number_in_every_spelling(user: str) -> None:
     """However it is written, it is +33199001234."""
     reading = read_user(user.encode())
-    assert ("+33199001234", NUMBER) == (reading.e164, reading.state)
+    assert (reading.e164, reading.state) == ("+33199001234", NUMBER)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""What the edge remembers of the dialogs of a call, so that it can end them. Pure; RFC 3261 §12.
+
+It does not route by it: routes do that.
+"""
+
+from typing import Protocol
+
+
+class AckWaiter(Protocol):
+    """Something that must not be sent before the ACK."""
+
+    def send_waiting(self, now: float) -> None:
+        """The ACK has come."""
+
+
+class Dialog:
+    """One dialog of a call (a new To tag is a new dialog, RFC 3261 §12)."""
+
+    __slots__ = (
+        "acked",
+        "answer",
+        "confirmed_at",
+        "cseq_egress",
+        "cseq_ingress",
+        "ended",
+        "is_confirmed",
+        "is_leaving",
+        "on_ack",
+        "outbound",
+        "target_egress",
+        "target_ingress",
+    )
+
+    def __init__(self, cseq_ingress: int) -> None:
+        self.is_confirmed = False
+        self.confirmed_at = 0.0
+        self.acked = False
+        self.on_ack: AckWaiter | None = None
+        """Who waits for the ACK before it may send (§15)."""
+        self.is_leaving = False
+        """A BYE is on its way."""
+        self.ended = False
+        self.cseq_ingress = cseq_ingress
+        """Highest CSeq number seen from the caller."""
+        self.cseq_egress = 0
+        """Highest CSeq number seen from the callee; 0: none yet."""
+        self.answer = b""
+        """The 2xx as it came: what teardown needs to speak in one side's name."""
+        self.outbound = 0
+        """Listener of the egress side."""
+        self.target_ingress: bytes | None = None
+        """Contact of the caller after a target refresh (§12.2.1.2); None: as in the INVITE."""
+        self.target_egress: bytes | None = None
+
+    def confirm(self, answer: bytes, outbound: int, now: float) -> None:
+        """The 2xx has come: its Contact is the target from here on (§13.2.2.4)."""
+        self.is_confirmed = True
+        self.confirmed_at = now
+        self.answer = answer
+        self.outbound = outbound
+        self.target_egress = None
+
+
+MAX_DIALOGS = 32
+"""Dialogs kept for one call: a callee that forks further is not ours to follow."""

@@ -1,0 +1,58 @@
+"""edge.policy.demand"""
+
+from collections.abc import Callable
+
+import pytest
+
+from edge.config.snapshot import PolicySnapshot
+from edge.policy.attempt import CallAttempt
+from edge.policy.demand import ask, read
+from edge.policy.pipeline import judge
+from edge.policy.verdicts import Reason, Refuse
+from limits.model import Admit, Admitted, Denied, Limit, Outcome, Unavailable
+
+AWAY = Unavailable("no answer in time")
+
+
+def test_ask(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """The question names account, call, node and lease."""
+    attempt = attempt_of()
+    assert judge(attempt, snapshot) is None
+    assert Admit("acme", "u1", "n1", 9000) == ask(attempt, uid="u1", node="n1", lease_ms=9000)
+
+
+@pytest.mark.parametrize("headers", [[], ["X-Account: nobody"]])
+def test_emergency_asks_nothing(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], headers: list[str]
+) -> None:
+    """No limit is asked for an emergency call, and none could hold it back (R16)."""
+    attempt = attempt_of(source="198.51.100.1", called="sip:112@h", headers=headers)
+    assert judge(attempt, snapshot) is None
+    assert ask(attempt, uid="u1", node="n1") is None
+    assert read(Denied(Limit.SUSPENDED, 0, 0, 0), attempt) is None
+    assert read(AWAY, attempt) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "refusal", "degraded"),
+    [
+        ("192.0.2.1", Admitted(1, 1, 1), None, False),
+        ("192.0.2.1", Denied(Limit.CAPS, 1, 0, 700), Refuse(Reason.CAPS, 700), False),
+        ("192.0.2.1", Denied(Limit.CALLS, 10, 10, 0), Refuse(Reason.CALLS), False),
+        ("192.0.2.1", Denied(Limit.UNKNOWN, 0, 0, 0), Refuse(Reason.UNKNOWN_ACCOUNT), False),
+        ("192.0.2.1", AWAY, Refuse(Reason.STORE_AWAY), False),
+        ("192.0.2.200", AWAY, None, True),
+    ],
+)
+def test_read(
+    snapshot: PolicySnapshot,
+    attempt_of: Callable[..., CallAttempt],
+    source: str,
+    outcome: Outcome,
+    refusal: Refuse | None,
+    degraded: bool,
+) -> None:
+    """A denial keeps its token and its Retry-After; a silent store is the account's choice (R11)."""
+    attempt = attempt_of(source=source)
+    assert judge(attempt, snapshot) is None
+    assert (refusal, degraded) == (read(outcome, attempt), attempt.degraded)

@@ -1,0 +1,323 @@
+"""edge.sip.headers: reading and editing the header lines of a message."""
+
+import pytest
+
+from edge.sip.errors import FieldError, LocalError
+from edge.sip.headers import header_line
+from edge.sip.message import Message, Request, parse
+
+HEAD = (
+    b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1, SIP/2.0/TCP h2;branch=z9hG4bK2",
+    b"v:SIP/2.0/UDP h3",
+    b"Max-Forwards :  70 ",
+    b"From: <sip:a@b>;tag=1",
+    b"To: Bob\r\n <sip:c@d>",
+    b"Call-ID: x@y",
+    b"CSeq: 1 INVITE",
+    b"Route: <sip:r1,x;lr>,\r\n\t<sip:r2;lr>",
+    b"Route: <sip:r3;lr>",
+    b"Record-Route: <sip:q1;lr>",
+    b"m: <sip:a@192.0.2.1>, <sip:a@192.0.2.2>",
+    b"Subject:",
+    b"X-Y: 1",
+)
+
+
+def message(*, without: bytes = b"-", extra: tuple[bytes, ...] = ()) -> Request:
+    """An INVITE with these header lines, as parsed."""
+    lines = [line for line in HEAD if not line.startswith(without)] + list(extra)
+    made = parse(b"\r\n".join([b"INVITE sip:c@d SIP/2.0", *lines, b"", b"body"]))
+    assert isinstance(made, Request)
+    return made
+
+
+def lines_of(edited: Message) -> list[bytes]:
+    """Header lines as a peer would see them."""
+    return parse(edited.render()).lines
+
+
+def test_values_are_unfolded_and_stripped() -> None:
+    """One value a line, in order, whatever its name looks like."""
+    invite = message()
+
+    assert invite.values(b"via") == [HEAD[0][5:], b"SIP/2.0/UDP h3"]
+    assert invite.value(b"to") == b"Bob <sip:c@d>"
+    assert (invite.value(b"subject"), invite.value(b"max-forwards")) == (b"", b"70")
+    assert (invite.values(b"none"), invite.value(b"none"), invite.header_lines(b"none")) == ([], None, [])
+    assert invite.header_lines(b"to") == [HEAD[4]]
+    assert invite.lines == list(HEAD)
+
+
+def test_list_values_span_lines() -> None:
+    """Commas in angle brackets do not count."""
+    assert message().list_values(b"route") == [b"<sip:r1,x;lr>", b"<sip:r2;lr>", b"<sip:r3;lr>"]
+
+
+def test_list_values_have_a_limit_over_all_lines() -> None:
+    """128, however they are spread."""
+    many = tuple([b"Route: " + b",".join([b"<sip:r>"] * 64)] * 2)
+
+    assert len(message(extra=many[:1]).list_values(b"route")) == 67
+    with pytest.raises(FieldError) as caught:
+        message(extra=many).list_values(b"route")
+    assert caught.value.field == "Route"
+
+
+def test_typed_readings() -> None:
+    """Each by its own name, kept once read."""
+    invite = message()
+
+    assert (invite.via().branch, [via.host for via in invite.vias()]) == (b"z9hG4bK1", [b"192.0.2.1", b"h2", b"h3"])
+    assert (invite.from_().tag, invite.to().uri, invite.to().tag) == (b"1", b"sip:c@d", None)
+    assert (invite.call_id(), invite.cseq(), invite.max_forwards()) == (b"x@y", (1, b"INVITE"), 70)
+    assert [route.uri for route in invite.routes()] == [b"sip:r1,x;lr", b"sip:r2;lr", b"sip:r3;lr"]
+    assert [route.uri for route in invite.record_routes()] == [b"sip:q1;lr"]
+    assert [contact.uri for contact in invite.contacts()] == [b"sip:a@192.0.2.1", b"sip:a@192.0.2.2"]
+    assert invite.contact() == invite.contacts()[0]
+    assert (invite.from_() is invite.from_(), invite.via() is invite.via()) == (True, True)
+
+
+def test_absent_is_no_error() -> None:
+    """None or empty; malformed raises."""
+    invite = message(without=b"m:")
+
+    assert (invite.contact(), invite.contacts()) == (None, [])
+    assert message(without=b"Max-Forwards").max_forwards() is None
+
+
+@pytest.mark.parametrize("value", [b"256", b"-1", b"x", b"", b"7 0", b"00000000070"])
+def test_max_forwards_out_of_range(value: bytes) -> None:
+    """0 to 255 (§20.22), in ten digits at most."""
+    invite = message()
+    invite.replace(b"max-forwards", value)
+
+    with pytest.raises(FieldError):
+        invite.max_forwards()
+
+
+@pytest.mark.parametrize(("joined", "has"), [(False, True), (True, True)])
+def test_more_vias_on_one_line_or_two(joined: bool, has: bool) -> None:
+    """A comma or a second line."""
+    invite = message(without=b"v:" if joined else b"-")
+
+    assert invite.has_more_vias() is has
+
+
+def test_a_single_via() -> None:
+    """Popped until one is left."""
+    invite = message()
+    invite.pop_first(b"via")
+    invite.pop_first(b"via")
+
+    assert (invite.has_more_vias(), invite.via().host) == (False, b"h3")
+
+
+def test_prepend_stands_above_its_name() -> None:
+    """Above the first line of that name, whatever form that is printed in."""
+    invite = message()
+    invite.prepend(b"Via", b"SIP/2.0/UDP us;branch=z9hG4bK0")
+    invite.prepend(b"Route", b"<sip:r0;lr>")
+
+    assert lines_of(invite)[:2] == [b"Via: SIP/2.0/UDP us;branch=z9hG4bK0", HEAD[0]]
+    assert lines_of(invite)[8:10] == [b"Route: <sip:r0;lr>", HEAD[7]]
+    assert (invite.via().branch, invite.vias()[0]) == (b"z9hG4bK0", invite.via())
+    assert invite.routes()[0].uri == b"sip:r0;lr"
+
+
+def test_prepend_of_a_new_name_stands_on_top() -> None:
+    """The newest first."""
+    invite = message()
+    invite.prepend(b"P-One", b"1")
+    invite.prepend(b"P-Two", b"2")
+    invite.prepend(b"P-One", b"0")
+
+    assert lines_of(invite)[:4] == [b"P-Two: 2", b"P-One: 0", b"P-One: 1", HEAD[0]]
+    assert invite.values(b"p-one") == [b"0", b"1"]
+
+
+def test_append_stands_at_the_end() -> None:
+    """Also below lines of its own name."""
+    invite = message()
+    invite.append(b"Route", b"<sip:r4;lr>")
+
+    assert lines_of(invite)[-1] == b"Route: <sip:r4;lr>"
+    assert invite.list_values(b"route")[-1] == b"<sip:r4;lr>"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "position"),
+    [
+        (b"max-forwards", b"Max-Forwards :  69 ", 2),
+        (b"to", b"To: 69", 4),
+        (b"subject", b"Subject: 69", 11),
+        (b"contact", b"m: 69", 10),
+        (b"route", b"Route: 69", 7),
+    ],
+)
+def test_replace_keeps_what_is_printed_around_the_value(name: bytes, line: bytes, position: int) -> None:
+    """Name, colon and white space as they came; other lines of the name stay."""
+    invite = message()
+    invite.replace(name, b"69")
+
+    assert invite.lines == [*HEAD[:position], line, *HEAD[position + 1 :]]
+
+
+def test_replace_is_read_back() -> None:
+    """Nothing stale is answered from memory."""
+    invite = message()
+    before = (invite.from_(), invite.to(), invite.cseq(), invite.via())
+    invite.replace(b"from", b"<sip:new@b>;tag=9")
+    invite.replace(b"to", b"<sip:new@d>;tag=8")
+    invite.replace(b"cseq", b"7 INVITE")
+    invite.replace(b"via", b"SIP/2.0/TCP new")
+
+    after = (invite.from_(), invite.to(), invite.cseq(), invite.via())
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    assert (after[0].tag, after[1].tag, after[2].number, after[3].host) == (b"9", b"8", 7, b"new")
+
+
+def test_remove_takes_every_line() -> None:
+    """And nothing if there is none."""
+    invite = message()
+    invite.remove(b"route")
+    invite.remove(b"none")
+
+    assert lines_of(invite) == [*HEAD[:7], *HEAD[9:]]
+    assert (invite.routes(), invite.value(b"route")) == ([], None)
+
+
+def test_pop_first_leaves_the_bytes_of_the_others() -> None:
+    """A joined line loses its first value and the comma; an emptied line goes."""
+    invite = message()
+
+    assert invite.pop_first(b"route") == b"<sip:r1,x;lr>"
+    assert invite.header_lines(b"route") == [b"Route: <sip:r2;lr>", b"Route: <sip:r3;lr>"]
+    assert [invite.pop_first(b"route"), invite.pop_first(b"route")] == [b"<sip:r2;lr>", b"<sip:r3;lr>"]
+    assert lines_of(invite) == [*HEAD[:7], *HEAD[9:]]
+    with pytest.raises(LocalError):
+        invite.pop_first(b"route")
+
+
+def test_pop_first_of_a_via() -> None:
+    """The next one is on top, read anew."""
+    invite = message()
+    assert invite.via().host == b"192.0.2.1"
+
+    invite.pop_first(b"via")
+
+    assert invite.via().host == b"h2"
+    assert lines_of(invite)[0] == b"Via: SIP/2.0/TCP h2;branch=z9hG4bK2"
+
+
+def test_all_edits_together() -> None:
+    """What forwarding does to a request, in one go."""
+    invite = message()
+    invite.pop_first(b"route")
+    invite.prepend(b"Via", b"SIP/2.0/UDP us")
+    invite.prepend(b"Record-Route", b"<sip:us;lr>")
+    invite.prepend(b"X-Top", b"1")
+    invite.replace(b"max-forwards", b"69")
+    invite.remove(b"subject")
+    invite.append(b"X-Last", b"2")
+
+    expected = [
+        b"X-Top: 1", b"Via: SIP/2.0/UDP us", HEAD[0], HEAD[1], b"Max-Forwards :  69 ", *HEAD[3:7],
+        b"Route: <sip:r2;lr>", HEAD[8], b"Record-Route: <sip:us;lr>", *HEAD[9:11], HEAD[12], b"X-Last: 2",
+    ]  # fmt: skip
+    assert lines_of(invite) == expected
+    assert invite.lines == expected
+    assert invite.render().endswith(b"\r\n\r\nbody")
+
+
+def test_a_copy_is_its_own_message() -> None:
+    """Edits of one never show in the other, whichever is edited, before or after copying."""
+    invite = message()
+    arrived = invite.render()
+    invite.prepend(b"X-New", b"1")
+    twin = invite.copy()
+    twin.prepend(b"X-New", b"2")
+    twin.remove(b"route")
+    twin.replace(b"cseq", b"2 INVITE")
+    twin.set_uri(b"sip:other")
+    invite.append(b"X-Late", b"3")
+
+    assert (invite.values(b"x-new"), twin.values(b"x-new")) == ([b"1"], [b"2", b"1"])
+    assert (len(invite.routes()), len(twin.routes())) == (3, 0)
+    assert (invite.cseq().number, twin.cseq().number) == (1, 2)
+    assert (invite.uri, twin.uri, twin.value(b"x-late")) == (b"sip:c@d", b"sip:other", None)
+    assert (invite.data, twin.body) == (arrived, b"body")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nEvil: 1", b"a\nb", b"a\rb", b"a\0b"])
+def test_no_value_smuggles_a_line(value: bytes) -> None:
+    """CR, LF and NUL are our own error, at every door."""
+    invite = message()
+
+    for edit in (invite.prepend, invite.append):
+        with pytest.raises(LocalError):
+            edit(b"X-New", value)
+    for name in (b"x-y", b"route"):
+        with pytest.raises(LocalError):
+            invite.replace(name, value)
+    with pytest.raises(LocalError):
+        invite.set_uri(b"sip:a" + value)
+    assert invite.render() == message().render()
+
+
+def test_misuse_is_said() -> None:
+    """A header that is not there, a name that is none, a Via that cannot be read back, a URI of two words."""
+    invite = message()
+
+    with pytest.raises(LocalError):
+        invite.replace(b"none", b"x")
+    with pytest.raises(LocalError):
+        invite.append(b"Bad Name", b"x")
+    with pytest.raises(LocalError):
+        invite.prepend(b"Via", b"nonsense")
+    for uri in (b"", b"a b", b"a\tb"):
+        with pytest.raises(LocalError):
+            invite.set_uri(uri)
+
+
+def test_a_header_line() -> None:
+    """Name, colon, one space."""
+    assert header_line(b"Reason", b"Q.850;cause=21") == b"Reason: Q.850;cause=21"
+
+
+def test_star_is_no_from() -> None:
+    """A wildcard is a Contact's privilege (§20.10)."""
+    invite = message()
+    invite.replace(b"from", b"*")
+    invite.replace(b"contact", b"*")
+
+    with pytest.raises(FieldError):
+        invite.from_()
+    contact = invite.contact()
+    assert contact is not None
+    assert contact.uri == b"*"
+
+
+def test_removed_required_fields_read_as_absent() -> None:
+    """An edit of ours may take what parsing had found; reading says so."""
+    invite = message()
+    for name in (b"via", b"from", b"cseq", b"call-id"):
+        invite.remove(name)
+
+    for reading in (invite.via, invite.from_, invite.cseq):
+        with pytest.raises(FieldError):
+            reading()
+    assert (invite.call_id(), invite.has_more_vias()) == (b"", False)
+
+
+def test_memories_are_bounded() -> None:
+    """Ever new spellings of Max-Forwards and ever new names of ours cost time, not memory."""
+    from edge.sip import headers as room
+
+    invite = message()
+    for number in range(max(room._HOPS_SEEN_MAX, room._NAMES_SEEN_MAX) + 10):
+        invite.replace(b"max-forwards", b"%0*d" % (1 + number % 10, number % 256))
+        assert (invite.max_forwards(), invite.max_forwards()) == (number % 256, number % 256)
+        assert header_line(b"X-%d" % number, b"v") == b"X-%d: v" % number
+
+    assert len(room._hops_seen) <= room._HOPS_SEEN_MAX
+    assert len(room._names_seen) <= room._NAMES_SEEN_MAX
