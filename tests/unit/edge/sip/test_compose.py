@@ -3,7 +3,7 @@
 import pytest
 
 from edge.sip import compose
-from edge.sip.errors import LocalError
+from edge.sip.errors import LocalError, ParseError
 from edge.sip.message import Request, Response, parse
 
 INVITE = (
@@ -63,6 +63,17 @@ def test_a_tag_goes_where_one_is_missing(to: bytes, line: bytes) -> None:
     request.replace(b"to", to)
 
     assert b"\r\nTo : %b" % line in compose.response(request, 404, b"Not Found", to_tag=b"new")
+
+
+def test_an_answer_to_what_could_not_be_parsed() -> None:
+    """All that is there goes back as it came: two To lines, no Call-ID."""
+    broken = INVITE.replace(b"i:x@y\r\n", b"t: <sip:e@f>\r\n")
+    with pytest.raises(ParseError) as caught:
+        parse(broken)
+    assert caught.value.salvage is not None
+    answer = compose.response(caught.value.salvage, caught.value.status_hint, b"Bad Request", to_tag=b"new")
+
+    assert b"\r\nTo : <sip:c@d> \r\nt: <sip:e@f>\r\ncseq: 0007 INVITE\r\nContent-Length: 0\r\n\r\n" in answer
 
 
 def test_a_response_with_headers_and_a_body() -> None:

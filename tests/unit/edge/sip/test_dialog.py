@@ -76,6 +76,7 @@ def test_without_a_usable_contact(contact: bytes) -> None:
     [
         (b"BYE", 8, 8, b"sip:old"),
         (b"BYE", 6, 7, b"sip:old"),
+        (b"UPDATE", 6, 7, b"sip:a@192.0.2.1"),
         (b"UPDATE", 9, 9, b"sip:a@192.0.2.1"),
         (b"INVITE", 9, 9, b"sip:a@192.0.2.1"),
         (b"INFO", 9, 9, b"sip:old"),

@@ -248,6 +248,17 @@ def test_a_copy_is_its_own_message() -> None:
     assert (invite.data, twin.body) == (arrived, b"body")
 
 
+def test_a_copy_of_an_untouched_message() -> None:
+    """Nothing they share can be edited."""
+    invite = message()
+    twin = invite.copy()
+    twin.replace(b"max-forwards", b"1")
+    twin.pop_first(b"route")
+    twin.append(b"X-New", b"1")
+
+    assert (invite.lines, invite.max_forwards(), twin.max_forwards()) == (list(HEAD), 70, 1)
+
+
 @pytest.mark.parametrize("value", [b"a\r\nEvil: 1", b"a\nb", b"a\rb", b"a\0b"])
 def test_no_value_smuggles_a_line(value: bytes) -> None:
     """CR, LF and NUL are our own error, at every door."""

@@ -107,7 +107,8 @@ def test_surplus_bytes_are_dropped(extra: bytes) -> None:
 
 def test_without_a_length_the_datagram_is_the_body() -> None:
     """§18.3 again."""
-    assert parse(wire(length=None, body=b"all\r\n\r\nof it")).body == b"all\r\n\r\nof it"
+    for _ in range(2):
+        assert parse(wire(length=None, body=b"all\r\n\r\nof it")).body == b"all\r\n\r\nof it"
 
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\r\n\r\n", b"\n", b"\r\n" * 300])
@@ -250,3 +251,23 @@ def test_a_known_layout_with_a_bad_length() -> None:
 
     assert refused(wire(length=b"Content-Length: 5")).reason == "body shorter than Content-Length"
     assert refused(wire(length=b"Content-Length: x")).reason == "bad Content-Length header"
+
+
+@pytest.mark.parametrize("stray", [b"\r", b"\n", b"\0", b"\rx", b"\nx", b"\0x"])
+@pytest.mark.parametrize("name", ["to", "extra"])
+def test_stray_bytes_in_a_known_layout(name: str, stray: bytes) -> None:
+    """The short road sees them too, at the very end of the header as well."""
+    extra = {"extra": b"X: a"}
+    parse(wire(**extra))
+
+    line = LINES[3] if name == "to" else extra["extra"]
+    assert refused(wire(**{**extra, name: line + stray})).reason == "bare CR, LF or NUL in a header"
+
+
+def test_limits_are_broken_by_one() -> None:
+    """The smallest message of each kind that is too large."""
+    most = b"\r\n".join([b"X-Y: y"] * (MAX_HEADERS - len(LINES) + 1))
+
+    assert refused(wire(extra=most)).reason == "too many header lines"
+    assert refused(wire(extra=b"X-Y: " + b"c" * (MAX_LINE - 4))).reason == "header line too long"
+    assert refused(wire(b"INVITE " + b"c" * (MAX_LINE - 14) + b" SIP/2.0")).reason == "start line too long"
