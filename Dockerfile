@@ -17,9 +17,9 @@ USER trunkgate
 WORKDIR /var/lib/trunkgate
 VOLUME /var/lib/trunkgate
 # Every option of `edge run` is an environment variable. Listening on all addresses of the container is what publishing
-# a port needs; say with /advertise=HOST:PORT what neighbours must be told (docs/operate.md).
+# a port needs; /advertise=HOST:PORT is what neighbours are told (docs/operate.md): set it to the host's own address.
 ENV EDGE_POLICY=/etc/trunkgate/policy.toml \
-    EDGE_LISTEN=udp:0.0.0.0:5060 \
+    EDGE_LISTEN=udp:0.0.0.0:5060/advertise=127.0.0.1:5060 \
     EDGE_REDIS=embedded \
     EDGE_STATE=/var/lib/trunkgate \
     EDGE_LOG=json \

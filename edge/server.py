@@ -80,7 +80,7 @@ class Running:
         self.accounts = len(server.policy.snapshot.accounts)
         self.store = store
         self.cdr_directory = str(server.writer.directory)
-        self.metrics = server.static.metrics
+        self.metrics = server.metrics
 
 
 class _Server:
@@ -99,6 +99,7 @@ class _Server:
         self._pump_soon = False
         self._stopping = asyncio.Event()
         self._url = ""
+        self.metrics = ""
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._sockets: list[UdpSocket] = []
@@ -133,7 +134,9 @@ class _Server:
                 raise StartError(str(error)) from error
             self._build_core(secret)
             if self.static.metrics:
-                opened.callback(self._metrics_page(self.static.metrics).close)
+                page = self._metrics_page(self.static.metrics)
+                opened.callback(page.close)
+                self.metrics = f"{self.static.metrics.rpartition(':')[0]}:{page.port}"
             self._url = url
             await self._serve(url, embedded)
             self._log.tell_suppressed(self._now())
@@ -300,7 +303,9 @@ class _Server:
             try:
                 sockets[flow.listener].send(data, flow.address)
             except OSError as error:
-                self._tell(Fact("transport.failed", {"address": f"{flow.address[0]}:{flow.address[1]}", "why": str(error)}))
+                self._tell(
+                    Fact("transport.failed", {"address": f"{flow.address[0]}:{flow.address[1]}", "why": str(error)})
+                )
                 if isinstance(txn, Transaction):
                     failed.append(txn)
         self._core.counters.datagrams_out += len(sends)

@@ -66,6 +66,9 @@ def parse_listen(text: str) -> Listen:
         raise ValueError(f"expected {LISTEN_FORM}: {str(error).removeprefix('expected ')}") from error
     if not _is_numeric(host):
         raise ValueError(f"expected {LISTEN_FORM}: HOST of a listener is a numeric address")
+    if not slash and ip_address(host).is_unspecified:
+        # Via and Record-Route would name an address nobody can answer to.
+        raise ValueError("a listener on all addresses needs /advertise=HOST:PORT: what Via and Record-Route shall say")
     return Listen(name, transport, host, port, *advertised)
 
 

@@ -17,7 +17,6 @@ from edge.proxy.node import Node
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.sip import compose
-from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
@@ -44,14 +43,14 @@ class Attempts:
     def arrive(self, txn: Transaction, request: Request, loop: bytes, now: float) -> None:
         """An INVITE without a To tag that has passed §16.3."""
         node = self._node
-        context = txn.user = ResponseContext(node, txn)
+        context = ResponseContext(node, txn)
         call_id, from_tag, cseq = request.call_id(), request.from_().tag or b"", request.cseq().number
         uid = node.identifiers.call_uid(request, call_id, from_tag, cseq)
         if self._calls.get(uid) is not None:
             # The same INVITE again after its transaction ended: §8.2.2.2 says how a merged request is answered.
+            txn.user = context
             self._respond(context, Refuse(Reason.DUPLICATE), None, now)
             return
-        facts = self._facts(uid, txn, call_id, from_tag, now)
         snapshot = node.snapshot
         host, port = txn.flow.address
         attempt = CallAttempt(
@@ -61,10 +60,9 @@ class Attempts:
             listener=node.listeners.all[txn.flow.listener].name,
             draw=node.draw(),
         )
-        try:
-            verdict = judge(attempt, snapshot)
-        except FieldError:
-            verdict = Refuse(Reason.BAD_REQUEST)
+        verdict = judge(attempt, snapshot)
+        txn.user = context
+        facts = self._facts(uid, txn, call_id, from_tag, now)
         _copy_attempt(attempt, facts)
         facts.policy_generation = snapshot.generation
         if verdict is None:
@@ -132,7 +130,7 @@ class Attempts:
         call.token = node.identifiers.token(call.uid, call.call_id)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
         if not self._try_candidate(call, now):
-            self._fail(call, Reason.NO_ROUTE, now)
+            self._fail(call, context, Reason.NO_ROUTE, now)
 
     # -- candidates ------------------------------------------------------------------------------------------------
 
@@ -204,9 +202,9 @@ class Attempts:
             if facts.answered_at is None:
                 facts.to_tag = tag.decode("utf-8", "replace")
                 facts.end(response.status, "answered", 0, "")
-                if branch.trunk is not None:
-                    facts.egress_trunk = branch.trunk.id
-                    facts.note(branch.trunk.id, response.status)
+                assert branch.trunk is not None
+                facts.egress_trunk = branch.trunk.id
+                facts.note(branch.trunk.id, response.status)
             self._calls.move(call, CallInput.ANSWER, now)
         context.answered = True
         context.relay(response, now)
@@ -243,7 +241,8 @@ class Attempts:
             call.facts.end(487, "cancelled", NORMAL_CLEARING, "ingress")
             context.answer(487, b"Request Terminated", now)
             self._calls.move(call, CallInput.CANCEL, now)
-        elif self._calls.move(call, CallInput.CANCEL, now):
+        else:
+            self._calls.move(call, CallInput.CANCEL, now)
             context.cancel(now, reason=reason)
             if not context.is_pending:  # a name is being looked up: nothing has been sent, or all of it has failed
                 self.concluded(call, context, 487, None, now)
@@ -266,7 +265,7 @@ class Attempts:
                 facts.end(487, "cancelled", NORMAL_CLEARING, "ingress")
                 context.answer(487, b"Request Terminated", now)
         elif best is None or best.status in (408, 503):
-            self._fail(call, Reason.TRUNKS_FAILED, now)
+            self._fail(call, context, Reason.TRUNKS_FAILED, now)
             return
         else:
             reason, q850 = cause_of(best.status)
@@ -276,12 +275,10 @@ class Attempts:
 
     # -- endings ---------------------------------------------------------------------------------------------------
 
-    def _fail(self, call: Call, reason: Reason, now: float) -> None:
+    def _fail(self, call: Call, context: ResponseContext, reason: Reason, now: float) -> None:
         """Admitted, but nothing could be reached: our own refusal, and the lease goes back."""
-        context = call.context
-        if context is not None:
-            self._mark_refused(call.facts, reason, self._respond(context, Refuse(reason), call.attempt, now))
-            self._calls.move(call, CallInput.FAIL, now)
+        self._mark_refused(call.facts, reason, self._respond(context, Refuse(reason), call.attempt, now))
+        self._calls.move(call, CallInput.FAIL, now)
 
     def _closed_door(self, attempt: CallAttempt) -> Refuse | None:
         """What stands before an attempt that policy lets pass: the state of this process, a way past the trunks."""

@@ -147,8 +147,7 @@ def _watch(tracker: "CallTracker", call: Call, now: float) -> None:
 
 
 def _answered(tracker: "CallTracker", call: Call, now: float) -> None:
-    if call.facts.answered_at is None:
-        call.facts.answered_at = now
+    call.facts.answered_at = now
 
 
 def _released(tracker: "CallTracker", call: Call, now: float) -> None:

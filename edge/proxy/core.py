@@ -187,10 +187,8 @@ class ProxyCore:
             else:
                 self._take(txn, request, now)
         except FieldError as error:
-            if txn.status >= 200:
-                self._count_malformed(str(error), txn.flow)
-            else:
-                self._refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
+            txn.user = None
+            self._refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
 
     def _take(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
@@ -359,13 +357,9 @@ class ProxyCore:
 
     def _answer_statelessly(self, message: Message, status: int, flow: Flow) -> None:
         """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
-        try:
-            reply_to = reply_flow(message, flow)
-            stamp_top_via(message, flow)
-            data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
-        except FieldError:
-            self._drop("unanswerable")
-            return
+        reply_to = reply_flow(message, flow)
+        stamp_top_via(message, flow)
+        data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
         self._node.outbox.sends.append((data, reply_to, None))
 
     def _count_malformed(self, reason: str, flow: Flow) -> None:

@@ -260,9 +260,9 @@ class Branch:
         if letter == "X":
             # §9.1: 64*T1 after the CANCEL the transaction is considered cancelled and is destroyed.
             client = self.client
+            assert client is not None
             self._end(487, now)
-            if client is not None:
-                self.context.node.layer.abandon(client)
+            self.context.node.layer.abandon(client)
             return
         if self.silence_at is not None and now >= self.silence_at:
             self.silence_at = None
@@ -302,10 +302,11 @@ class Branch:
             self._send_cancel(now)
 
     def _send_cancel(self, now: float) -> None:
-        client = self.client
-        if self.cancel_sent or client is None:
+        if self.cancel_sent:
             return
         self.cancel_sent = True
+        client = self.client
+        assert client is not None
         node = self.context.node
         cancel = parse(compose.cancel(client.request, reason=self.cancel_reason))
         assert isinstance(cancel, Request)

@@ -54,11 +54,11 @@ class Teardown:
         if call.state in (CallState.SETUP, CallState.ADMITTING):
             call.hang_up_cause = cause
             context = call.context
-            if context is not None:
-                context.cancelled = True
-                context.cancel(now, reason=reason_of(cause))
-                if call.state is CallState.SETUP and not context.is_pending:
-                    context.user.concluded(context, 487, None, now)
+            assert context is not None
+            context.cancelled = True
+            context.cancel(now, reason=reason_of(cause))
+            if call.state is CallState.SETUP and not context.is_pending:
+                context.user.concluded(context, 487, None, now)
             return
         if not self.calls.move(call, CallInput.HANG_UP, now):
             return
@@ -81,8 +81,7 @@ class Teardown:
         RFC 3261 §16.7 item 5 would send that 2xx up to a caller who has forgotten the call; the callee would then ring
         on alone until its own timers end it, and be billed."""
         client = branch.client
-        if client is None:
-            return
+        assert client is not None
         view = sides.from_answer(client.request, answer, call.is_own_route)
         speech = Speech(view.egress, view.ingress, call.call_id, branch.flow.listener)
         self._send(b"ACK", speech, view.ingress.cseq, (), None, now)

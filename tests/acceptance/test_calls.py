@@ -54,12 +54,12 @@ def test_the_slow_caller_saw_every_copy_of_the_answer(lab: Lab):
 
 
 def test_both_hang_up_at_once(lab: Lab):
-    """Two BYEs cross: each is answered, the lease is given back once, one CDR."""
+    """Two BYEs cross: each is answered, the lease is given back once, one CDR says that the caller was first."""
     uas = lab.uas("uas_hangs_up_too__200")
     uac = lab.uac("uac_bye_both__200")
     uac.finish()
     uas.finish()
-    assert lab.cdr(uac)["outcome"] == "answered"
+    assert (lab.cdr(uac)["outcome"], lab.cdr(uac)["release_side"]) == ("answered", "ingress")
     lab.assert_no_lease_is_left()
 
 

@@ -54,6 +54,13 @@ def test_listen_says_its_form(text: str) -> None:
         parse_listen(text)
 
 
+@pytest.mark.parametrize("text", ["udp:0.0.0.0:5060", "udp:[::]:5060"])
+def test_listening_everywhere_needs_a_name_to_tell(text: str) -> None:
+    """Via: 0.0.0.0 would lead nowhere."""
+    with pytest.raises(ValueError, match=r"needs /advertise=HOST:PORT"):
+        parse_listen(text)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

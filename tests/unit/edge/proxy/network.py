@@ -9,6 +9,7 @@ from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
+from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 from edge.sip.transaction.layer import Transaction
@@ -108,6 +109,8 @@ class Wire:
         self.unreachable: set[Address] = set()
         """Addresses to which the socket refuses to send."""
         self.sent: list[tuple[Request | Response, Flow]] = []
+        self.unreadable: list[tuple[bytes, Flow]] = []
+        """What left and is no sound message: answers that copy what was malformed."""
         self.ended: list[CallFacts] = []
         self.facts: list[Fact] = []
         self.resolves: list[tuple[int, str]] = []
@@ -140,7 +143,7 @@ class Wire:
                 if flow.address in self.unreachable:
                     failed.append(txn)
                 else:
-                    self.sent.append((parse(data), flow))
+                    self._keep(data, flow)
             out.sends.clear()
             for txn in failed:
                 if isinstance(txn, Transaction):
@@ -161,6 +164,12 @@ class Wire:
                 else:
                     self.limiter.submit(verb)
             self.limiter.flush()
+
+    def _keep(self, data: bytes, flow: Flow) -> None:
+        try:
+            self.sent.append((parse(data), flow))
+        except ParseError:
+            self.unreadable.append((data, flow))
 
     def release_store(self) -> None:
         """The store answers what it had held back."""
@@ -194,11 +203,27 @@ class Wire:
 
     def requests_to(self, address: Address, method: bytes | None = None) -> list[Request]:
         """Requests that left for this address, taken off the list."""
-        return [m for m in self._take(address) if isinstance(m, Request) and method in (None, m.method)]
+        found: list[Request] = []
+        kept = []
+        for message, flow in self.sent:
+            if isinstance(message, Request) and flow.address == address and method in (None, message.method):
+                found.append(message)
+            else:
+                kept.append((message, flow))
+        self.sent = kept
+        return found
 
     def responses_to(self, address: Address) -> list[Response]:
         """Responses that left for this address, taken off the list."""
-        return [m for m in self._take(address, of=Response) if isinstance(m, Response)]
+        found: list[Response] = []
+        kept = []
+        for message, flow in self.sent:
+            if isinstance(message, Response) and flow.address == address:
+                found.append(message)
+            else:
+                kept.append((message, flow))
+        self.sent = kept
+        return found
 
     def statuses_to(self, address: Address) -> list[int]:
         """Status codes of those responses."""
@@ -207,11 +232,6 @@ class Wire:
     def methods_to(self, address: Address) -> list[bytes]:
         """Methods of the requests that left for this address."""
         return [request.method for request in self.requests_to(address)]
-
-    def _take(self, address: Address, of: type[Request] | type[Response] = Request) -> list[Request | Response]:
-        found = [message for message, flow in self.sent if flow.address == address and isinstance(message, of)]
-        self.sent = [row for row in self.sent if not (row[1].address == address and isinstance(row[0], of))]
-        return found
 
     def in_use(self, account: str = "acme") -> int:
         """Leases of the account."""
@@ -301,7 +321,7 @@ class Caller:
             f"Contact: <sip:caller@{host}:{port}>",
             f"Content-Length: {len(body)}",
         ]
-        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
 
     def start(self, *, extra: str = "", body: str = "", uri: str | None = None) -> None:
         """Send the INVITE."""
@@ -369,7 +389,7 @@ def reply(
         lines.append(b"Contact: <" + contact.encode() + b">")
     lines += [line.encode() for line in extra.splitlines()]
     lines.append(b"Content-Length: %d" % len(body))
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body.encode()
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body.encode("latin-1")
 
 
 class Callee:
@@ -406,7 +426,7 @@ class Callee:
             *extra.splitlines(),
             f"Content-Length: {len(body)}",
         ]
-        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
 
     def say(self, method: str, *, extra: str = "", body: str = "") -> None:
         """Send a request inside the dialog."""
@@ -443,3 +463,15 @@ def hang_up(call: Established) -> None:
     call.caller.say("BYE")
     (bye,) = call.wire.requests_to(TRUNK_A, b"BYE")
     call.wire.send(reply(bye, 200), TRUNK_A)
+
+
+def fail(wire: Wire, status: int = 503) -> None:
+    """Trunk a, which has the INVITE, answers with this failure."""
+    (invite,) = wire.requests_to(TRUNK_A, b"INVITE")
+    wire.send(reply(invite, status), TRUNK_A)
+
+
+def policy(**trunk: str | float) -> str:
+    """The policy with more said of trunk a."""
+    lines = "\n".join(f"{key} = {value}" for key, value in trunk.items())
+    return POLICY.replace('uri = "sip:198.51.100.1:5060"', 'uri = "sip:198.51.100.1:5060"\n' + lines)

@@ -1,0 +1,286 @@
+"""The running edge as an operator has it: policy reloaded, ceilings raised live, the store and the disk in trouble."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.agents import Caller, Trunk
+from limits.accounts import AccountStore
+from limits.embedded import EmbeddedStore
+
+ROOT = Path(__file__).parents[2]
+CLI, CALLED = "+493012345", "+33170000001"
+
+
+def policy(trunk: Trunk, *, calls: int = 10, sources: str = "127.0.0.1/32", store_away: str = "refuse") -> str:
+    """One account, one way in, one way out."""
+    return f"""
+[[accounts]]
+id = "acme"
+caps_base = 50
+calls_base = {calls}
+store_away = "{store_away}"
+
+[[ingress]]
+id = "in"
+sources = ["{sources}"]
+account = "acme"
+
+[[egress]]
+id = "out"
+uri = "sip:127.0.0.1:{trunk.port}"
+
+[[routes]]
+id = "all"
+prefixes = [""]
+trunks = ["out"]
+"""
+
+
+class Edge:
+    """One `edge run`, with its log lines and its records."""
+
+    def __init__(self, process: asyncio.subprocess.Process, state: Path) -> None:
+        self._process = process
+        self._state = state
+        self.address = ("", 0)
+        self.lines: list[str] = []
+        self._facts: list[dict[str, object]] = []
+        self._more = asyncio.Event()
+
+    async def read_log(self) -> None:
+        """Collect what the edge says on stderr."""
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self._facts.append(json.loads(line))
+            self._more.set()
+
+    async def fact(self, event: str) -> dict[str, object]:
+        """The next line of this name; each is found once."""
+        async with asyncio.timeout(15):
+            while True:
+                for index, fact in enumerate(self._facts):
+                    if fact["event"] == event:
+                        return self._facts.pop(index)
+                self._more.clear()
+                await self._more.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def records(self) -> list[dict[str, object]]:
+        """All CDRs, oldest first."""
+        return [
+            json.loads(line)
+            for path in sorted((self._state / "cdr").glob("cdr-*"))
+            for line in path.open(encoding="utf-8")
+        ]
+
+
+def address_in(line: str, prefix: str) -> tuple[str, int]:
+    """The numeric address behind this prefix."""
+    found = re.search(re.escape(prefix) + r"([0-9.]+):([0-9]+)", line)
+    assert found is not None, line
+    return found[1], int(found[2])
+
+
+@asynccontextmanager
+async def running(directory: Path, *options: str) -> AsyncIterator[Edge]:
+    """An edge that has said its five lines; stopped at the end, without waiting for calls."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "edge", "run", "--policy", str(directory / "policy.toml"), "--node", "n1"),
+        *("--listen", "udp:127.0.0.1:0", "--log", "json", "--state", str(directory / "state"), "--drain-s", "0"),
+        *options,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    edge = Edge(process, directory / "state")
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(edge.read_log())
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(15):
+                edge.lines = [(await process.stdout.readline()).decode().strip() for _ in range(5)]
+            assert edge.lines[4], "the edge did not start"
+            edge.address = (host, port) = address_in(edge.lines[0], "udp:")
+            assert (host, port > 0) == ("127.0.0.1", True)
+            yield edge
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            async with asyncio.timeout(15):
+                await process.wait()
+            await reading
+
+
+@pytest.fixture
+async def trunk() -> AsyncIterator[Trunk]:
+    """Answers at once."""
+    trunk = await Trunk.at("127.0.0.1", ring_s=0.0)
+    yield trunk
+    trunk.close()
+
+
+@asynccontextmanager
+async def calling(edge: Edge) -> AsyncIterator[Caller]:
+    """A caller of this edge."""
+    caller = await Caller.at("127.0.0.1", edge.address)
+    yield caller
+    caller.close()
+
+
+async def test_sighup_brings_a_new_policy_and_a_bad_one_changes_nothing(tmp_path: Path, trunk: Trunk) -> None:
+    """New attempts are judged by the new document; a document with a fault is refused with the exact place."""
+    file = tmp_path / "policy.toml"
+    file.write_text(policy(trunk, sources="127.0.0.9/32"))
+    async with running(tmp_path) as edge, calling(edge) as caller:
+        before = await caller.call(CLI, CALLED)
+        file.write_text(policy(trunk))
+        edge.signal(signal.SIGHUP)
+        loaded = await edge.fact("policy.loaded")
+        after = await caller.call(CLI, CALLED)
+        file.write_text(policy(trunk).replace('trunks = ["out"]', 'trunks = ["nowhere"]'))
+        edge.signal(signal.SIGHUP)
+        refused = await edge.fact("policy.refused")
+        still = await caller.call(CLI, CALLED)
+
+    assert (before.status, before.token) == (403, "unknown_source")
+    assert (loaded["generation"], after.status, still.status) == (2, 200, 200)
+    assert "routes[0].trunks[0]" in str(refused["why"])
+    assert [record["policy_generation"] for record in edge.records()] == [1, 2, 2]
+
+
+async def test_a_ceiling_raised_in_the_store_holds_at_the_next_invite_and_after_a_restart(
+    tmp_path: Path, trunk: Trunk
+) -> None:
+    """Nothing is reloaded: the admission script reads the account (R9). A restart does not take the raise back."""
+    (tmp_path / "policy.toml").write_text(policy(trunk, calls=0))
+    async with EmbeddedStore(tmp_path / "store") as store:
+        async with running(tmp_path, "--redis", store.url) as edge, calling(edge) as caller:
+            before = await caller.call(CLI, CALLED)
+            async with AccountStore(store.url) as accounts:
+                account = await accounts.read("acme")
+                await accounts.change(
+                    account.id, generation=account.generation, patch={"call_lots": 1}, by="test", why="more lots"
+                )
+            after = await caller.call(CLI, CALLED)
+        async with running(tmp_path, "--redis", store.url) as edge, calling(edge) as caller:
+            restarted = await caller.call(CLI, CALLED)
+
+    assert (before.status, before.token) == (503, "calls")
+    assert (after.status, restarted.status) == (200, 200)
+
+
+@pytest.mark.parametrize(("store_away", "status", "degraded"), [("refuse", 503, False), ("admit", 200, True)])
+async def test_a_store_that_froze_leaves_the_account_its_choice(
+    tmp_path: Path, trunk: Trunk, store_away: str, status: int, degraded: bool
+) -> None:
+    """SIGSTOP to the store: a decision within its deadline all the same, told in the log, and all well afterwards."""
+    (tmp_path / "policy.toml").write_text(policy(trunk, store_away=store_away))
+    async with (
+        EmbeddedStore(tmp_path / "store") as store,
+        running(tmp_path, "--redis", store.url) as edge,
+        calling(edge) as caller,
+    ):
+        os.kill(store.pid, signal.SIGSTOP)
+        try:
+            away = await caller.call(CLI, CALLED)
+            await edge.fact("store.away")
+        finally:
+            os.kill(store.pid, signal.SIGCONT)
+        await edge.fact("store.up")
+        back = await caller.call(CLI, CALLED)
+
+    first, last = edge.records()
+    assert (away.status, back.status) == (status, 200)
+    assert away.token == ("store_away" if status == 503 else "")
+    assert (first["degraded"], last["degraded"]) == (degraded, False)
+    assert int(str(first["decision_us"])) < 500_000
+
+
+async def test_the_metrics_page_counts_what_happened(tmp_path: Path, trunk: Trunk) -> None:
+    """One call passed, one was refused, nothing is held."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    async with running(tmp_path, "--metrics", "127.0.0.1:0") as edge, calling(edge) as caller:
+        await caller.call(CLI, CALLED)
+        stranger = await Caller.at("127.0.0.5", edge.address)
+        await stranger.call(CLI, CALLED)
+        stranger.close()
+        host, port = address_in(edge.lines[0], "http://")
+        url = f"http://{host}:{port}/metrics"
+        page = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read().decode())
+
+    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in page.splitlines() if line[:1] != "#"}
+    found = {
+        name: value for name, value in values.items() if "attempts" in name or "leases" in name or "refused" in name
+    }
+    assert [value for name, value in found.items() if name.startswith("edge_attempts")] == [2]
+    assert [value for name, value in found.items() if name.startswith("edge_leases")] == [0]
+    assert [value for name, value in found.items() if "unknown_source" in name] == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--policy", "/nowhere/policy.toml"), "/nowhere/policy.toml: cannot be read"),
+        (("--listen", "udp:127.0.0.1:1x"), "--listen"),
+        (("--redis", "http://store"), "--redis"),
+        (("--state", "/proc/nothing"), "/proc/nothing"),
+    ],
+)
+async def test_a_start_that_cannot_be_is_one_sentence(
+    tmp_path: Path, trunk: Trunk, options: tuple[str, ...], told: str
+) -> None:
+    """It names the option or the file; no trace of Python, no waiting."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "edge",
+            "run",
+            "--policy",
+            str(tmp_path / "policy.toml"),
+            "--listen",
+            "udp:127.0.0.1:0",
+        ),
+        *("--state", str(tmp_path / "state"), *options),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        _, said = await process.communicate()
+
+    assert process.returncode in (1, 2)
+    assert told in said.decode()
+    assert "Traceback" not in said.decode()
+
+
+async def test_a_port_in_use_is_one_sentence(tmp_path: Path, trunk: Trunk) -> None:
+    """The second edge on an address says which one it could not have."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "edge", "run", "--policy", str(tmp_path / "policy.toml")),
+        *("--listen", f"udp:127.0.0.1:{trunk.port}", "--state", str(tmp_path / "state")),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        _, said = await process.communicate()
+
+    assert process.returncode == 1
+    assert f"cannot listen on udp:127.0.0.1:{trunk.port}" in said.decode()
+    assert "Traceback" not in said.decode()
