@@ -1,4 +1,4 @@
-"""Composition root and pump (I/O): builds every object; inputs -> core, actions -> I/O; start, drain, stop.
+"""Composition root (I/O): builds every object and joins them; start, reload, drain, stop.
 
 The only room that knows all others. Nothing is decided here.
 """
@@ -9,7 +9,6 @@ import logging
 import random
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -25,14 +24,12 @@ from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.source import PolicyFile
 from edge.config.static import StaticConfig
-from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
-from edge.sip.flow import Flow
-from edge.sip.transaction.layer import Transaction
+from edge.pump import Outlets, Pump
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 from edge.telemetry.metrics import MetricsPage, Sources
 from edge.telemetry.totals import CallTotals
@@ -41,7 +38,6 @@ from edge.transport.udp import UdpSocket
 from limits.accounts import AccountStore
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
-from limits.model import Outcome, Verb
 from limits.redis_limiter import RedisLimiter
 
 STORE_START_S = 10.0
@@ -93,21 +89,18 @@ class _Server:
         self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
         self._totals = CallTotals()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
         self._was_up = True
-        self._pump_soon = False
         self._stopping = asyncio.Event()
         self._url = ""
         self.metrics = ""
         self._hurry = asyncio.Event()
-        self._idle = asyncio.Event()
         self._sockets: list[UdpSocket] = []
-        self._resolver = Resolver()
         self.policy: PolicyFile
         self.listeners: Listeners
         self.writer: CdrWriter
         self._core: ProxyCore
+        self._pump: Pump
+        self._outlets: Outlets
         self._limiter: RedisLimiter
         self._tasks: asyncio.TaskGroup
         self._loop: asyncio.AbstractEventLoop
@@ -115,6 +108,7 @@ class _Server:
     async def run(self) -> int:
         """Start, serve, drain, stop."""
         self._loop = asyncio.get_running_loop()
+        self._pump = Pump(self._loop, self._now)
         directory = Path(self.static.state)
         async with AsyncExitStack() as opened:
             try:
@@ -129,7 +123,9 @@ class _Server:
                 if self.static.redis == "embedded":
                     embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
                 url = self.static.redis if embedded is None else embedded.url
-                self._limiter = RedisLimiter(self._deliver, url, deadline_s=self.static.decision_deadline_ms / 1000)
+                self._limiter = RedisLimiter(
+                    self._pump.deliver, url, deadline_s=self.static.decision_deadline_ms / 1000
+                )
             except (state.StateError, CdrError, EmbeddedStoreError, PolicyError, ValueError) as error:
                 raise StartError(str(error)) from error
             self._build_core(secret)
@@ -145,6 +141,7 @@ class _Server:
     async def _serve(self, url: str, embedded: EmbeddedStore | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self._pump.join(self._core, self._outlets, tasks)
             background = [
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
@@ -175,7 +172,7 @@ class _Server:
         listeners = []
         for index, listen in enumerate(self.static.listen):
             try:
-                sock = UdpSocket(listen.host, listen.port, partial(self._received, index), self._pump)
+                sock = UdpSocket(listen.host, listen.port, partial(self._pump.received, index), self._pump.turn)
             except OSError as error:
                 raise StartError(f"cannot listen on {listen.name}: {error.strerror}") from error
             opened.callback(sock.close, self._loop)
@@ -212,7 +209,15 @@ class _Server:
             draw=random.random,
             now=now,
         )
-        self._builder = CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now)
+        self._outlets = Outlets(
+            self._sockets,
+            self._limiter,
+            self.writer,
+            CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now),
+            self._totals,
+            Resolver(),
+            self._tell,
+        )
 
     async def _open_store(self, url: str) -> None:
         """Wait for the store, and give it the commercial values of the policy file."""
@@ -250,112 +255,6 @@ class _Server:
             return MetricsPage(*parse_host_port(address), sources)
         except OSError as error:
             raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error
-
-    # -- pump ------------------------------------------------------------------------------------------------------
-
-    def _received(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
-        try:
-            self._core.received(data, Flow(listener, address), self._now())
-        except Exception:
-            self._escaped("received")
-
-    def _deliver(self, verb: Verb, outcome: Outcome) -> None:
-        try:
-            self._core.limiter_answered(verb, outcome, self._now())
-        except Exception:
-            self._escaped("limiter_answered")
-        if not self._pump_soon:
-            self._pump_soon = True
-            self._loop.call_soon(self._pump)
-
-    def _pump(self) -> None:
-        """Do what the core asks, in the order of `Outbox`: records are written before leases are settled (R14)."""
-        self._pump_soon = False
-        out = self._core.outbox
-        now = self._now()
-        while out.sends or out.ended or out.asks or out.resolves or out.facts:
-            if out.sends:
-                self._send(out)
-            if out.ended:
-                self._record(out, now)
-            if out.asks:
-                submit = self._limiter.submit
-                asks, out.asks = out.asks, []
-                for verb in asks:
-                    submit(verb)
-                self._limiter.flush()
-            for ticket, host, _ in out.resolves:
-                self._tasks.create_task(self._resolve(ticket, host))
-            out.resolves.clear()
-            if out.facts:
-                facts, out.facts = out.facts, []
-                for fact in facts:
-                    self._tell(fact)
-        self._arm()
-        if self._core.counters.calls_live == 0:
-            self._idle.set()
-
-    def _send(self, out: Outbox) -> None:
-        sends = out.sends
-        sockets = self._sockets
-        failed: list[Transaction] = []
-        for data, flow, txn in sends:
-            try:
-                sockets[flow.listener].send(data, flow.address)
-            except OSError as error:
-                self._tell(
-                    Fact("transport.failed", {"address": f"{flow.address[0]}:{flow.address[1]}", "why": str(error)})
-                )
-                if isinstance(txn, Transaction):
-                    failed.append(txn)
-        self._core.counters.datagrams_out += len(sends)
-        # The list is the transaction layer's too: it is emptied, never replaced.
-        sends.clear()
-        now = self._now()
-        for txn in failed:
-            try:
-                self._core.transport_failed(txn, now)
-            except Exception:
-                self._escaped("transport_failed")
-
-    def _record(self, out: Outbox, now: float) -> None:
-        ended, out.ended = out.ended, []
-        writer, line, add = self.writer, self._builder.line, self._totals.add
-        for facts in ended:
-            writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
-            add(facts)
-        writer.flush(now)
-
-    def _arm(self) -> None:
-        """One timer for the whole core, moved only when something is due earlier than it."""
-        at = self._core.next_timer()
-        if at is None or (self._timer is not None and self._timer_at <= at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = self._loop.call_later(max(0.0, at - self._now()), self._timer_due)
-
-    def _timer_due(self) -> None:
-        self._timer = None
-        try:
-            self._core.handle_timer(self._now())
-        except Exception:
-            self._escaped("handle_timer")
-        self._pump()
-
-    async def _resolve(self, ticket: int, host: str) -> None:
-        addresses = await self._resolver.addresses(host)
-        try:
-            self._core.resolved(ticket, addresses, self._now())
-        except Exception:
-            self._escaped("resolved")
-        self._pump()
-
-    def _escaped(self, where: str) -> None:
-        """An exception out of the core is a fault of ours: told with its trace, and the edge goes on."""
-        self._core.counters.escaped += 1
-        self._tell(Fact("core.escaped", {"where": where, "trace": traceback.format_exc(limit=-6)}))
 
     def _tell(self, fact: Fact) -> None:
         self._log.tell(fact, self._now())
@@ -406,18 +305,18 @@ class _Server:
         left = core.counters.calls_live
         if left:
             core.hang_up_all("edge_stopped", self._now())
-            self._pump()
+            self._pump.turn()
             await self._until_idle(LAST_WORDS_S, None)
         await self._limiter.drained(timeout_s=LAST_WORDS_S)
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 
     async def _until_idle(self, timeout_s: float, hurry: asyncio.Event | None) -> None:
         """Wait until no call is live, at most so long, or until somebody is in a hurry."""
-        waits = [asyncio.ensure_future(self._idle.wait())]
+        waits = [asyncio.ensure_future(self._pump.idle.wait())]
         if hurry is not None:
             waits.append(asyncio.ensure_future(hurry.wait()))
-        self._idle.clear()
-        self._pump()
+        self._pump.idle.clear()
+        self._pump.turn()
         await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

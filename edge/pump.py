@@ -1,0 +1,169 @@
+"""The pump (I/O): inputs into the core, its actions out, in the order of `Outbox`. Nothing is decided here.
+
+One instance a process. The server makes it before the limiter and the sockets, which call it.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.cdr.builder import CdrBuilder
+from edge.cdr.writer import CdrWriter
+from edge.proxy.actions import Outbox
+from edge.proxy.core import ProxyCore
+from edge.proxy.facts import Fact
+from edge.sip.flow import Flow
+from edge.sip.transaction.layer import Transaction
+from edge.telemetry.totals import CallTotals
+from edge.transport.resolver import Resolver
+from edge.transport.udp import UdpSocket
+from limits.limiter import Limiter
+from limits.model import Outcome, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where the actions go."""
+
+    sockets: list[UdpSocket]
+    limiter: Limiter
+    writer: CdrWriter
+    builder: CdrBuilder
+    totals: CallTotals
+    resolver: Resolver
+    tell: Callable[[Fact], None]
+
+
+class Pump:
+    """Turns between the event loop and the core."""
+
+    __slots__ = ("_core", "_is_pump_due", "_loop", "_now", "_outlets", "_tasks", "_timer", "_timer_at", "idle")
+
+    _core: ProxyCore
+    _outlets: Outlets
+    _tasks: asyncio.TaskGroup
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
+        self._loop = loop
+        self._now = now
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._is_pump_due = False
+        self.idle = asyncio.Event()
+        """Set whenever no call is live after a turn."""
+
+    def join(self, core: ProxyCore, outlets: Outlets, tasks: asyncio.TaskGroup) -> None:
+        """Everything there is to pump between; nothing may come in before this."""
+        self._core = core
+        self._outlets = outlets
+        self._tasks = tasks
+
+    # -- inputs ----------------------------------------------------------------------------------------------------
+
+    def received(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
+        """A datagram; the socket calls `turn` when it has read what there is."""
+        try:
+            self._core.received(data, Flow(listener, address), self._now())
+        except Exception:
+            self._escaped("received")
+
+    def deliver(self, verb: Verb, outcome: Outcome) -> None:
+        """The limiter's answer; the answers of one reading share a turn."""
+        try:
+            self._core.limiter_answered(verb, outcome, self._now())
+        except Exception:
+            self._escaped("limiter_answered")
+        if not self._is_pump_due:
+            self._is_pump_due = True
+            self._loop.call_soon(self.turn)
+
+    async def _resolve(self, ticket: int, host: str) -> None:
+        addresses = await self._outlets.resolver.addresses(host)
+        try:
+            self._core.resolved(ticket, addresses, self._now())
+        except Exception:
+            self._escaped("resolved")
+        self.turn()
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        try:
+            self._core.handle_timer(self._now())
+        except Exception:
+            self._escaped("handle_timer")
+        self.turn()
+
+    # -- actions ---------------------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Do what the core asks, until it asks for nothing: records are written before leases are settled (R14)."""
+        self._is_pump_due = False
+        out = self._core.outbox
+        outlets = self._outlets
+        while out.sends or out.ended or out.asks or out.resolves or out.facts:
+            if out.sends:
+                self._send(out)
+            if out.ended:
+                self._record(out)
+            if out.asks:
+                submit = outlets.limiter.submit
+                asks, out.asks = out.asks, []
+                for verb in asks:
+                    submit(verb)
+                outlets.limiter.flush()
+            for ticket, host, _ in out.resolves:
+                self._tasks.create_task(self._resolve(ticket, host))
+            out.resolves.clear()
+            if out.facts:
+                facts, out.facts = out.facts, []
+                for fact in facts:
+                    outlets.tell(fact)
+        self._arm()
+        if self._core.counters.calls_live == 0:
+            self.idle.set()
+
+    def _send(self, out: Outbox) -> None:
+        sends = out.sends
+        sockets = self._outlets.sockets
+        failed: list[Transaction] = []
+        for data, flow, txn in sends:
+            try:
+                sockets[flow.listener].send(data, flow.address)
+            except OSError as error:
+                address = f"{flow.address[0]}:{flow.address[1]}"
+                self._outlets.tell(Fact("transport.failed", {"address": address, "why": str(error)}))
+                if isinstance(txn, Transaction):
+                    failed.append(txn)
+        self._core.counters.datagrams_out += len(sends)
+        # The list is the transaction layer's too: it is emptied, never replaced.
+        sends.clear()
+        for txn in failed:
+            try:
+                self._core.transport_failed(txn, self._now())
+            except Exception:
+                self._escaped("transport_failed")
+
+    def _record(self, out: Outbox) -> None:
+        ended, out.ended = out.ended, []
+        outlets = self._outlets
+        writer, line, add = outlets.writer, outlets.builder.line, outlets.totals.add
+        for facts in ended:
+            writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
+            add(facts)
+        writer.flush(self._now())
+
+    def _arm(self) -> None:
+        """One timer for the whole core, moved only when something is due earlier than it."""
+        at = self._core.next_timer()
+        if at is None or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - self._now()), self._timer_due)
+
+    def _escaped(self, where: str) -> None:
+        """An exception out of the core is a fault of ours: told with its trace, and the edge goes on."""
+        self._core.counters.escaped += 1
+        self._outlets.tell(Fact("core.escaped", {"where": where, "trace": traceback.format_exc(limit=-6)}))
