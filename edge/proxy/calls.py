@@ -207,13 +207,15 @@ CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
 class CallTracker:
     """Every call this node holds, by uid."""
 
-    __slots__ = ("_by_uid", "_due", "_hang_up", "absorbed", "node")
+    __slots__ = ("_by_caller", "_by_uid", "_due", "_hang_up", "absorbed", "node")
 
     def __init__(self, node: Node, hang_up: Callable[[Call, str, float], None]) -> None:
         """`hang_up(call, cause, now)`: ends a call nobody ends (R4)."""
         self.node = node
         self._hang_up = hang_up
         self._by_uid: dict[str, Call] = {}
+        self._by_caller: dict[tuple[bytes, bytes], Call] = {}
+        """By Call-ID and the caller's tag; of a call that spirals through us, its latest pass."""
         self._due: dict[str, list[str]] = {}
         self.absorbed = 0
         """Inputs that had no row in the call's state."""
@@ -225,6 +227,11 @@ class CallTracker:
         """The live call of this uid."""
         return self._by_uid.get(uid)
 
+    def of_dialog(self, call_id: bytes, tag: bytes, other_tag: bytes) -> Call | None:
+        """The live call that has one of these tags as its caller's."""
+        by_caller = self._by_caller
+        return by_caller.get((call_id, tag)) or by_caller.get((call_id, other_tag))
+
     def live(self) -> tuple[Call, ...]:
         """All calls not yet ended."""
         return tuple(self._by_uid.values())
@@ -232,6 +239,7 @@ class CallTracker:
     def add(self, call: Call) -> None:
         """A new attempt."""
         self._by_uid[call.uid] = call
+        self._by_caller[call.call_id, call.from_tag] = call
         self.node.counters.calls_live += 1
 
     def lease(self, call: Call) -> None:
@@ -255,6 +263,8 @@ class CallTracker:
         if facts.released_at is None:
             facts.released_at = now
         del self._by_uid[call.uid]
+        if self._by_caller.get((call.call_id, call.from_tag)) is call:
+            del self._by_caller[call.call_id, call.from_tag]
         self.node.counters.calls_live -= 1
         outbox = self.node.outbox
         outbox.ended.append(facts)

@@ -2,6 +2,10 @@
 
 What lets a request pass is the signed token in the Route that our Record-Route left: no token of ours, no relay. A
 request whose call this node does not know (the edge was restarted) is relayed all the same: the token is proof enough.
+
+One exception: a legacy user agent that learns no route set sends its ACK and BYE to the number it called, that is, to
+us. Where Call-ID and both tags name a confirmed dialog of a live call, it is led to the other side's remote target;
+otherwise the call would stand, and hold its slot, until its end by time.
 """
 
 from edge.proxy.calls import Call, CallInput, CallState, CallTracker
@@ -17,6 +21,7 @@ from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
+from edge.sip.uri import parse_uri
 
 _CHALLENGES = frozenset((401, 407))
 _REFRESHES_TARGET = frozenset((b"INVITE", b"UPDATE"))
@@ -45,12 +50,18 @@ class InDialog:
         uid = self._uid(request.call_id(), pre.token)
         call = None if uid is None else self._calls.get(uid)
         relayed = context.user = _Relayed(self, request)
-        if uid is None or (call is not None and not _place(relayed, call, request)):
+        is_led = uid is None
+        if is_led:
+            call = self._without_route(request, pre)
+        is_known = (call is None and not is_led) or (call is not None and _place(relayed, call, request))
+        if not is_known or (is_led and not relayed.is_confirmed):
             node.counters.indialog_unknown += 1
             context.answer(481, b"Call/Transaction Does Not Exist", now)
             return
         onward = request.copy()
         try:
+            if is_led:
+                self._lead(onward, relayed)
             hop = next_hop(onward)
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
@@ -74,9 +85,13 @@ class InDialog:
         """The ACK to a 2xx: no transaction, its route set says where (§16.11 forwards it statelessly)."""
         node = self._node
         uid = self._uid(request.call_id(), pre.token)
+        call = self._without_route(request, pre) if uid is None else self._calls.get(uid)
         if uid is None:
-            node.counters.indialog_unknown += 1
-            return
+            relayed = _Relayed(self, request)
+            if call is None or not _place(relayed, call, request) or not relayed.is_confirmed:
+                node.counters.indialog_unknown += 1
+                return
+            self._lead(request, relayed)
         listener = flow.listener if pre.routed_out is None else pre.routed_out
         branch = node.identifiers.stateless_branch(request, loop)
         hop = next_hop(request)
@@ -89,7 +104,6 @@ class InDialog:
             node.outbox.sends.append((request.render(), flow, None))
 
         self._destinations.locate(hop, listener, now, forward)
-        call = self._calls.get(uid)
         if call is None or request.from_().tag != (call.from_tag or None):
             return
         dialog = call.dialogs.get(request.to().tag or b"")
@@ -109,6 +123,25 @@ class InDialog:
         if call is not None and call.token == token and call.call_id == call_id:
             return call.uid
         return self._node.identifiers.read_token(token, call_id)
+
+    def _without_route(self, request: Request, pre: Preprocessed) -> Call | None:
+        """The call of a user agent that sent a request inside its dialog to us instead of along its route set."""
+        if pre.token is not None or request.value(b"route") is not None:
+            return None
+        if not self._node.listeners.is_our_uri(parse_uri(request.uri)):
+            return None
+        return self._calls.of_dialog(request.call_id(), request.from_().tag or b"", request.to().tag or b"")
+
+    def _lead(self, onward: Request, relayed: "_Relayed") -> None:
+        """Put the other side's remote target and the route to it on the request (§12.2.1.1)."""
+        call, dialog = relayed.call, relayed.dialog
+        assert call is not None
+        assert dialog is not None
+        view = self._teardown.view(call, dialog)
+        side = view.egress if relayed.from_ingress else view.ingress
+        onward.set_uri(side.target)
+        for route in side.routes:
+            onward.append(b"Route", route)
 
     # -- BYE -------------------------------------------------------------------------------------------------------
 
@@ -153,6 +186,11 @@ class _Relayed:
         if self.method in _REFRESHES_TARGET:
             contact = request.contact()
             self._contact = None if contact is None else contact.uri
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Has its dialog been answered? Then the answer says where the callee is."""
+        return self.dialog is not None and self.dialog.is_confirmed
 
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """Nothing of ours hangs on it."""

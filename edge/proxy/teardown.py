@@ -95,7 +95,7 @@ class Teardown:
 
     def _end_dialog(self, call: Call, dialog: Dialog, cause: str, now: float) -> None:
         try:
-            view = self._view(call, dialog)
+            view = self.view(call, dialog)
         except (FieldError, ParseError):
             self.dialog_over(call, dialog, now)
             return
@@ -114,7 +114,7 @@ class Teardown:
             self._node.timers.schedule(ack_until, ending, "L")
 
     @staticmethod
-    def _view(call: Call, dialog: Dialog) -> sides.Dialog:
+    def view(call: Call, dialog: Dialog) -> sides.Dialog:
         """Both sides as they stand now. Raises FieldError or ParseError where the callee's own words are unfit."""
         invite, answer = parse(call.invite), parse(dialog.answer)
         assert isinstance(invite, Request)

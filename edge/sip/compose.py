@@ -18,6 +18,8 @@ DEFAULT_MAX_FORWARDS = 70
 """§8.1.1.6."""
 
 _MAX_FORWARDS = b"Max-Forwards: %d" % DEFAULT_MAX_FORWARDS
+_status_lines: dict[tuple[int, bytes], bytes] = {}
+_STATUS_LINES_MAX = 256
 _NO_BODY = b"Content-Length: 0\r\n\r\n"
 
 
@@ -35,20 +37,13 @@ def response(
     `to_tag` goes on To if none is there, but never on a 100. Works on `ParseError.salvage` too, with what it has.
     A body needs its Content-Type among `headers`.
     """
-    if not is_clean(phrase) or not 100 <= status <= 699:
-        raise LocalError("no such status line")
-    lines = [b"SIP/2.0 %d %b" % (status, phrase)]
-    lines += request.header_lines(b"via")
-    lines += request.header_lines(b"from")
-    to_lines = request.header_lines(b"to")
-    if to_tag is not None and status != 100 and len(to_lines) == 1 and _lacks_tag(request):
-        if not is_token(to_tag):
+    first = _status_lines.get((status, phrase)) or _status_line(status, phrase)
+    copied, to_at = request.answered_lines()
+    if to_tag is not None and status != 100 and to_at >= 0 and _lacks_tag(request):
+        if not to_tag.isalnum() and not is_token(to_tag):
             raise LocalError("a tag is a token")
-        lines.append(to_lines[0].rstrip(b" \t\r\n") + b";tag=" + to_tag)
-    else:
-        lines += to_lines
-    lines += request.header_lines(b"call-id")
-    lines += request.header_lines(b"cseq")
+        copied[to_at] = copied[to_at].rstrip(b" \t\r\n") + b";tag=" + to_tag
+    lines = [first, *copied]
     if status == 100:
         # §8.2.6.1: the sender measures the way with it.
         lines += request.header_lines(b"timestamp")
@@ -59,6 +54,15 @@ def response(
         return b"\r\n".join(lines)
     lines += (b"Content-Length: %d" % len(body), b"", body)
     return b"\r\n".join(lines)
+
+
+def _status_line(status: int, phrase: bytes) -> bytes:
+    if not is_clean(phrase) or not 100 <= status <= 699:
+        raise LocalError("no such status line")
+    line = b"SIP/2.0 %d %b" % (status, phrase)
+    if len(_status_lines) < _STATUS_LINES_MAX:
+        _status_lines[status, phrase] = line
+    return line
 
 
 def _lacks_tag(request: Message) -> bool:

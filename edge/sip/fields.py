@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.grammar import (
+    COMMA,
+    CR,
     CSEQ,
     DISPLAY_WORDS,
     GENERIC_PARAMS,
@@ -29,7 +31,15 @@ MAX_LIST_VALUES = 128
 CSEQ_LIMIT = 2**31
 """RFC 3261 §8.1.1.5."""
 
+SEEN_MAX = 2048
+"""Readings remembered, of each kind. The messages of one call share From, To, Contact and Route, responses bring our own
+Vias back, and a neighbour names itself in the same way call after call."""
+
+SEEN_LENGTH = 256
+"""Bytes of a value worth remembering; the stores are bounded in bytes too."""
+
 _BRACKETS_AND_FOLDS = b" \t\r\n"
+_HYPHEN, _QUOTE = 0x2D, 0x22
 
 
 class Via(NamedTuple):
@@ -72,16 +82,21 @@ class CSeq(NamedTuple):
     method: bytes
 
 
+_vias_seen: dict[bytes, Via] = {}
+_addresses_seen: dict[bytes, NameAddr] = {}
+_stamps_seen: dict[tuple[bytes, int], tuple[bytes, bytes, bytes]] = {}
+
+
 def unfold(value: bytes) -> bytes:
     """A header value on one line, without white space around it (§7.3.1)."""
-    if b"\r\n" in value:
+    if CR in value:
         value = b" ".join([part.strip(LWS) for part in value.split(b"\r\n")])
     return value.strip(LWS)
 
 
 def split_list(value: bytes, field: str = "list") -> list[bytes]:
     """The values of a comma list, stripped; commas in quotes and angle brackets do not count (§7.3.1)."""
-    if b"," not in value:
+    if COMMA not in value:
         return [value.strip(_BRACKETS_AND_FOLDS)]
     if b'"' not in value and b"<" not in value:
         pieces = value.split(b",")
@@ -103,7 +118,7 @@ def cut_first(value: bytes) -> tuple[bytes, bytes | None]:
     comma = value.find(b",")
     if comma < 0:
         return value, None
-    if b'"' not in value and b"<" not in value:
+    if _QUOTE not in value and b"<" not in value:
         return value[:comma], value[comma + 1 :]
     for piece in LIST_PIECE.finditer(value):
         if piece.group() == b",":
@@ -112,7 +127,7 @@ def cut_first(value: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _split_params(raw: bytes) -> list[bytes]:
-    if b'"' not in raw:
+    if _QUOTE not in raw:
         return raw.split(b";")
     pieces = []
     start = 0
@@ -150,21 +165,36 @@ def _port(text: bytes | None, field: str) -> int | None:
 
 def parse_via(value: bytes) -> Via:
     """One via-parm (§20.42); of a comma list hand in the first value."""
+    via = _vias_seen.get(value)
+    if via is None:
+        via = _parse_usual_via(value) or _parse_via_completely(value)
+        if len(value) <= SEEN_LENGTH:
+            if len(_vias_seen) >= SEEN_MAX:
+                _vias_seen.clear()
+            _vias_seen[value] = via
+    return via
+
+
+def _parse_usual_via(value: bytes) -> Via | None:
     usual = USUAL_VIA.fullmatch(value)
-    if usual is not None:
-        transport, host, port, before, branch, after = usual.groups()
-        if not (before and after) and host[-1] != 0x2D:
-            return Via(
-                transport,
-                host,
-                None if port is None else _port(port, "Via"),
-                branch,
-                None,
-                0 if before or after else None,
-                value[usual.start(4) if before else usual.start(5) - 8 :],
-                value,
-            )
-    return _parse_via_completely(value)
+    if usual is None:
+        return None
+    transport, host, digits, params, before, branch, after, filled, received = usual.groups()
+    if host[-1] == _HYPHEN or (before and after):
+        return None
+    port = rport = None
+    if digits is not None:
+        port = int(digits)
+        if port > 65535:
+            return None
+    if filled is not None:
+        rport = int(filled)
+        if rport > 65535:
+            return None
+    elif before or after:
+        rport = 0
+    # Not through Via's own constructor, which costs three times as much.
+    return tuple.__new__(Via, (transport, host, port, branch, received, rport, params, value))
 
 
 def _parse_via_completely(value: bytes) -> Via:
@@ -212,13 +242,15 @@ def stamp_via(value: bytes, host: bytes, port: int, force: bool) -> bytes:
     `rport` (RFC 3581 §4). `force` fills rport even where the sender did not ask. A `received` that the sender wrote
     himself is replaced: it is ours to say. Of a comma list only the first value is touched. `host` is numeric.
     """
-    top, rest = cut_first(value)
+    top, rest = cut_first(value) if COMMA in value else (value, None)
     via = parse_via(top.strip(_BRACKETS_AND_FOLDS))
     fill = via.rport == 0 or (force and via.rport is None)
-    if not fill and via.received is None and _same_host(via.host, host):
+    if not fill and via.received is None and (via.host == host or _same_host(via.host, host)):
         return value
-    if b"\r" in host or b"\n" in host or b";" in host or b"," in host:
-        raise LocalError("a source host is a numeric address")
+    stamp = _stamps_seen.get((host, port)) or _stamp(host, port)
+    if value[-6:] == b";rport" and via.rport == 0 and via.received is None and via.raw == value and _QUOTE not in value:
+        # Nearly everyone's. Who stamps will read it again.
+        return _remember_stamped(via, value + stamp[0], host, port)
     stamped = top.rstrip(_BRACKETS_AND_FOLDS)
     tail = top[len(stamped) :]
     head = stamped[: len(stamped) - len(via.params)]
@@ -227,12 +259,32 @@ def stamp_via(value: bytes, host: bytes, port: int, force: bool) -> bytes:
         key = piece.partition(b"=")[0].strip(LWS).lower()
         if key == b"received":
             continue
-        pieces.append(b"rport=%d" % port if key == b"rport" and fill else piece)
+        pieces.append(stamp[1] if key == b"rport" and fill else piece)
     if fill and via.rport is None:
-        pieces.append(b"rport=%d" % port)
-    pieces.append(b"received=" + host)
+        pieces.append(stamp[1])
+    pieces.append(stamp[2])
     stamped = b";".join(pieces) + tail
     return stamped if rest is None else stamped + b"," + rest
+
+
+def _remember_stamped(via: Via, stamped: bytes, host: bytes, port: int) -> bytes:
+    if len(stamped) <= SEEN_LENGTH and len(_vias_seen) < SEEN_MAX:
+        params = stamped[len(via.raw) - len(via.params) :]
+        _vias_seen[stamped] = tuple.__new__(
+            Via, (via.transport, via.host, via.port, via.branch, host, port, params, stamped)
+        )
+    return stamped
+
+
+def _stamp(host: bytes, port: int) -> tuple[bytes, bytes, bytes]:
+    """What this source has added to its Vias: after a bare rport at the end, as rport, as received."""
+    if b"\r" in host or b"\n" in host or b";" in host or b"," in host:
+        raise LocalError("a source host is a numeric address")
+    stamp = b"=%d;received=%b" % (port, host), b"rport=%d" % port, b"received=" + host
+    if len(_stamps_seen) >= SEEN_MAX:
+        _stamps_seen.clear()
+    _stamps_seen[host, port] = stamp
+    return stamp
 
 
 def _same_host(sent_by: bytes, source: bytes) -> bool:
@@ -246,11 +298,19 @@ def _same_host(sent_by: bytes, source: bytes) -> bool:
 
 def parse_name_addr(value: bytes, field: str = "address") -> NameAddr:
     """name-addr or addr-spec with header parameters (§20.10, §20.20, §20.39). `*` passes as a URI (§20.10)."""
-    usual = USUAL_ADDRESS.fullmatch(value)
-    if usual is not None:
-        display, uri, tag = usual.groups()
-        return NameAddr(display, uri, value[usual.end(2) + 1 :], tag, value)
-    return _parse_name_addr_completely(value, field)
+    address = _addresses_seen.get(value)
+    if address is None:
+        usual = USUAL_ADDRESS.fullmatch(value)
+        if usual is not None:
+            display, uri, tag = usual.groups()
+            address = tuple.__new__(NameAddr, (display, uri, value[usual.end(2) + 1 :], tag, value))
+        else:
+            address = _parse_name_addr_completely(value, field)
+        if len(value) <= SEEN_LENGTH:
+            if len(_addresses_seen) >= SEEN_MAX:
+                _addresses_seen.clear()
+            _addresses_seen[value] = address
+    return address
 
 
 def _parse_name_addr_completely(value: bytes, field: str) -> NameAddr:

@@ -12,6 +12,10 @@ from ipaddress import AddressValueError, IPv6Address
 LWS = b" \t"
 """White space within a line. Folds are undone before a pattern sees the value."""
 
+CR, LF, NUL, COMMA = 0x0D, 0x0A, 0x00, 0x2C
+"""To ask whether a byte stands in a text: with a number `in` is one `memchr`, with bytes it first fails to read a
+number, which costs six times as much."""
+
 TOKEN_CHARS = rb"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
 
@@ -47,11 +51,12 @@ VIA_PARM = re.compile(
 """via-parm of SIP. Laxer: any version, so that a 505 finds its way back (RFC 4475 §3.1.2.16)."""
 
 USUAL_VIA = re.compile(
-    rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9][A-Za-z0-9.-]{0,253})(?::([0-9]{1,5}))?(;rport)?;branch=(["
+    rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9][A-Za-z0-9.-]{0,253})(?::([0-9]{1,5}))?((;rport)?;branch=(["
     + TOKEN_CHARS
-    + rb"]+)(;rport)?"
+    + rb"]++)(?:(;rport)(?:=([0-9]{1,5}))?)?(?:;received=([0-9.]++))?)"
 )
-"""The via-parm nearly everyone sends; a short cut through VIA_PARM, never a wider one."""
+"""The via-parm nearly everyone sends, as it comes and as we stamp it; a short cut through VIA_PARM, never a wider
+one."""
 
 USUAL_ADDRESS = re.compile(
     rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?<([A-Za-z][A-Za-z0-9+.-]*+:[^ \t<>\"]*+)>"
@@ -120,9 +125,9 @@ def is_token(text: bytes) -> bool:
 
 def is_clean(text: bytes) -> bool:
     """May these bytes stand on one line? No CR or LF; a NUL only as a quoted-pair (§25.1; RFC 4475 §3.1.1.2)."""
-    if b"\n" in text or b"\r" in text:
+    if LF in text or CR in text:
         return False
-    return b"\0" not in text or text.count(b"\0") == text.count(b"\\\0")
+    return NUL not in text or text.count(b"\0") == text.count(b"\\\0")
 
 
 _IPV6_SEEN: dict[bytes, str | None] = {}

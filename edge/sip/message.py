@@ -6,11 +6,13 @@ and the two values without which no transaction can be found, top Via and CSeq. 
 layout is known needs one comparison (`edge.sip.layout`); every other one is surveyed line by line.
 """
 
+from typing import Self
+
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via
-from edge.sip.grammar import LWS, SIP_VERSION, TOKEN, is_clean, is_token
+from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token
 from edge.sip.headers import Message
-from edge.sip.layout import Index, Layout, guessed, remember, survey
+from edge.sip.layout import Layout, guessed, remember, survey
 
 __all__ = ["MAX_DATAGRAM", "MAX_HEADERS", "MAX_LINE", "Message", "Request", "Response", "parse"]
 
@@ -26,6 +28,8 @@ MAX_LINE = 8192
 _STATUSES = {b"%d" % status: status for status in range(100, 700)}
 
 _STRAY_IN_FIRST = "bare CR, LF or NUL in the start line"
+
+_NOTHING = Layout(())
 
 _BAD_LENGTH = -1
 _SHORT_BODY = -2
@@ -48,12 +52,19 @@ class Request(Message):
         first: bytes,
         rows: list[bytes],
         body: bytes,
-        index: Index,
+        layout: Layout,
         wire: bytes | None,
         method: bytes,
         uri: bytes,
     ) -> None:
-        Message.__init__(self, data, first, rows, body, index, wire)
+        # Not through `Message.__init__`: one call less a message.
+        self.data = data
+        self.first = first
+        self.body = body
+        self._rows = rows
+        self._layout = layout
+        self._wire = wire
+        self._via = self._cseq = self._from = self._to = self._call_id = None
         self.method = method
         """As it came: methods compare with case."""
         self.uri = uri
@@ -67,11 +78,20 @@ class Request(Message):
         self.uri = uri
         self._wire = None
 
-    def _fill(self, twin: Message) -> None:
-        assert isinstance(twin, Request)
-        Message._fill(self, twin)
+    def copy(self) -> Self:
+        """A request of its own with the same bytes: edits of one never touch the other."""
+        twin = Message.copy(self)
         twin.method = self.method
         twin.uri = self.uri
+        return twin
+
+    def remains(self) -> Self:
+        """What is left of a request whose answer is out: method, Call-ID and CSeq, by which a CANCEL is judged. No
+        lines, no body and none of the bytes that came."""
+        twin = self.__class__(b"", b"", [], b"", _NOTHING, None, self.method, b"")
+        twin._call_id = self.call_id()
+        twin._cseq = self.cseq()
+        return twin
 
 
 class Response(Message):
@@ -85,79 +105,94 @@ class Response(Message):
         first: bytes,
         rows: list[bytes],
         body: bytes,
-        index: Index,
+        layout: Layout,
         wire: bytes | None,
         status: int,
         reason: bytes,
     ) -> None:
-        Message.__init__(self, data, first, rows, body, index, wire)
+        # Not through `Message.__init__`: one call less a message.
+        self.data = data
+        self.first = first
+        self.body = body
+        self._rows = rows
+        self._layout = layout
+        self._wire = wire
+        self._via = self._cseq = self._from = self._to = self._call_id = None
         self.status = status
         self.reason = reason
         """The phrase as it came, any bytes; may be empty."""
 
-    def _fill(self, twin: Message) -> None:
-        assert isinstance(twin, Response)
-        Message._fill(self, twin)
+    def copy(self) -> Self:
+        """A response of its own with the same bytes: edits of one never touch the other."""
+        twin = Message.copy(self)
         twin.status = self.status
         twin.reason = self.reason
+        return twin
 
 
 def parse(data: bytes) -> Request | Response:
     """The message in this datagram. Raises ParseError and nothing else, whatever the bytes are."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines = head.splitlines()
+    # `splitlines` also breaks at a bare CR or LF: then the lines do not make the head again.
+    if not end or not lines or b"\r\n".join(lines) != head or len(data) > MAX_LINE or NUL in head:
+        return _parse_oddly(data)
+    first = lines.pop(0)
+    words = first.split(b" ", 2)
+    if len(words) != 3:
+        return _parse_oddly(data)
+    word, middle, last = words
+    status = 0
+    if last != b"SIP/2.0" or not middle:
+        status = _STATUSES.get(middle, 0)
+        if not status or word != b"SIP/2.0":
+            return _parse_oddly(data)
+        word = middle
+    layout = guessed(word, lines)
+    if layout is None:
+        return _parse_oddly(data)
+    wire = data
+    if layout.length_at >= 0:
+        line = lines[layout.length_at]
+        length = _lengths_seen.get(line)
+        if length is None:
+            length = _content_length(line)
+        if length != len(body):
+            if length < 0 or length > len(body):
+                return _parse_oddly(data)
+            body = body[:length]
+            wire = data[: len(head) + 4 + length]
+    message: Request | Response
+    if status:
+        message = Response(data, first, lines, body, layout, wire, status, last)
+    else:
+        message = Request(data, first, lines, body, layout, wire, word, middle)
+    line = lines[layout.cseq_at]
+    at = layout.via_at
+    via = lines[at][layout.starts[at] :]
+    try:
+        message._cseq = _cseqs_seen.get(line) or _read_cseq(line)
+        message._via = parse_via((cut_first(via)[0] if COMMA in via else via).strip(LWS))
+    except FieldError:
+        return _parse_oddly(data)
+    return message
+
+
+def _parse_oddly(data: bytes) -> Request | Response:
+    """A message of unknown layout, or one that the short road will not judge."""
     size = len(data)
     if size > MAX_DATAGRAM:
         raise ParseError("datagram too long", offset=MAX_DATAGRAM)
     start = 0
-    if data[:1] == b"\r" or data[:1] == b"\n":
+    if data[:1] in (b"\r", b"\n"):
         # §7.5: line ends before the start line are ignored.
         start = size - len(data.lstrip(b"\r\n"))
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
         raise _unterminated(data, start)
-    head = data[start:end]
-    lines = head.split(b"\r\n")
-    count = len(lines)
+    lines = data[start:end].split(b"\r\n")
     first = lines.pop(0)
-    words = first.split(b" ", 2)
-    if len(words) == 3 and words[2] == b"SIP/2.0" and words[1]:
-        word = words[0]
-        status = 0
-    elif words[0] == b"SIP/2.0" and len(words) > 1 and words[1] in _STATUSES:
-        word = words[1]
-        status = _STATUSES[word]
-    else:
-        return _parse_completely(data, start, end, first, lines)
-    layout = guessed(word, lines)
-    if layout is None or size > MAX_LINE or len(head.splitlines()) != count or lines[-1][-1] < 14 or b"\0" in head:
-        # `splitlines` also breaks at a bare CR or LF, so the numbers differ; but for one at the very end.
-        return _parse_completely(data, start, end, first, lines)
-
-    body_at = end + 4
-    length_at = layout.length_at
-    if length_at < 0:
-        length = size - body_at
-    else:
-        line = lines[length_at]
-        found = _lengths_seen.get(line)
-        length = _content_length(line) if found is None else found
-        if length < 0 or length > size - body_at:
-            return _parse_completely(data, start, end, first, lines)
-    stop = body_at + length
-    wire = data if stop == size and not start else data[start:stop]
-    message: Request | Response
-    if status:
-        reason = words[2] if len(words) == 3 else b""
-        message = Response(data, first, lines, data[body_at:stop], layout.positions, wire, status, reason)
-    else:
-        message = Request(data, first, lines, data[body_at:stop], layout.positions, wire, word, words[1])
-    line = lines[layout.cseq_at]
-    cseq = _cseqs_seen.get(line)
-    try:
-        message._via = parse_via(cut_first(lines[layout.via_at][len(layout.names[layout.via_at]) :])[0].strip(LWS))
-        message._cseq = _read_cseq(line) if cseq is None else cseq
-    except FieldError:
-        return _parse_completely(data, start, end, first, lines)
-    return message
+    return _parse_completely(data, start, end, first, lines)
 
 
 def _read_cseq(line: bytes) -> CSeq:
@@ -179,12 +214,12 @@ def _parse_completely(data: bytes, start: int, end: int, first: bytes, lines: li
         word, last = _status_words(first)
         fault, hint = _response_fault(first, word)
         message: Request | Response = Response(
-            data, first, rows, data[body_at:stop], layout.positions, data[start:stop], _STATUSES.get(word, 0), last
+            data, first, rows, data[body_at:stop], layout, data[start:stop], _STATUSES.get(word, 0), last
         )
     else:
         word, last = _request_words(first)
         fault, hint = _request_fault(first, word, last)
-        message = Request(data, first, rows, data[body_at:stop], layout.positions, data[start:stop], word, last)
+        message = Request(data, first, rows, data[body_at:stop], layout, data[start:stop], word, last)
     at = start
     if not fault and surveyed.fault:
         fault, at = surveyed.fault, _offset(start, first, rows, surveyed.fault_at)
@@ -250,7 +285,7 @@ def _unterminated(data: bytes, start: int) -> ParseError:
     word = TOKEN.match(first)
     method = b"" if word is None else word.group()
     return _refused(
-        "no end of the header", len(data), 400, Request(data, first, rows, b"", layout.positions, None, method, b"")
+        "no end of the header", len(data), 400, Request(data, first, rows, b"", layout, None, method, b"")
     )
 
 

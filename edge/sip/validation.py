@@ -7,6 +7,7 @@ required fields are there, once. Loop detection and authorisation need to know m
 from typing import NamedTuple
 
 from edge.sip.errors import FieldError
+from edge.sip.fields import parse_name_addr
 from edge.sip.headers import Message
 from edge.sip.message import Request
 from edge.sip.uri import OtherUri, SipUri, parse_uri
@@ -51,18 +52,20 @@ def check(request: Request, supported: frozenset[bytes] = NOTHING_SUPPORTED) -> 
     if hops == 0:
         return Fault(483, b"Too Many Hops", "Max-Forwards is 0")
     # 5. Proxy-Require; ignored in ACK and CANCEL (§8.2.2.3)
-    if request.value(b"proxy-require") is not None and request.method not in (b"ACK", b"CANCEL"):
+    if request.has(b"proxy-require") and request.method not in (b"ACK", b"CANCEL"):
         return _check_proxy_require(request, supported)
     return None
 
 
 def _check_lists(request: Message) -> None:
     """Lists that others will read, or we at the next step: each value must be readable."""
-    request.contacts()
-    for route in request.routes():
-        if not isinstance(parse_uri(route.uri), SipUri):
-            raise FieldError("Route", "no SIP URI")
-    if request.value(b"record-route") is not None:
+    for value in request.list_values(b"contact"):
+        parse_name_addr(value, "Contact")
+    if request.has(b"route"):
+        for value in request.list_values(b"route"):
+            if not isinstance(parse_uri(parse_name_addr(value, "Route").uri), SipUri):
+                raise FieldError("Route", "no SIP URI")
+    if request.has(b"record-route"):
         request.record_routes()
     if request.has_more_vias():
         request.vias()

@@ -36,6 +36,15 @@ finals = st.sampled_from([200, 200, 200, 401, 408, 481, 487, 500, 503])
 steps = st.sampled_from([0.01, 0.3, 1.0, 4.1, 9.0, 33.0])
 
 
+Key = tuple[bytes, bytes, bytes]
+"""Call-ID, branch and sent-by host of an INVITE."""
+
+
+def key_of(caller: Caller) -> Key:
+    """Of the caller's first INVITE."""
+    return caller.call_id.encode(), caller.branch.encode(), caller.source[0].encode()
+
+
 class Watched(Wire):
     """A network that remembers what the store has said."""
 
@@ -58,8 +67,8 @@ class Calls(RuleBasedStateMachine):
         self.callers: list[Caller] = []
         self.invites: list[Callee] = []
         self.open: list[tuple[Request, tuple[str, int]]] = []
-        self.finals: defaultdict[tuple[bytes, bytes | None], set[bytes]] = defaultdict(set)
-        self.statuses: defaultdict[tuple[bytes, bytes | None], set[int]] = defaultdict(set)
+        self.finals: defaultdict[Key, set[bytes]] = defaultdict(set)
+        self.statuses: defaultdict[Key, set[int]] = defaultdict(set)
         self.recent: list[tuple[bytes, tuple[str, int]]] = []
         """Datagrams of this instant, which the network may deliver again."""
         self.seen: dict[str, Call] = {}
@@ -94,11 +103,12 @@ class Calls(RuleBasedStateMachine):
 
     def hear_final(self, response: Response) -> None:
         """A final response to an INVITE of a side, by its transaction."""
-        key = response.call_id(), response.via().branch
+        via = response.via()
+        key = response.call_id(), via.branch or b"", via.host
         self.finals[key].add(response.render())
         self.statuses[key].add(response.status)
         for caller in self.callers:
-            if caller.call_id.encode() == key[0] and caller.branch.encode() == key[1] and response.status < 300:
+            if key_of(caller) == key and response.status < 300:
                 caller.learn(response)
 
     # -- callers ---------------------------------------------------------------------------------------------------
@@ -124,7 +134,7 @@ class Calls(RuleBasedStateMachine):
     def acknowledge(self, pick: int) -> None:
         """The caller acknowledges what it has heard; it may also never do so."""
         caller = self.callers[pick % len(self.callers)]
-        key = caller.call_id.encode(), caller.branch.encode()
+        key = key_of(caller)
         if caller.to_tag or caller.routes:
             self.say(caller.in_dialog("ACK", cseq=1), caller.source)
         elif self.finals[key]:
@@ -294,7 +304,7 @@ class Calls(RuleBasedStateMachine):
         assert (wire.in_use("acme"), wire.in_use("fragile")) == (0, 0)
         assert len(wire.ended) == len(self.callers)
         for caller in self.callers:
-            assert self.finals[caller.call_id.encode(), caller.branch.encode()], caller.call_id
+            assert self.finals[key_of(caller)], caller.call_id
         self.one_failure_or_successes_only()
 
 

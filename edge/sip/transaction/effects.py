@@ -59,6 +59,8 @@ def resend_reset_a(txn: Transaction, argument: Argument, now: float) -> None:
 def pass_up_set_m(txn: Transaction, argument: Argument, now: float) -> None:
     """RFC 6026: stay for the repeats of this 2xx and for those of other forks."""
     txn.set_timer(Input.TIMER_M, txn.layer.durations.timer_m, now)
+    txn.last = None
+    txn.request.drop_bytes()  # From, Contact and the routes are asked for when a 2xx comes late
     pass_up(txn, argument, now)
 
 
@@ -70,6 +72,7 @@ def ack_pass_up_set_d(txn: Transaction, argument: Argument, now: float) -> None:
     txn.last = compose.ack(txn.request, argument)
     resend(txn, None, now)
     pass_up(txn, argument, now)
+    txn.drop_request()
 
 
 # -- non-INVITE client -------------------------------------------------------------------------------------------------
@@ -100,6 +103,8 @@ def pass_up_set_k(txn: Transaction, argument: Argument, now: float) -> None:
     """Stay for the repeats of the response."""
     txn.set_timer(Input.TIMER_K, 0.0 if txn.reliable else txn.layer.durations.timer_k, now)
     pass_up(txn, argument, now)
+    txn.last = None
+    txn.drop_request()
 
 
 # -- both servers ------------------------------------------------------------------------------------------------------
@@ -109,6 +114,12 @@ def send(txn: Transaction, argument: Argument, now: float) -> None:
     """The user's response goes out and is kept."""
     assert isinstance(argument, bytes)
     txn.last = argument
+    txn.layer.sends.append((argument, txn.reply_to, txn))
+
+
+def pass_on(txn: Transaction, argument: Argument, now: float) -> None:
+    """The user's 2xx goes out; nobody will ask for it again here."""
+    assert isinstance(argument, bytes)
     txn.layer.sends.append((argument, txn.reply_to, txn))
 
 
@@ -131,6 +142,7 @@ def send_100(txn: Transaction, argument: Argument, now: float) -> None:
 def send_set_g_h(txn: Transaction, argument: Argument, now: float) -> None:
     """The failure goes out until its ACK comes: G = T1 where the transport is unreliable, H = 64*T1 for all."""
     send(txn, argument, now)
+    txn.request = txn.request.remains()
     durations = txn.layer.durations
     txn.deadline = now + durations.timer_h
     if txn.reliable:
@@ -148,11 +160,15 @@ def resend_reset_g(txn: Transaction, argument: Argument, now: float) -> None:
 def set_i(txn: Transaction, argument: Argument, now: float) -> None:
     """The ACK has come: stay for its repeats."""
     txn.set_timer(Input.TIMER_I, 0.0 if txn.reliable else txn.layer.durations.timer_i, now)
+    if txn.legacy_key is None:  # else the tag of the failure still tells whose an ACK is (§17.2.3)
+        txn.last = None
 
 
 def send_set_l(txn: Transaction, argument: Argument, now: float) -> None:
     """RFC 6026: the 2xx goes out once, its repeats are the user's; stay for the repeats of the INVITE."""
-    send(txn, argument, now)
+    pass_on(txn, argument, now)
+    txn.last = None
+    txn.request = txn.request.remains()
     txn.set_timer(Input.TIMER_L, txn.layer.durations.timer_l, now)
 
 
@@ -174,4 +190,5 @@ def send_100_set_n(txn: Transaction, argument: Argument, now: float) -> None:
 def send_set_j(txn: Transaction, argument: Argument, now: float) -> None:
     """The final response goes out; stay for the repeats of the request."""
     send(txn, argument, now)
+    txn.drop_request()
     txn.set_timer(Input.TIMER_J, 0.0 if txn.reliable else txn.layer.durations.timer_j, now)

@@ -128,7 +128,7 @@ class TransactionLayer:
             txn.step(Input.ABANDON, None, now)
             raise
         if is_invite:
-            if txn.last is None:
+            if txn.state is State.PROCEEDING and txn.last is None:
                 txn.set_timer(Input.TIMER_100, self.durations.trying, now)
         elif txn.state is State.TRYING or txn.state is State.PROCEEDING:
             txn.set_timer(Input.TIMER_100, self._late_trying, now)

@@ -108,7 +108,8 @@ class Transaction:
     )  # fmt: skip
 
     request: Request
-    """Server: as received. Client: as sent. Gone (AttributeError) once the transaction is."""
+    """Server: as received. Client: as sent. After the final response a server INVITE keeps its `remains`, a client
+    INVITE with a 2xx its header lines; any other has none (AttributeError), nor has what is gone."""
 
     def __init__(
         self,
@@ -140,7 +141,8 @@ class Transaction:
         self.reply_to = flow
         """Where this transaction sends. A server's user may set it in `on_request`, before it responds (§18.2.2)."""
         self.last: bytes | None = None
-        """Server: the last response sent. Client: the request as sent, later its ACK."""
+        """Server: the last response sent. Client: the request as sent, later its ACK. None where the state has no row
+        that would send it again."""
         self.status = 0
         """The last status sent (server) or received (client)."""
         self.user = user
@@ -167,7 +169,7 @@ class Transaction:
         if after is not self.state:
             self.state = after
             self.rows = self.table[after]
-            if after is State.TERMINATED:
+            if not self.rows:  # Terminated
                 try:
                     effect(self, argument, now)
                 finally:
@@ -199,6 +201,11 @@ class Transaction:
 
     def let_go(self) -> None:
         """Drop what the transaction holds, so that counting references alone frees it (no cycle is left to find)."""
-        del self.request
+        self.drop_request()
         self.last = None
         self.user = None
+
+    def drop_request(self) -> None:
+        """No row needs it any more: at a thousand calls a second, what waits for its last timer is most of the memory."""
+        if hasattr(self, "request"):
+            del self.request

@@ -12,6 +12,7 @@ from edge.sip.transaction.effects import (
     absorb,
     ack_pass_up_set_d,
     end,
+    pass_on,
     pass_up,
     pass_up_ack,
     pass_up_set_k,
@@ -111,7 +112,7 @@ INVITE_SERVER: Final[Table] = {
     State.ACCEPTED: {
         Input.INVITE: Row(absorb, State.ACCEPTED),
         Input.ACK: Row(pass_up_ack, State.ACCEPTED),
-        Input.USER_2XX: Row(send, State.ACCEPTED),
+        Input.USER_2XX: Row(pass_on, State.ACCEPTED),
         Input.TIMER_L: Row(end, State.TERMINATED),
         Input.TRANSPORT_ERROR: Row(report_transport_error, State.ACCEPTED),
     },

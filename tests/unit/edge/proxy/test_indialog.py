@@ -284,12 +284,18 @@ def test_the_ack_with_the_branch_of_its_invite(wire):
     assert wire.methods_to(TRUNK_A) == [b"ACK"]
 
 
+def _legacy(call, method, *, uri=None, to_tag="callee", cseq=1):
+    """A request inside the dialog without a Route, to the number that was called."""
+    return call.caller.request(method, to_tag=to_tag, uri=uri, cseq=cseq, branch=f"z9hG4bKlegacy{method}{cseq}")
+
+
 def _ack(call, old=b"", new=b"", extra=""):
     return call.caller.in_dialog("ACK", cseq=1, extra=extra).replace(old, new)
 
 
 STRAY_ACKS = [
-    ("no token", lambda call: call.caller.request("ACK", to_tag="callee", branch="z9hG4bKother")),
+    ("no token", lambda call: call.caller.request("ACK", to_tag="other", branch="z9hG4bKother")),
+    ("no token, past us", lambda call: _legacy(call, "ACK", uri=call.callee.contact)),
     ("no hops left", lambda call: _ack(call, b"Max-Forwards: 70", b"Max-Forwards: 0")),
     ("a route that is none", lambda call: _ack(call, extra="Route: <mailto:x>\n")),
     ("nowhere to go", lambda call: _ack(call, b"sip:callee@198.51.100.1:5060", b"tel:+331")),
@@ -595,3 +601,59 @@ def test_a_name_that_is_found_too_late(wire):
     wire.responses_to(CALLER)
     wire.resolve()
     assert (wire.responses_to(CALLER), len(wire.ended), wire.in_use()) == ([], 1, 0)
+
+
+# -- a legacy user agent, which learns no route set --------------------------------------------------------------------
+
+
+def test_a_caller_without_a_route_set_is_led_to_its_callee(wire):
+    """ACK and BYE to the called number reach the callee's Contact by its own route set; the slot is free at once."""
+    call = Ringing(wire)
+    far = b"Record-Route: <sip:far@198.51.100.1:5060;lr>\r\n"
+    answer = reply(call.invite, 200, contact=call.callee.contact)
+    wire.send(answer.replace(b"Record-Route: ", far + b"Record-Route: ", 1), TRUNK_A)
+    wire.responses_to(CALLER)
+    wire.send(_legacy(call, "ACK"))
+    wire.send(_legacy(call, "BYE", cseq=2))
+    ack, bye = wire.requests_to(TRUNK_A)
+    assert [(r.method, r.uri, r.list_values(b"route")) for r in (ack, bye)] == [
+        (b"ACK", b"sip:callee@198.51.100.1:5060", [b"<sip:far@198.51.100.1:5060;lr>"]),
+        (b"BYE", b"sip:callee@198.51.100.1:5060", [b"<sip:far@198.51.100.1:5060;lr>"]),
+    ]
+    wire.send(reply(bye, 200), TRUNK_A)
+    assert (wire.statuses_to(CALLER), wire.in_use(), wire.ended[0].release_side) == ([200], 0, "ingress")
+
+
+def test_a_callee_without_a_route_set_is_led_to_its_caller(wire):
+    """The same from the other side."""
+    call = Established(wire)
+    bye = b"".join(line for line in call.callee.in_dialog("BYE").splitlines(True) if not line.startswith(b"Route:"))
+    _, _, rest = bye.partition(b" SIP/2.0")
+    wire.send(b"BYE sip:+33612345678@" + EDGE.encode() + b" SIP/2.0" + rest, TRUNK_A)
+    (relayed,) = wire.requests_to(CALLER)
+    assert (relayed.method, relayed.uri) == (b"BYE", b"sip:caller@192.0.2.1:5060")
+    wire.send(reply(relayed, 200), CALLER)
+    assert (wire.statuses_to(TRUNK_A), wire.in_use(), wire.ended[0].release_side) == ([200], 0, "egress")
+
+
+@pytest.mark.parametrize(
+    ("make", "status"),
+    [
+        (lambda call: _legacy(call, "BYE", to_tag="nobody", cseq=2), 481),
+        (lambda call: _legacy(call, "BYE", cseq=2).replace(b"Call-ID: ", b"Call-ID: other"), 481),
+        (lambda call: _legacy(call, "BYE", cseq=2).replace(b";tag=caller", b";tag=other"), 481),
+    ],
+    ids=["no such callee", "no such call", "no such caller"],
+)
+def test_who_knows_no_dialog_is_led_nowhere(wire, make, status):
+    """Call-ID and both tags, or 481."""
+    call = Established(wire)
+    wire.send(make(call))
+    assert (wire.statuses_to(CALLER), wire.requests_to(TRUNK_A), wire.in_use()) == ([status], [], 1)
+
+
+def test_a_legacy_request_in_an_early_dialog_is_led_nowhere(wire):
+    """There is no answer yet that would say where."""
+    call = Ringing(wire)
+    wire.send(_legacy(call, "BYE", cseq=2))
+    assert (wire.statuses_to(CALLER), wire.requests_to(TRUNK_A)) == ([481], [])

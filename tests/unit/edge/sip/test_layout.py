@@ -3,7 +3,18 @@
 import pytest
 
 from edge.sip import layout
-from edge.sip.layout import MAX_GUESSES, MAX_LAYOUT_BYTES, MAX_LAYOUTS, guessed, index_of, layout_of, remember, survey
+from edge.sip.layout import (
+    MAX_GUESSES,
+    MAX_LAYOUT_BYTES,
+    MAX_LAYOUTS,
+    MAX_STEPS,
+    guessed,
+    layout_of,
+    remember,
+    survey,
+    with_line,
+    without_line,
+)
 
 SOUND = [b"Via: a", b"f: b", b"To: c", b"Call-ID: d", b"CSeq: e"]
 NAMES = (b"Via:", b"f:", b"To:", b"Call-ID:", b"CSeq:")
@@ -13,6 +24,7 @@ NAMES = (b"Via:", b"f:", b"To:", b"Call-ID:", b"CSeq:")
 def _nothing_known() -> None:
     layout._guesses.clear()
     layout._layouts.clear()
+    layout._steps.clear()
 
 
 def test_positions_under_canonical_names() -> None:
@@ -124,9 +136,36 @@ def test_a_nul_in_a_quoted_pair_is_no_fault() -> None:
     assert survey([*SOUND, b'X: "\\\0"']).fault == ""
 
 
-def test_index_of_rows_of_ours() -> None:
-    """Edited rows are indexed as received ones are; what is no header line is left out."""
-    assert index_of([b"V : a", b"nonsense", b"To:b"]) == {b"via": (0,), b"to": (2,)}
+def test_steps_between_layouts() -> None:
+    """A line more or less is the layout that the message would have arrived with; each step is made once."""
+    start = layout_of(NAMES)
+
+    for at in range(6):
+        assert with_line(start, at, b"X:") is layout_of((*NAMES[:at], b"X:", *NAMES[at:]))
+        assert with_line(start, at, b"X:") is with_line(start, at, b"X:")
+        assert without_line(with_line(start, at, b"X:"), at) is start
+
+
+def test_steps_are_bounded() -> None:
+    """In number, and never between layouts too long to keep."""
+    for number in range(MAX_STEPS + 3):
+        with_line(layout_of(NAMES), 0, b"X-%d:" % number)
+    long = layout_of((*NAMES, b"X" * MAX_LAYOUT_BYTES + b":"))
+    layout._steps.clear()
+    shorter = without_line(long, 5)
+    again = with_line(shorter, 5, long.names[5])
+
+    assert (shorter is layout_of(NAMES), again.names == long.names) == (True, True)
+    assert layout._steps == {}
+
+
+def test_what_a_response_takes_over() -> None:
+    """Via, From, To, Call-ID and CSeq in this order, and To only where there is one."""
+    found = layout_of((b"To:", b"v:", b"CSeq:", b"Via:", b"From:", b"X:", b"Call-ID:"))
+
+    assert (found.answered, found.answered_to) == ((1, 3, 4, 0, 6, 2), 3)
+    assert layout_of((b"Via:", b"To:", b"t:")).answered_to == -1
+    assert layout_of(()).answered_to == -1
 
 
 def test_a_second_layout_of_the_same_word_and_number() -> None:
