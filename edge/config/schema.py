@@ -213,8 +213,7 @@ class CliRuleEntry(Section):
     id: Identifier = Field(description="Name of the rule, in the CDR of every call it judged.", examples=["no-premium"])
     when: CliCondition = Field(default=CliCondition(), description="The conditions.", examples=[])
     action: Literal["allow", "refuse", "shadow-refuse"] = Field(
-        description="`allow` and stop, `refuse`, or `shadow-refuse`: note what would have been refused "
-        "and go on.",
+        description="`allow` and stop, `refuse`, or `shadow-refuse`: note what would have been refused and go on.",
         examples=["refuse"],
     )
     reason: Literal["cli_refused", "cli_withheld", "cli_invalid"] = Field(

@@ -206,6 +206,8 @@ class Attempts:
                 facts.egress_trunk = branch.trunk.id
                 facts.note(branch.trunk.id, response.status)
             self._calls.move(call, CallInput.ANSWER, now)
+            if dialog.leaving:
+                self._calls.left(call, "ingress", NORMAL_CLEARING, now)
         context.answered = True
         context.relay(response, now)
         # Nothing is tried any more. The transactions keep the context as long as a 2xx may be repeated.

@@ -28,7 +28,7 @@ class CallInput(StrEnum):
     BYE = "bye"
     """The last dialog that nobody was leaving yet is being left."""
     BYE_REFUSED = "bye_refused"
-    """The BYE was challenged (401, 407): the dialog lives on until it is sent again."""
+    """The only BYE of a dialog was challenged (401, 407): the dialog lives on until it is sent again."""
     HANG_UP = "hang_up"
     LET_GO = "let_go"
     """The edge stops watching a call that it may not end (an emergency call, R16)."""
@@ -105,7 +105,7 @@ class Call:
     @property
     def is_being_left(self) -> bool:
         """Has every confirmed dialog a BYE on its way, or behind it?"""
-        return all(not d.is_confirmed or d.is_leaving or d.ended for d in self.dialogs.values())
+        return all(not d.is_confirmed or d.leaving or d.ended for d in self.dialogs.values())
 
     @property
     def is_acked(self) -> bool:
@@ -190,7 +190,6 @@ CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
         I.BYE_REFUSED: Row(_nothing, S.ANSWERED),  # one dialog of several
         I.HANG_UP: Row(_released, S.TEARING_DOWN),
         I.LET_GO: Row(_close, S.ENDED),
-        I.OVER: Row(_close, S.ENDED),  # a BYE succeeded while the other side's was challenged
     },
     S.ENDING: {
         I.ANSWER: Row(_not_released, S.ANSWERED),  # a late fork: somebody is still talking
@@ -256,6 +255,13 @@ class CallTracker:
         call.state = row.next
         row.effect(self, call, now)
         return True
+
+    def left(self, call: Call, side: str, q850: int, now: float) -> None:
+        """A dialog is being left: the call is released when that was the last one that nobody was leaving yet."""
+        if call.state is CallState.ANSWERED and call.is_being_left:
+            self.move(call, CallInput.BYE, now)
+            call.facts.release_side = side
+            call.facts.q850 = q850
 
     def close(self, call: Call, now: float) -> None:
         """The attempt is over: its record goes out, then its lease goes back (R14)."""

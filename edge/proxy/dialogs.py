@@ -24,7 +24,7 @@ class Dialog:
         "cseq_ingress",
         "ended",
         "is_confirmed",
-        "is_leaving",
+        "leaving",
         "on_ack",
         "outbound",
         "target_egress",
@@ -37,8 +37,8 @@ class Dialog:
         self.acked = False
         self.on_ack: AckWaiter | None = None
         """Who waits for the ACK before it may send (§15)."""
-        self.is_leaving = False
-        """A BYE is on its way."""
+        self.leaving = 0
+        """BYEs on their way: of either side, and again after a challenge."""
         self.ended = False
         self.cseq_ingress = cseq_ingress
         """Highest CSeq number seen from the caller."""

@@ -146,29 +146,28 @@ class InDialog:
     # -- BYE -------------------------------------------------------------------------------------------------------
 
     def _bye(self, relayed: "_Relayed", request: Request, now: float) -> None:
-        """The call is released when the BYE of its last live dialog arrives; the lease goes back with its final."""
+        """The call is released when the BYE of its last live dialog arrives; the lease goes back with its final.
+
+        In an early dialog (§15) nothing happens yet: the final response to the INVITE ends the call, and where that is
+        a 2xx, which has crossed the BYE, the dialog is being left from its beginning."""
         call, dialog = relayed.call, relayed.dialog
-        if call is None or dialog is None or not dialog.is_confirmed or dialog.ended:
-            return  # an early dialog (§15): the final response to the INVITE ends the call
-        dialog.is_leaving = True
-        if call.is_being_left and call.state is CallState.ANSWERED:
-            self._calls.move(call, CallInput.BYE, now)
-            facts = call.facts
-            facts.release_side = "ingress" if relayed.from_ingress else "egress"
-            facts.q850 = q850_of(request, NORMAL_CLEARING)
+        if call is not None and dialog is not None:
+            dialog.leaving += 1
+            side = "ingress" if relayed.from_ingress else "egress"
+            self._calls.left(call, side, q850_of(request, NORMAL_CLEARING), now)
 
     def over(self, relayed: "_Relayed", status: int, now: float) -> None:
         """A request has its final response or its time-out; the dialog ends with a BYE."""
         call, dialog = relayed.call, relayed.dialog
-        if relayed.method != b"BYE" or call is None or dialog is None or dialog.ended or not dialog.is_confirmed:
+        if relayed.method != b"BYE" or call is None or dialog is None:
             return
-        if call.state in (CallState.TEARING_DOWN, CallState.ENDED):
-            return  # the edge's own BYEs end it
-        if status in _CHALLENGES:
-            dialog.is_leaving = False
+        dialog.leaving -= 1
+        if dialog.ended or not dialog.is_confirmed or call.state in (CallState.TEARING_DOWN, CallState.ENDED):
+            return  # over already, not begun, or ended by the edge's own BYEs
+        if status not in _CHALLENGES:
+            self._teardown.dialog_over(call, dialog, now)
+        elif not dialog.leaving:
             self._calls.move(call, CallInput.BYE_REFUSED, now)
-            return
-        self._teardown.dialog_over(call, dialog, now)
 
 
 class _Relayed:

@@ -19,7 +19,8 @@ from edge.sip.grammar import (
     QUOTED_STRING,
     SCHEME,
     USUAL_ADDRESS,
-    USUAL_VIA,
+    USUAL_SENT_BY,
+    USUAL_VIA_PARAMS,
     VIA_PARAMS,
     VIA_PARM,
     ipv6_text,
@@ -39,7 +40,7 @@ SEEN_LENGTH = 256
 """Bytes of a value worth remembering; the stores are bounded in bytes too."""
 
 _BRACKETS_AND_FOLDS = b" \t\r\n"
-_HYPHEN, _QUOTE = 0x2D, 0x22
+_QUOTE = 0x22
 
 
 class Via(NamedTuple):
@@ -83,6 +84,7 @@ class CSeq(NamedTuple):
 
 
 _vias_seen: dict[bytes, Via] = {}
+_sent_bys_seen: dict[bytes, tuple[bytes, bytes, int | None]] = {}
 _addresses_seen: dict[bytes, NameAddr] = {}
 _stamps_seen: dict[tuple[bytes, int], tuple[bytes, bytes, bytes]] = {}
 
@@ -176,25 +178,38 @@ def parse_via(value: bytes) -> Via:
 
 
 def _parse_usual_via(value: bytes) -> Via | None:
-    usual = USUAL_VIA.fullmatch(value)
+    head, _, params = value.partition(b";")
+    usual = USUAL_VIA_PARAMS.fullmatch(params)
     if usual is None:
         return None
-    transport, host, digits, params, before, branch, after, filled, received = usual.groups()
-    if host[-1] == _HYPHEN or (before and after):
+    sent_by = _sent_bys_seen.get(head) or _parse_usual_sent_by(head)
+    before, branch, after, filled, received = usual.groups()
+    if sent_by is None or (before and after):
         return None
-    port = rport = None
-    if digits is not None:
-        port = int(digits)
-        if port > 65535:
-            return None
+    transport, host, port = sent_by
+    rport = 0 if before or after else None
     if filled is not None:
         rport = int(filled)
         if rport > 65535:
             return None
-    elif before or after:
-        rport = 0
     # Not through Via's own constructor, which costs three times as much.
-    return tuple.__new__(Via, (transport, host, port, branch, received, rport, params, value))
+    return tuple.__new__(Via, (transport, host, port, branch, received, rport, value[len(head) :], value))
+
+
+def _parse_usual_sent_by(head: bytes) -> tuple[bytes, bytes, int | None] | None:
+    usual = USUAL_SENT_BY.fullmatch(head)
+    if usual is None:
+        return None
+    transport, host, digits = usual.groups()
+    port = None if digits is None else int(digits)
+    if port is not None and port > 65535:
+        return None
+    sent_by = transport, host, port
+    if len(head) <= SEEN_LENGTH:
+        if len(_sent_bys_seen) >= SEEN_MAX:
+            _sent_bys_seen.clear()
+        _sent_bys_seen[head] = sent_by
+    return sent_by
 
 
 def _parse_via_completely(value: bytes) -> Via:

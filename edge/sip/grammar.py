@@ -50,13 +50,14 @@ VIA_PARM = re.compile(
 )
 """via-parm of SIP. Laxer: any version, so that a 505 finds its way back (RFC 4475 §3.1.2.16)."""
 
-USUAL_VIA = re.compile(
-    rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9][A-Za-z0-9.-]{0,253})(?::([0-9]{1,5}))?((;rport)?;branch=(["
-    + TOKEN_CHARS
-    + rb"]++)(?:(;rport)(?:=([0-9]{1,5}))?)?(?:;received=([0-9.]++))?)"
+USUAL_SENT_BY = re.compile(
+    rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9.])?)(?::([0-9]{1,5}))?"
 )
-"""The via-parm nearly everyone sends, as it comes and as we stamp it; a short cut through VIA_PARM, never a wider
-one."""
+USUAL_VIA_PARAMS = re.compile(
+    rb"(rport;)?branch=([" + TOKEN_CHARS + rb"]++)(?:;(rport)(?:=([0-9]{1,5}))?)?(?:;received=([0-9.]++))?"
+)
+"""The two halves of the via-parm nearly everyone sends, as it comes and as we stamp it; a short cut through VIA_PARM,
+never a wider one."""
 
 USUAL_ADDRESS = re.compile(
     rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?<([A-Za-z][A-Za-z0-9+.-]*+:[^ \t<>\"]*+)>"

@@ -31,6 +31,7 @@ from edge.sip.layout import Layout, with_line, without_line
 MAX_FORWARDS_LIMIT = 255
 """RFC 3261 §20.22."""
 
+_ON_TOP = (0, 0)
 _BLANKS = b" \t\r\n"
 
 _hops_seen: dict[bytes, int] = {}
@@ -99,27 +100,25 @@ class Message:
         positions = layout.positions.get(name)
         if positions is None:
             return []
-        rows = self._rows
-        if len(positions) == 1:
-            at = positions[0]
-            value = rows[at][layout.starts[at] :].strip(LWS)
-            return [unfold(value) if CR in value else value]
-        return [unfold(rows[at][layout.starts[at] :]) for at in positions]
+        rows, starts = self._rows, layout.starts
+        return [unfold(rows[at][starts[at] :]) for at in positions]
 
     def value(self, name: bytes) -> bytes | None:
         """The first line's value, unfolded and stripped; None if absent."""
-        layout = self._layout
-        positions = layout.positions.get(name)
-        if positions is None:
+        found = self._layout.first.get(name)
+        if found is None:
             return None
-        at = positions[0]
-        value = self._rows[at][layout.starts[at] :].strip(LWS)
+        at, start = found
+        value = self._rows[at][start:].strip(LWS)
         return unfold(value) if CR in value else value
 
     def list_values(self, name: bytes) -> list[bytes]:
         """The values of a comma list over all its lines. FieldError over MAX_LIST_VALUES of them."""
+        positions = self._layout.positions.get(name)
+        if positions is None:
+            return []
         lines = self.values(name)
-        if not lines or (len(lines) == 1 and COMMA not in lines[0]):
+        if len(lines) == 1 and COMMA not in lines[0]:
             return lines
         values: list[bytes] = []
         for value in lines:
@@ -183,14 +182,14 @@ class Message:
 
     def max_forwards(self) -> int | None:
         """§20.22: 0 to 255; None if absent."""
-        layout = self._layout
-        positions = layout.positions.get(b"max-forwards")
-        if positions is None:
+        found = self._layout.first.get(b"max-forwards")
+        if found is None:
             return None
-        line = self._rows[positions[0]]
+        at, start = found
+        line = self._rows[at]
         hops = _hops_seen.get(line)
         if hops is None:
-            value = unfold(line[layout.starts[positions[0]] :])
+            value = unfold(line[start:])
             if not value.isdigit() or len(value) > 10 or int(value) > MAX_FORWARDS_LIMIT:
                 raise FieldError("Max-Forwards", f"not a number from 0 to {MAX_FORWARDS_LIMIT}")
             hops = int(value)
@@ -247,8 +246,7 @@ class Message:
         line = header_line(header, value)
         name, printed = _names_seen.get(header) or _read_name(header)
         layout = self._layout
-        positions = layout.positions.get(name)
-        at = 0 if positions is None else positions[0]
+        at, _ = layout.first.get(name, _ON_TOP)
         self._rows.insert(at, line)
         self._layout = with_line(layout, at, printed)
         if name in _TYPED:
@@ -276,14 +274,12 @@ class Message:
         """Another value for the only or first line of that name; the printed name and the space around it stay."""
         if (LF in value or CR in value or NUL in value) and not is_clean(value):
             raise LocalError("CR, LF or NUL in a header value")
-        layout = self._layout
-        positions = layout.positions.get(name)
-        if positions is None:
+        found = self._layout.first.get(name)
+        if found is None:
             raise LocalError(f"no {name.decode('latin-1')} header to replace")
-        at = positions[0]
+        at, start = found
         rows = self._rows
         row = rows[at]
-        start = layout.starts[at]
         old = row[start:].strip(_BLANKS)
         if old:
             start = row.index(old, start)
@@ -310,13 +306,12 @@ class Message:
         """Takes the first *value* of that name off and returns it, unfolded. Other values keep their bytes; a line
         left without any goes. LocalError if there is none."""
         layout = self._layout
-        positions = layout.positions.get(name)
-        if positions is None:
+        found = layout.first.get(name)
+        if found is None:
             raise LocalError(f"no {name.decode('latin-1')} header to pop")
-        at = positions[0]
+        at, start = found
         rows = self._rows
         row = rows[at]
-        start = layout.starts[at]
         value, rest = cut_first(row[start:]) if COMMA in row else (row[start:], None)
         if rest is None:
             del rows[at]

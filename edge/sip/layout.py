@@ -38,12 +38,14 @@ Index = Mapping[bytes, tuple[int, ...]]
 """Canonical name → positions among the header lines."""
 
 
+_NOWHERE = (-1, 0)
+
+
 class Layout:
     """The index of all messages whose header lines carry these names in this order. Compared by identity."""
 
     __slots__ = (
-        "answered", "answered_to", "cseq_at", "fault", "is_kept", "length_at", "names", "positions", "slices", "starts",
-        "via_at",
+        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "length_at", "names", "positions", "slices", "starts",
     )  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -55,13 +57,16 @@ class Layout:
         """Why no message of this layout is sound; empty if one may be."""
         self.starts = tuple([len(name) for name in names])
         """Where the value begins on each line."""
+        self.first = {name: (found[0], self.starts[found[0]]) for name, found in positions.items()}
+        """Canonical name: position of its first line, and where the value begins there."""
         self.slices = tuple([slice(start) for start in self.starts])
         """Cut the names off the lines."""
-        self.via_at = _first(positions, b"via")
-        """Position of the top Via, -1 if there is none; likewise below."""
-        self.cseq_at = _first(positions, b"cseq")
-        self.length_at = _first(positions, b"content-length")
-        self.answered = tuple([at for name in (b"via", b"from", b"to", b"call-id", b"cseq") for at in positions.get(name, ())])
+        self.cseq_at = self.first.get(b"cseq", _NOWHERE)[0]
+        self.length_at = self.first.get(b"content-length", _NOWHERE)[0]
+        """-1 if there is none."""
+        self.answered = tuple(
+            [at for name in (b"via", b"from", b"to", b"call-id", b"cseq") for at in positions.get(name, ())]
+        )
         """Positions of the lines that go into a response as they are, in that order (§8.2.6.2)."""
         recipients = positions.get(b"to", ())
         self.answered_to = self.answered.index(recipients[0]) if len(recipients) == 1 else -1
@@ -75,10 +80,6 @@ def _index(names: tuple[bytes, ...]) -> dict[bytes, tuple[int, ...]]:
         if name:
             positions.setdefault(canonical(name[:-1].rstrip()), []).append(position)
     return {name: tuple(found) for name, found in positions.items()}
-
-
-def _first(positions: Index, name: bytes) -> int:
-    return positions[name][0] if name in positions else -1
 
 
 def _fault(positions: Index) -> str:

@@ -168,8 +168,8 @@ def parse(data: bytes) -> Request | Response:
     else:
         message = Request(data, first, lines, body, layout, wire, word, middle)
     line = lines[layout.cseq_at]
-    at = layout.via_at
-    via = lines[at][layout.starts[at] :]
+    at, start = layout.first[b"via"]
+    via = lines[at][start:]
     try:
         message._cseq = _cseqs_seen.get(line) or _read_cseq(line)
         message._via = parse_via((cut_first(via)[0] if COMMA in via else via).strip(LWS))
@@ -284,9 +284,7 @@ def _unterminated(data: bytes, start: int) -> ParseError:
     rows, layout, _, _ = survey(lines[:MAX_HEADERS])
     word = TOKEN.match(first)
     method = b"" if word is None else word.group()
-    return _refused(
-        "no end of the header", len(data), 400, Request(data, first, rows, b"", layout, None, method, b"")
-    )
+    return _refused("no end of the header", len(data), 400, Request(data, first, rows, b"", layout, None, method, b""))
 
 
 def _refused(reason: str, offset: int, hint: int, salvage: Request | Response) -> ParseError:

@@ -205,3 +205,13 @@ def test_an_answer_for_us_alone_is_no_answer(wire):
     wire.send(reply(invite, 200).replace(theirs + b"\r\n", b""), TRUNK_A)
     assert wire.methods_to(TRUNK_B) == [b"INVITE"]
     assert {"Via: none below ours": 2} == wire.core.counters.malformed
+
+
+def test_a_ringing_without_a_tag(wire):
+    """RFC 2543 again: relayed; it makes no early dialog."""
+    caller = Caller(wire)
+    caller.start()
+    (invite,) = wire.requests_to(TRUNK_A)
+    wire.send(reply(invite, 180, tag=""), TRUNK_A)
+    (call,) = wire.core.calls.live()
+    assert (wire.statuses_to(CALLER), call.dialogs, call.facts.ringing_at) == ([100, 180], {}, 1000.0)

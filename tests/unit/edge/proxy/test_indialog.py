@@ -98,7 +98,7 @@ def test_a_challenged_bye_that_crosses_a_good_one(wire):
     wire.send(reply(down, 407), TRUNK_A)
     assert wire.in_use() == 1
     wire.send(reply(up, 200), CALLER)
-    assert (wire.in_use(), len(wire.ended)) == (0, 1)
+    assert (wire.in_use(), [facts.release_side for facts in wire.ended]) == (0, ["ingress"])
 
 
 def test_one_challenged_bye_of_two_dialogs(wire):
@@ -657,3 +657,40 @@ def test_a_legacy_request_in_an_early_dialog_is_led_nowhere(wire):
     call = Ringing(wire)
     wire.send(_legacy(call, "BYE", cseq=2))
     assert (wire.statuses_to(CALLER), wire.requests_to(TRUNK_A)) == ([481], [])
+
+
+def test_a_challenged_bye_beside_one_that_nobody_answers(wire):
+    """Two BYEs of one side: the challenge of one does not call the other back."""
+    call = Established(wire)
+    call.caller.say("BYE")
+    call.caller.say("BYE")
+    first, _ = wire.requests_to(TRUNK_A)
+    wire.send(reply(first, 401), TRUNK_A)
+    wire.advance(32.1)
+    (facts,) = wire.ended
+    assert ("answered", "ingress", 1000.0, 0) == (facts.reason, facts.release_side, facts.released_at, wire.in_use())
+
+
+@pytest.mark.parametrize("is_answered_first", [False, True])
+def test_a_bye_in_an_early_dialog_that_crosses_the_answer(wire, is_answered_first):
+    """The 2xx comes before or after the answer to the BYE; the call ends with what comes last, the caller's side."""
+    call = Ringing(wire)
+    call.caller.learn(parse(reply(call.invite, 180, contact=call.callee.contact)))
+    call.caller.say("BYE")
+    (bye,) = wire.requests_to(TRUNK_A)
+    wire.advance(1)
+    if is_answered_first:
+        call.callee.answer(200)
+        wire.advance(1)
+        wire.send(reply(bye, 200), TRUNK_A)
+    else:
+        wire.send(reply(bye, 200), TRUNK_A)
+        call.callee.answer(200)
+        assert len(wire.core.calls) == 1  # an answer is an answer: the caller will say BYE again, or never say ACK
+        wire.requests_to(TRUNK_A)
+        call.caller.say("BYE")
+        wire.send(reply(*wire.requests_to(TRUNK_A), 481), TRUNK_A)
+    (facts,) = wire.ended
+    assert ("answered", "ingress", 16, 1001.0, 0) == (
+        facts.reason, facts.release_side, facts.q850, facts.released_at, wire.in_use(),
+    )  # fmt: skip

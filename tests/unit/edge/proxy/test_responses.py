@@ -102,8 +102,9 @@ def test_cancel_before_any_1xx_waits_for_one(wire):
     (cancel,) = wire.requests_to(TRUNK_A)
     assert (b"CANCEL", invite.uri, invite.values(b"via")[:1]) == (cancel.method, cancel.uri, cancel.values(b"via"))
     wire.send(reply(cancel, 200), TRUNK_A)
+    wire.send(reply(invite, 180), TRUNK_A)
     wire.send(reply(invite, 487), TRUNK_A)
-    assert (wire.statuses_to(CALLER), wire.methods_to(TRUNK_A)) == ([487], [b"ACK"])
+    assert (wire.statuses_to(CALLER), wire.methods_to(TRUNK_A)) == ([180, 487], [b"ACK"])
     (facts,) = wire.ended
     assert ("cancelled", 487, "ingress", [("a", 487)]) == (
         facts.reason, facts.status, facts.release_side, facts.candidates,

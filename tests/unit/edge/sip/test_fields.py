@@ -89,7 +89,17 @@ def test_a_malformed_via(value: bytes) -> None:
     st.sampled_from((b"", b":5060", b":0", b":99999")),
     st.sampled_from((b"", b";rport")),
     st.from_regex(rb"[A-Za-z0-9!~._;=\-]{0,12}", fullmatch=True),
-    st.sampled_from((b"", b";rport", b";x")),
+    st.sampled_from(
+        (
+            b"",
+            b";rport",
+            b";x",
+            b";rport=5061;received=192.0.2.9",
+            b";rport=70000",
+            b";received=1.2.3.4",
+            b";received=h",
+        )
+    ),
 )
 def test_the_short_cut_for_vias_is_none_but_a_short_cut(
     transport: bytes, host: bytes, port: bytes, before: bytes, branch: bytes, after: bytes
@@ -97,13 +107,52 @@ def test_the_short_cut_for_vias_is_none_but_a_short_cut(
     """What the usual pattern takes, the complete one takes, and reads the same."""
     value = b"SIP/2.0/%b %b%b%b;branch=%b%b" % (transport, host, port, before, branch, after)
 
-    def reading(road: object) -> Via | str:
-        try:
-            return parse_via(value) if road is parse_via else fields._parse_via_completely(value)
-        except FieldError as error:
-            return error.reason
+    try:
+        complete = fields._parse_via_completely(value)
+    except FieldError:
+        complete = None
+        with pytest.raises(FieldError):
+            parse_via(value)
+    else:
+        assert parse_via(value) == complete
 
-    assert reading(parse_via) == reading(None)
+    assert fields._parse_usual_via(value) in (None, complete)
+
+
+@pytest.mark.parametrize("value", [b"SIP/2.0/UDP h:5060;branch=a;rport", b"SIP/2.0/UDP h;rport;branch=a"])
+def test_the_usual_via_takes_the_short_cut(value: bytes) -> None:
+    """As it comes, and as we have stamped it."""
+    assert fields._parse_usual_via(value) is not None
+    if value.endswith(b"rport"):
+        assert fields._parse_usual_via(stamp_via(value, b"192.0.2.1", 5060, False)) is not None
+
+
+@given(
+    st.sampled_from((b"192.0.2.1", b"h", b"[2001:db8::1]", b" h")),
+    st.sampled_from((b"", b":5060")),
+    st.lists(
+        st.sampled_from((b"branch=a", b"rport", b"x", b'c="y;rport"', b" rport", b"received=h", b"rport ")), max_size=4
+    ),
+    st.sampled_from((b"", b",SIP/2.0/UDP g;branch=b;rport", b" , SIP/2.0/UDP g")),
+    st.sampled_from((b"192.0.2.1", b"2001:db8::1", b"192.0.2.2")),
+)
+def test_what_is_stamped_reads_as_it_was_stamped(
+    host: bytes, port: bytes, params: list[bytes], more: bytes, source: bytes
+) -> None:
+    """The reading that stamping leaves behind is the one the bytes give; of a list only the first value changes."""
+    value = b"SIP/2.0/UDP " + b";".join((host + port, *params))
+    try:
+        asked = parse_via(value.strip())
+    except FieldError:
+        return
+    fields._vias_seen.clear()
+    stamped = stamp_via(value + more, source, 1024, False)
+    top = split_list(stamped)[0]
+
+    assert split_list(stamped)[1:] == split_list(value + more)[1:]
+    assert parse_via(top) == fields._parse_via_completely(top)
+    if asked.rport == 0:
+        assert (parse_via(top).rport, parse_via(top).received) == (1024, source)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +182,11 @@ def test_the_short_cut_for_vias_is_none_but_a_short_cut(
             b"SIP/2.0/UDP 10.0.0.1 ; branch=a , SIP/2.0/UDP h;rport",
             False,
             b"SIP/2.0/UDP 10.0.0.1 ; branch=a;received=192.0.2.1 , SIP/2.0/UDP h;rport",
+        ),
+        (
+            b"SIP/2.0/UDP 10.0.0.1;rport, SIP/2.0/UDP h;rport",
+            False,
+            b"SIP/2.0/UDP 10.0.0.1;rport=1024;received=192.0.2.1, SIP/2.0/UDP h;rport",
         ),
         (b"SIP/2.0/UDP 10.0.0.1", True, b"SIP/2.0/UDP 10.0.0.1;rport=1024;received=192.0.2.1"),
         (
@@ -235,6 +289,8 @@ def test_malformed_addresses(value: bytes) -> None:
 def test_the_short_cut_for_addresses_is_none_but_a_short_cut(display: bytes, uri: bytes, params: bytes) -> None:
     """What the usual pattern takes, the complete one takes, and reads the same."""
     value = b"%b<%b>%b" % (display, uri, params)
+
+    fields._addresses_seen.clear()
 
     def reading(short: bool) -> NameAddr | str:
         try:
@@ -352,3 +408,23 @@ def test_malformed_cseq(value: bytes) -> None:
     """Under 2**31, and one token."""
     with pytest.raises(FieldError):
         parse_cseq(value)
+
+
+def test_memories_are_bounded() -> None:
+    """Ever new values cost time, not memory; long ones are read and forgotten."""
+    for number in range(fields.SEEN_MAX + 10):
+        assert parse_via(b"SIP/2.0/UDP h%d;branch=a;rport" % number).host == b"h%d" % number
+        assert parse_name_addr(b"<sip:a%d@b>" % number).uri == b"sip:a%d@b" % number
+        stamped = stamp_via(b"SIP/2.0/UDP h;branch=a;rport", b"192.0.2.1", number, False)
+        assert stamped == b"SIP/2.0/UDP h;branch=a;rport=%d;received=192.0.2.1" % number
+    long = b"a" * fields.SEEN_LENGTH
+    for _ in range(2):
+        assert parse_via(b"SIP/2.0/UDP h;branch=" + long).branch == long
+        assert parse_name_addr(b"<sip:%b>" % long).uri == b"sip:" + long
+        assert stamp_via(b"SIP/2.0/UDP h;branch=%b;rport" % long, b"192.0.2.1", 5060, False).endswith(
+            b"received=192.0.2.1"
+        )
+
+    stores = (fields._vias_seen, fields._addresses_seen, fields._sent_bys_seen, fields._stamps_seen)
+    assert max(map(len, stores)) <= fields.SEEN_MAX
+    assert not any(long in value for store in stores[:3] for value in store)

@@ -1,9 +1,12 @@
 """edge.sip.headers: reading and editing the header lines of a message."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.headers import header_line
+from edge.sip.layout import survey
 from edge.sip.message import Message, Request, parse
 
 HEAD = (
@@ -184,6 +187,65 @@ def test_remove_takes_every_line() -> None:
 
     assert lines_of(invite) == [*HEAD[:7], *HEAD[9:]]
     assert (invite.routes(), invite.value(b"route")) == ([], None)
+
+
+NAMES = (b"Via", b"v", b"Route", b"Max-Forwards", b"X-New", b"Subject")
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(("prepend", "append", "replace", "remove", "pop_first", "copy")),
+        st.sampled_from(NAMES),
+        st.sampled_from((b"SIP/2.0/UDP n;branch=x", b"SIP/2.0/UDP o, SIP/2.0/UDP p")),
+    ),
+    max_size=12,
+)
+
+
+@given(EDITS)
+def test_an_edited_message_reads_as_if_it_had_arrived_so(edits: list[tuple[str, bytes, bytes]]) -> None:
+    """The index is true after every edit, whatever came before: lines, values and typed readings."""
+    invite = message()
+    for what, header, value in edits:
+        name = {b"v": b"via"}.get(header, header.lower())
+        if what == "copy":
+            invite = invite.copy()
+        elif what in ("prepend", "append"):
+            getattr(invite, what)(header, value)
+        elif what == "remove":
+            invite.remove(name)
+        elif invite.has(name):
+            invite.pop_first(name) if what == "pop_first" else invite.replace(name, value)
+        if not invite.has(b"via"):
+            invite.append(b"Via", value)
+        again = survey(invite.render().partition(b"\r\n\r\n")[0].split(b"\r\n")[1:])
+
+        assert (invite.lines, invite._layout.names) == (again.rows, again.layout.names)
+        assert [invite.has(name), invite.value(name)] == [bool(invite.values(name)), (*invite.values(name), None)[0]]
+        assert invite.via() == invite.vias()[0]
+
+
+def test_the_lines_of_a_response() -> None:
+    """Vias, From, To, Call-ID, CSeq as they came, and where To stands."""
+    invite = message()
+
+    assert invite.answered_lines() == ([HEAD[0], HEAD[1], HEAD[3], HEAD[4], HEAD[5], HEAD[6]], 3)
+
+
+def test_without_its_bytes_a_message_has_its_lines() -> None:
+    """What waits for late answers is asked for header fields alone."""
+    invite = message()
+    invite.drop_bytes()
+
+    assert (invite.data, invite.body, invite.lines) == (b"", b"", list(HEAD))
+    assert invite.render().endswith(b"X-Y: 1\r\n\r\n")
+
+
+def test_a_call_id_of_ours_is_read_back() -> None:
+    """Kept as long as nobody edits it."""
+    invite = message()
+    before = invite.call_id()
+    invite.replace(b"call-id", b"new")
+
+    assert (before, invite.call_id()) == (b"x@y", b"new")
 
 
 def test_pop_first_leaves_the_bytes_of_the_others() -> None:

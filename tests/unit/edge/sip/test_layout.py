@@ -32,8 +32,9 @@ def test_positions_under_canonical_names() -> None:
     found = layout_of((b"v:", b"VIA :", b"X-Y:", b"cseq:", b"l:"))
 
     assert found.positions == {b"via": (0, 1), b"x-y": (2,), b"cseq": (3,), b"content-length": (4,)}
-    assert (found.via_at, found.cseq_at, found.length_at) == (0, 3, 4)
-    assert layout_of(()).via_at == -1
+    assert found.first == {b"via": (0, 2), b"x-y": (2, 4), b"cseq": (3, 5), b"content-length": (4, 2)}
+    assert (found.cseq_at, found.length_at) == (3, 4)
+    assert (layout_of(()).cseq_at, layout_of(()).length_at) == (-1, -1)
 
 
 @pytest.mark.parametrize("missing", range(5))

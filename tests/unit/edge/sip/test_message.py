@@ -264,6 +264,27 @@ def test_stray_bytes_in_a_known_layout(name: str, stray: bytes) -> None:
     assert refused(wire(**{**extra, name: line + stray})).reason == "bare CR, LF or NUL in a header"
 
 
+@pytest.mark.parametrize("first", [b"INVITE sip:c@d SIP/2.0", b"SIP/2.0 200 OK"])
+def test_a_known_layout_without_its_end(first: bytes) -> None:
+    """All header lines are there, the empty one is not: no message."""
+    parse(wire(first, length=None))
+    data = wire(first, length=None)
+
+    for cut in (1, 2, 3, 4):
+        assert refused(data[: data.index(b"\r\n\r\n") + 4 - cut]).reason == "no end of the header"
+
+
+def test_the_remains_of_a_request() -> None:
+    """What a CANCEL is compared with, and nothing else."""
+    invite = parse(wire())
+    assert isinstance(invite, Request)
+    remains = invite.remains()
+
+    assert (remains.method, remains.call_id(), remains.cseq()) == (b"INVITE", b"x@y", (1, b"INVITE"))
+    assert (remains.data, remains.lines, remains.body, remains.uri) == (b"", [], b"", b"")
+    assert invite.lines == list(LINES)
+
+
 def test_limits_are_broken_by_one() -> None:
     """The smallest message of each kind that is too large."""
     most = b"\r\n".join([b"X-Y: y"] * (MAX_HEADERS - len(LINES) + 1))

@@ -99,11 +99,14 @@ def test_other_schemes(raw: bytes, uri: object) -> None:
 @given(
     st.from_regex(rb"[a-z0-9+.*#%;:-]{0,6}@?", fullmatch=True),
     st.from_regex(rb"[a-z0-9.-]{1,6}", fullmatch=True),
-    st.sampled_from((b"", b":1", b":5060", b":99999", b":", b";lr", b";", b";a=b;c", b";a==", b"?a=b")),
+    st.sampled_from(
+        (b"", b":1", b":5060", b":65535", b":65536", b":99999", b":", b";lr", b";", b";a=b;c", b";a==", b"?a=b")
+    ),
 )
 def test_the_short_cut_is_none_but_a_short_cut(user: bytes, host: bytes, rest: bytes) -> None:
     """What the usual pattern takes, the complete road takes, and reads the same."""
     raw = b"sip:" + user + host + rest
+    room._seen.clear()
 
     def reading(short: bool) -> object:
         try:
@@ -184,3 +187,14 @@ def test_unescape() -> None:
 def test_equality(a: bytes, b: bytes, same: bool) -> None:
     """§19.1.4, both ways round."""
     assert (equal(parse_uri(a), parse_uri(b)), equal(parse_uri(b), parse_uri(a))) == (same, same)
+
+
+def test_the_memory_is_bounded() -> None:
+    """Ever new URIs cost time, not memory; long ones are read and forgotten."""
+    long = b"sip:" + b"a" * room.SEEN_LENGTH + b"@h"
+    for number in range(room.SEEN_MAX + 10):
+        assert parse_uri(b"tel:%d" % number) == TelUri(b"%d" % number, b"")
+    assert parse_uri(long) == parse_uri(long)
+
+    assert len(room._seen) <= room.SEEN_MAX
+    assert long not in room._seen

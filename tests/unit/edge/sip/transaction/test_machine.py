@@ -108,3 +108,31 @@ def test_a_transaction_says_what_it_is(stage):
     """For whoever reads an error of ours."""
     assert repr(stage.client()) == "<INVITE client transaction b'z9hG4bK74bf9' Calling>"
     assert repr(stage.server("BYE")) == "<BYE server transaction b'z9hG4bK74bf9' Trying>"
+
+
+def test_what_a_finished_transaction_still_holds(stage, a_request, a_response):
+    """Only what its remaining rows or its user may ask for: the rest is memory that waits for a timer."""
+    accepted, refused = stage.server(branch="z9hG4bK1"), stage.server(branch="z9hG4bK2")
+    stage.respond(accepted, 200)
+    stage.respond(refused, 486)
+    bye = stage.server("BYE", branch="z9hG4bK3")
+    stage.respond(bye, 200)
+    answered, failed = stage.client(branch="z9hG4bK4"), stage.client(branch="z9hG4bK5")
+    stage.receive(a_response(200, branch="z9hG4bK4"))
+    stage.receive(a_response(486, branch="z9hG4bK5"))
+    options = stage.client("OPTIONS", branch="z9hG4bK6")
+    stage.receive(a_response(200, "OPTIONS", branch="z9hG4bK6"))
+
+    for server in (accepted, refused):
+        assert (server.request.call_id(), server.request.cseq(), server.request.lines) == (b"c1", (1, b"INVITE"), [])
+    assert (accepted.last, refused.last is None) == (None, False)
+    assert (hasattr(bye, "request"), bye.last is None) == (False, False)
+    assert (answered.last, answered.request.data, answered.request.from_().tag) == (None, b"", b"a1")
+    assert (hasattr(failed, "request"), failed.last[:4]) == (False, b"ACK ")
+    assert (hasattr(options, "request"), options.last) == (False, None)
+    assert answered.user is failed.user is options.user is stage
+
+    stage.receive(a_request("ACK", branch="z9hG4bK2"))
+    assert (refused.state, refused.last) == ("Confirmed", None)
+    stage.wait(33)
+    assert len(stage.layer) == 0
