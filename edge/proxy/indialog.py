@@ -47,28 +47,28 @@ class InDialog:
         """A request other than ACK and CANCEL, stamped and preprocessed."""
         node = self._node
         context = txn.user = ResponseContext(node, txn)
-        uid = self._uid(request.call_id(), pre.token)
-        call = None if uid is None else self._calls.get(uid)
         relayed = context.user = _Relayed(self, request)
-        is_led = uid is None
-        if is_led:
-            call = self._without_route(request, pre)
-        is_known = (call is None and not is_led) or (call is not None and _place(relayed, call, request))
-        if not is_known or (is_led and not relayed.is_confirmed):
+        uid = self._uid(request.call_id(), pre.token)
+        if uid is None:
+            is_known = self._find_without_route(relayed, request, pre)
+        else:
+            call = self._calls.get(uid)
+            is_known = call is None or _place(relayed, call, request)
+        if not is_known:
             node.counters.indialog_unknown += 1
             context.answer(481, b"Call/Transaction Does Not Exist", now)
             return
         onward = request.copy()
+        listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
         try:
-            if is_led:
-                self._lead(onward, relayed)
+            if uid is None:
+                listener = self._lead(onward, relayed)
             hop = next_hop(onward)
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
         if request.method == b"BYE":
             self._bye(relayed, request, now)
-        listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
 
         def forward(flow: Flow | None, now: float) -> None:
             if context.concluded:
@@ -84,15 +84,17 @@ class InDialog:
     def relay_ack(self, request: Request, pre: Preprocessed, loop: bytes, flow: Flow, now: float) -> None:
         """The ACK to a 2xx: no transaction, its route set says where (§16.11 forwards it statelessly)."""
         node = self._node
+        listener = flow.listener if pre.routed_out is None else pre.routed_out
         uid = self._uid(request.call_id(), pre.token)
-        call = self._without_route(request, pre) if uid is None else self._calls.get(uid)
         if uid is None:
             relayed = _Relayed(self, request)
-            if call is None or not _place(relayed, call, request) or not relayed.is_confirmed:
+            if not self._find_without_route(relayed, request, pre):
                 node.counters.indialog_unknown += 1
                 return
-            self._lead(request, relayed)
-        listener = flow.listener if pre.routed_out is None else pre.routed_out
+            listener = self._lead(request, relayed)
+            call = relayed.call
+        else:
+            call = self._calls.get(uid)
         branch = node.identifiers.stateless_branch(request, loop)
         hop = next_hop(request)
 
@@ -124,24 +126,28 @@ class InDialog:
             return call.uid
         return self._node.identifiers.read_token(token, call_id)
 
-    def _without_route(self, request: Request, pre: Preprocessed) -> Call | None:
-        """The call of a user agent that sent a request inside its dialog to us instead of along its route set."""
+    def _find_without_route(self, relayed: "_Relayed", request: Request, pre: Preprocessed) -> bool:
+        """The confirmed dialog of a user agent that sent a request to us instead of along its route set."""
         if pre.token is not None or request.value(b"route") is not None:
-            return None
+            return False
         if not self._node.listeners.is_our_uri(parse_uri(request.uri)):
-            return None
-        return self._calls.of_dialog(request.call_id(), request.from_().tag or b"", request.to().tag or b"")
+            return False
+        call = self._calls.of_dialog(request.call_id(), request.from_().tag or b"", request.to().tag or b"")
+        if call is None or not _place(relayed, call, request):
+            return False
+        return relayed.dialog is not None and relayed.dialog.is_confirmed
 
-    def _lead(self, onward: Request, relayed: "_Relayed") -> None:
-        """Put the other side's remote target and the route to it on the request (§12.2.1.1)."""
+    def _lead(self, onward: Request, relayed: "_Relayed") -> int:
+        """Put the other side's remote target and the route to it on the request (§12.2.1.1); the listener to use."""
         call, dialog = relayed.call, relayed.dialog
         assert call is not None
         assert dialog is not None
         view = self._teardown.view(call, dialog)
-        side = view.egress if relayed.from_ingress else view.ingress
+        side, listener = (view.egress, dialog.outbound) if relayed.from_ingress else (view.ingress, call.inbound)
         onward.set_uri(side.target)
         for route in side.routes:
             onward.append(b"Route", route)
+        return listener
 
     # -- BYE -------------------------------------------------------------------------------------------------------
 
@@ -185,11 +191,6 @@ class _Relayed:
         if self.method in _REFRESHES_TARGET:
             contact = request.contact()
             self._contact = None if contact is None else contact.uri
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Has its dialog been answered? Then the answer says where the callee is."""
-        return self.dialog is not None and self.dialog.is_confirmed
 
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """Nothing of ours hangs on it."""

@@ -33,8 +33,8 @@ CSEQ_LIMIT = 2**31
 """RFC 3261 §8.1.1.5."""
 
 SEEN_MAX = 2048
-"""Readings remembered, of each kind. The messages of one call share From, To, Contact and Route, responses bring our own
-Vias back, and a neighbour names itself in the same way call after call."""
+"""Readings remembered, of each kind. The messages of one call share From, To, Contact and Route, responses bring our
+own Vias back, and a neighbour names itself in the same way call after call."""
 
 SEEN_LENGTH = 256
 """Bytes of a value worth remembering; the stores are bounded in bytes too."""

@@ -39,8 +39,8 @@ _HOPS_SEEN_MAX = 256
 
 
 class Message:
-    """What a Request and a Response share; they alone are made, and fill the slots in one go. Names of header fields are canonical (`grammar.canonical`) to read by,
-    in their printed form to insert."""
+    """What a Request and a Response share; they alone are made, and fill the slots in one go. Names of header fields
+    are canonical (`grammar.canonical`) to read by, in their printed form to insert."""
 
     __slots__ = (
         "_call_id",
@@ -101,6 +101,10 @@ class Message:
         if positions is None:
             return []
         rows, starts = self._rows, layout.starts
+        if len(positions) == 1:
+            at = positions[0]
+            value = rows[at][starts[at] :].strip(LWS)
+            return [unfold(value) if CR in value else value]
         return [unfold(rows[at][starts[at] :]) for at in positions]
 
     def value(self, name: bytes) -> bytes | None:

@@ -45,7 +45,8 @@ class Layout:
     """The index of all messages whose header lines carry these names in this order. Compared by identity."""
 
     __slots__ = (
-        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "length_at", "names", "positions", "slices", "starts",
+        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "length_at", "names", "positions", "slices",
+        "starts",
     )  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -126,7 +127,7 @@ def layout_of(names: tuple[bytes, ...]) -> Layout:
 def with_line(layout: Layout, at: int, name: bytes) -> Layout:
     """The layout after a line has been inserted before this position. `name`: printed, with its colon."""
     step = (layout, at, name)
-    return _steps.get(step) or _remember_step(step, layout.names[:at] + (name,) + layout.names[at:])
+    return _steps.get(step) or _remember_step(step, (*layout.names[:at], name, *layout.names[at:]))
 
 
 def without_line(layout: Layout, at: int) -> Layout:

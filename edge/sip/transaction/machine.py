@@ -206,6 +206,6 @@ class Transaction:
         self.user = None
 
     def drop_request(self) -> None:
-        """No row needs it any more: at a thousand calls a second, what waits for its last timer is most of the memory."""
+        """No row needs it any more: at many calls a second, what waits for its last timer is most of the memory."""
         if hasattr(self, "request"):
             del self.request

@@ -9,7 +9,6 @@ from edge.sip.errors import FieldError, LocalError
 from edge.sip.fields import (
     CSeq,
     NameAddr,
-    Via,
     cut_first,
     param,
     parse_cseq,
