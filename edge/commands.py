@@ -226,6 +226,7 @@ def _announce(running: "Running") -> None:
             accounts=running.accounts,
             cdr=running.cdr_directory,
             metrics=running.metrics,
+            local_trunk=running.local_trunk,
         )
     )
 

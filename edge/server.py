@@ -66,7 +66,17 @@ def run(static: StaticConfig, announce: Callable[["Running"], None]) -> int:
 class Running:
     """What there is to say about an edge that has just started."""
 
-    __slots__ = ("accounts", "cdr_directory", "generation", "listeners", "metrics", "node", "policy", "store")
+    __slots__ = (
+        "accounts",
+        "cdr_directory",
+        "generation",
+        "listeners",
+        "local_trunk",
+        "metrics",
+        "node",
+        "policy",
+        "store",
+    )
 
     def __init__(self, server: "_Server", store: str) -> None:
         self.node = server.node
@@ -77,6 +87,8 @@ class Running:
         self.store = store
         self.cdr_directory = str(server.writer.directory)
         self.metrics = server.metrics
+        trunks = server.policy.snapshot.trunks.values()
+        self.local_trunk = next(((t.host, t.port) for t in trunks if t.host.startswith("127.")), None)
 
 
 class _Server:

@@ -28,7 +28,7 @@ RETRY_S = 0.5
 """A failing disk is asked again this often."""
 BATCH_LINES = 1_000
 """Most lines in one write: what waited out a full disk must not stop the event loop."""
-SYNC_S = 0.02
+SYNC_S = 0.1
 """Longest time between a write and its fsync, when `run()` is running."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -41,8 +41,11 @@ class Preprocessed(NamedTuple):
 
 def stamp_top_via(request: Message, flow: Flow) -> None:
     """Write received and rport into the top Via (RFC 3261 §18.2.1, RFC 3581 §4)."""
-    line = request.values(b"via")[0]
     host, port = flow.address
+    via = request.via()
+    if via.rport != 0 and via.received is None and via.host == host.encode():
+        return  # nothing to be said: most neighbours are where they say
+    line = request.values(b"via")[0]
     if b"," in line:
         first = request.pop_first(b"via")
         request.prepend(b"Via", stamp_via(first, host.encode(), port, False))
@@ -79,12 +82,10 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
             request.set_uri(_without_maddr(request.uri))
     routed_out: int | None = None
     while has_route and routed_out is None:
-        first = cut_first(request.value(b"route") or b"")[0].strip(LWS)
-        top = parse_uri(parse_name_addr(first, "Route").uri)
-        index = listeners.index_of(top.host, top.port) if isinstance(top, SipUri) else None
-        if index is None or not isinstance(top, SipUri):
+        named = _read_route(cut_first(request.value(b"route") or b"")[0].strip(LWS), listeners)
+        if named is None:
             break
-        user = top.user or b""
+        user, index = named
         if token is not None:
             # Two values of ours from one pass carry one token (RFC 5658). A route of ours with another token belongs
             # to another pass of a spiral: it brings the request back to us, and that pass must see it too.
@@ -97,10 +98,25 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
     return Preprocessed(token, routed_out)
 
 
+def _read_route(value: bytes, listeners: Listeners) -> tuple[bytes, int] | None:
+    """User part and listener of a route that names us; None where it names somebody else."""
+    if value.startswith(b"<sip:"):
+        # Nearly always it is our own Record-Route as we printed it: no need to take it apart.
+        for index, ending in enumerate(listeners.record_routes):
+            if value.endswith(ending):
+                user = value[5 : -len(ending)]
+                if user.replace(b"-", b"").isalnum():
+                    return user, index
+    uri = parse_uri(parse_name_addr(value, "Route").uri)
+    if not isinstance(uri, SipUri):
+        return None
+    found = listeners.index_of(uri.host, uri.port)
+    return None if found is None else (uri.user or b"", found)
+
+
 def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
     """§16.3 item 4 as RFC 5393 §4.2.2 has it: our sent-by in a Via whose loop part is the one we would make again."""
-    lines = request.values(b"via")
-    if not any(sent_by in line for line in lines for sent_by in listeners.sent_bys):
+    if not _may_have_been_here(request.header_lines(b"via"), listeners):
         return False
     for value in request.list_values(b"via"):
         try:
@@ -111,6 +127,15 @@ def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
             continue
         if loop_part_of(via.branch) == mine:
             return True
+    return False
+
+
+def _may_have_been_here(lines: list[bytes], listeners: Listeners) -> bool:
+    """Does our sent-by stand in these lines, as we print it? Most requests are here for the first time."""
+    for sent_by in listeners.sent_bys:
+        for line in lines:
+            if sent_by in line:
+                return True
     return False
 
 

@@ -6,22 +6,17 @@ every identifier.
 """
 
 import hmac
-from base64 import b32encode
 from collections.abc import Callable
 from hashlib import blake2b
 
 from edge.sip.message import Request
 
 MAGIC_COOKIE = b"z9hG4bK"
-UID_LENGTH = 26
-"""Characters of a call uid: 128 bits in base32."""
-_SIGNATURE_LENGTH = 13
+UID_LENGTH = 32
+"""Characters of a call uid: 128 bits in hexadecimal."""
+_SIGNATURE_LENGTH = 16
 _LOOP_BYTES = 5
 _BRANCH_BYTES = 10
-
-
-def _base32(digest: bytes) -> bytes:
-    return b32encode(digest).rstrip(b"=").lower()
 
 
 class Identifiers:
@@ -40,7 +35,7 @@ class Identifiers:
         that an INVITE sent again spends one CAPS token in all (ruling R6)."""
         via = request.via()
         key = b"\0".join((call_id, from_tag, b"%d" % cseq, via.branch or b"", via.host, b"%d" % (via.port or 0)))
-        return _base32(blake2b(key, digest_size=16).digest()).decode()
+        return blake2b(key, digest_size=UID_LENGTH // 2).hexdigest()
 
     def tag(self) -> bytes:
         """A To tag of our own (RFC 3261 §19.3)."""
@@ -76,7 +71,8 @@ class Identifiers:
         return name.decode("latin-1")
 
     def _sign(self, name: bytes, call_id: bytes) -> bytes:
-        return _base32(blake2b(name + b"\0" + call_id, digest_size=8, key=self._secret).digest())
+        signed = name + b"\0" + call_id
+        return blake2b(signed, digest_size=_SIGNATURE_LENGTH // 2, key=self._secret).hexdigest().encode()
 
 
 def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> bytes:

@@ -216,15 +216,12 @@ class _Relayed:
         return False
 
     def concluded(self, context: ResponseContext, status: int, best: Response | None, now: float) -> None:
-        """The failure goes up, but for what must not: a 408 to a non-INVITE request always comes too late (RFC 4320
-        §4.2), and a 503 would speak of us and not of the one who sent it (RFC 3261 §16.7 item 6)."""
-        if context.expired:
+        """The failure goes up; but a 503 would speak of us and not of the one who sent it (RFC 3261 §16.7 item 6). A
+        408 to anything but INVITE always comes too late: the transaction layer keeps it back (RFC 4320 §4.2)."""
+        if context.expired or (best is None and status == 408):
             context.answer(408, b"Request Timeout", now)
-        elif best is not None and best.status != 503 and (context.is_invite or best.status != 408):
+        elif best is not None and best.status != 503:
             context.relay(best, now)
-        elif status == 408:
-            if context.is_invite:
-                context.answer(408, b"Request Timeout", now)
         elif status == 487:
             context.answer(487, b"Request Terminated", now)
         else:

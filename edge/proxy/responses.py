@@ -147,9 +147,9 @@ class ResponseContext:
                 self.challenges.append(response)
             if self.best is None or _is_better(response, self.best):
                 self.best = response
-        if self.user.try_next(self, branch, status, now) or self.is_pending:
-            return
-        self.user.concluded(self, status, self.best, now)
+        # Serial forking: no other branch is pending.
+        if not self.user.try_next(self, branch, status, now):
+            self.user.concluded(self, status, self.best, now)
 
     def _aggregate(self, best: Response) -> None:
         """§16.7 item 7: whoever is challenged by one branch is challenged by all that did."""
@@ -227,8 +227,6 @@ class Branch:
             return
         if self.given_up:
             return  # it counts no more: its failure was told when we gave it up
-        if status >= 600:
-            context.cancel(now, but=self)  # item 5: a 6xx speaks for every branch
         context.branch_failed(self, status, response, now)
 
     def on_timeout(self, now: float) -> None:

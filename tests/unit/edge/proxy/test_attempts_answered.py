@@ -95,6 +95,8 @@ def test_a_fork_that_answers_during_the_bye_keeps_the_call(wire):
     (answer,) = wire.responses_to(CALLER)
     wire.send(reply(bye, 200), TRUNK_A)
     assert (len(wire.core.calls), wire.in_use()) == (1, 1)
+    facts = wire.core.calls.live()[0].facts
+    assert (None, "") == (facts.released_at, facts.release_side)
     call.caller.learn(answer)
     call.caller.ack()
     wire.advance(3)
@@ -215,3 +217,27 @@ def test_a_ringing_without_a_tag(wire):
     wire.send(reply(invite, 180, tag=""), TRUNK_A)
     (call,) = wire.core.calls.live()
     assert (wire.statuses_to(CALLER), call.dialogs, call.facts.ringing_at) == ([100, 180], {}, 1000.0)
+
+
+def test_an_answer_after_the_caller_s_transaction_is_ended(wire):
+    """The trunk given up rings late, is cancelled, and answers when nobody repeats a 2xx to the caller any more."""
+    caller = Caller(wire)
+    caller.start()
+    first = Callee(wire, wire.requests_to(TRUNK_A)[0], tag="late")
+    wire.advance(4.1)
+    Callee(wire, *wire.requests_to(TRUNK_B), address=TRUNK_B).answer(200)
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.ack()
+    wire.advance(1)
+    first.answer(180)
+    wire.advance(31.5)
+    wire.sent.clear()
+    first.answer(200)
+    assert (wire.responses_to(CALLER), wire.methods_to(TRUNK_A), wire.in_use()) == ([], [b"ACK", b"BYE"], 1)
+
+
+def test_an_answered_call_keeps_no_more_than_it_needs(wire):
+    """Context and attempt belong to the set-up; a long call does not hold them."""
+    Established(wire)
+    (call,) = wire.core.calls.live()
+    assert (call.context, call.attempt) == (None, None)

@@ -134,11 +134,15 @@ def test_renewals_of_one_account_travel_together(wire):
 def test_no_call_that_has_just_ended_is_renewed():
     """The call reaches its end in the wake-up in which its lease falls due."""
     wire = Wire(settings=Settings(node="e", max_duration_s=10, renew_s=10))
-    Established(wire)
-    wire.unreachable |= {CALLER, TRUNK_A}
+    caller = Caller(wire)
+    nowhere = b"Contact: <tel:+331>"
+    wire.send(caller.request("INVITE").replace(b"Contact: <sip:caller@192.0.2.1:5060>", nowhere))
+    Callee(wire, *wire.requests_to(TRUNK_A)).answer(200, contact="tel:+332")
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.remote_target = b"sip:198.51.100.1"
+    caller.ack()
     wire.advance(10.1)
-    assert (len(wire.ended), [type(verb) for verb in wire.asked[1:]]) == (1, [Renew, Settle])
-    assert wire.told("lease.ended_elsewhere") == []
+    assert (len(wire.ended), [type(verb) for verb in wire.asked[1:]]) == (1, [Settle])
 
 
 def test_what_renewals_tell(wire):

@@ -95,6 +95,14 @@ def test_a_request_without_max_forwards_passes(wire):
     assert [b"70"] == wire.requests_to(TRUNK_A)[0].values(b"max-forwards")
 
 
+def test_without_rport_the_answer_goes_to_the_port_of_the_via(wire):
+    """§18.2.2: to the address it came from, and the port the sender names; 5060 where it names none."""
+    data = Caller(wire).request("OPTIONS", uri=OURS).replace(b";rport", b"")
+    for via, port in ((b"192.0.2.1:5062", 5062), (b"192.0.2.1", 5060), (b"pc.example:5063", 5063)):
+        wire.send(data.replace(b"192.0.2.1:5060;branch=", via + b";branch=" + b"z9hG4bK%d" % port), ("192.0.2.1", 7777))
+        assert wire.statuses_to(("192.0.2.1", port)) == [200]
+
+
 def test_a_loop_is_refused(wire):
     """482, with a record."""
     wire.send(Caller(wire).request("INVITE"))

@@ -29,8 +29,8 @@ LISTENERS = Listeners(
 )
 IDENTIFIERS = Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"fresh")
 CALL_ID = b"c@h"
-TOKEN = IDENTIFIERS.token("a" * 26, CALL_ID)
-OTHER = IDENTIFIERS.token("b" * 26, CALL_ID)
+TOKEN = IDENTIFIERS.token("a" * 32, CALL_ID)
+OTHER = IDENTIFIERS.token("b" * 32, CALL_ID)
 OURS = "<sip:" + TOKEN.decode() + "@edge.example;lr>"
 OURS_OUT = "<sip:" + TOKEN.decode() + "@[2001:DB8:0::10]:5062;lr>"
 

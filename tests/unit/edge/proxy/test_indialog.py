@@ -5,6 +5,7 @@ from network import (
     CALLER,
     EDGE,
     NOTHING,
+    POLICY,
     STRANGER,
     TRUNK_A,
     Callee,
@@ -507,6 +508,25 @@ def test_two_record_routes_where_the_families_differ():
     wire.sent.clear()
     wire.send(reply(bye, 200), CALLER6, listener=1)
     assert (wire.statuses_to(TRUNK_A), len(wire.ended)) == ([200], 1)
+
+
+def test_the_second_record_route_names_the_listener():
+    """In by the second IPv4 listener, out by IPv6: what the callee sends leaves by the second again, not the first."""
+    second = Listener("udp:192.0.2.10:5070", b"UDP", "192.0.2.10", 5070, "192.0.2.10", 5070)
+    far = POLICY.replace("sip:198.51.100.1:5060", "sip:[2001:db8::9]:5060")
+    wire = Wire(far, listeners=[INSIDE, second, OUTSIDE])
+    trunk = ("2001:db8::9", 5060)
+    caller = Caller(wire)
+    wire.send(caller.request("INVITE"), CALLER, listener=1)
+    (invite,) = wire.requests_to(trunk)
+    callee = Callee(wire, invite, trunk)
+    wire.send(reply(invite, 200, contact="sip:callee@[2001:db8::9]"), trunk, listener=2)
+    wire.sent.clear()
+    data = callee.in_dialog("BYE").replace(b"UDP 2001:db8::9:5060", b"UDP [2001:db8::9]:5060")
+    wire.send(data.replace(b"<sip:callee@2001:db8::9:5060>", b"<sip:callee@[2001:db8::9]>"), trunk, listener=2)
+    ((bye, flow),) = wire.sent
+    assert (b"BYE", CALLER, 1) == (bye.method, flow.address, flow.listener)
+    assert bye.values(b"via")[0].startswith(b"SIP/2.0/UDP 192.0.2.10:5070;")
 
 
 def test_two_listeners_of_one_family_route_by_the_second_value():

@@ -28,6 +28,29 @@ def test_the_best_failure_of_all_trunks_goes_up():
     assert (wire.statuses_to(CALLER), wire.ended[0].reason) == ([100, 404], "not_found")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "best"), [(404, 407, 407), (407, 404, 407), (404, 480, 404), (500, 486, 486)]
+)
+def test_which_failure_is_the_best(first, second, best):
+    """§16.7 item 6: the lowest class, and in it what tells the client how to try again."""
+    wire = Wire(policy(failover_on="[404, 407, 500]"))
+    Caller(wire).start()
+    fail(wire, first)
+    (invite,) = wire.requests_to(TRUNK_B)
+    wire.send(reply(invite, second), TRUNK_B)
+    assert wire.statuses_to(CALLER) == [100, best]
+
+
+def test_a_6xx_is_better_than_all():
+    """The 603 of the second trunk, not the 486 of the first."""
+    wire = Wire(policy(failover_on="[486]"))
+    Caller(wire).start()
+    fail(wire, 486)
+    (invite,) = wire.requests_to(TRUNK_B)
+    wire.send(reply(invite, 603), TRUNK_B)
+    assert wire.statuses_to(CALLER) == [100, 603]
+
+
 def test_challenges_of_all_trunks_go_up_together():
     """§16.7 item 7: whoever is challenged by two branches sees both challenges."""
     wire = Wire(policy(failover_on="[401, 407]"))
@@ -234,6 +257,14 @@ def test_timer_c_ends_endless_ringing():
         facts.reason, facts.status, facts.q850, facts.release_side, facts.candidates,
     )  # fmt: skip
     assert wire.in_use() == 0
+
+
+def test_after_timer_c_nothing_new_is_tried():
+    """Not even where the callee never ends what was cancelled."""
+    wire = Wire(policy(setup_s=185))
+    Ringing(wire)
+    wire.advance(220)
+    assert (wire.statuses_to(CALLER)[:1], wire.requests_to(TRUNK_B), wire.in_use()) == ([408], [], 0)
 
 
 def test_timer_c_without_any_response_counts_as_408():

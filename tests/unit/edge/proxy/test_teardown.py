@@ -67,6 +67,8 @@ def test_the_cseq_of_each_side_goes_on():
     call.caller.cseq = 40
     call.caller.say("INFO")
     call.callee.say("UPDATE")
+    wire.send(call.caller.in_dialog("INFO", cseq=5))  # overtaken on its way
+    wire.send(call.callee.in_dialog("INFO", cseq=7), TRUNK_A)
     wire.requests_to(TRUNK_A)
     wire.requests_to(CALLER)
     end_all(wire)
@@ -92,6 +94,21 @@ def test_the_route_set_of_each_side():
     (up,) = wire.requests_to(("203.0.113.2", 5060))
     assert [b"<sip:203.0.113.8;lr>", b"<sip:203.0.113.9;lr>"] == down.list_values(b"route")
     assert [b"<sip:203.0.113.2;lr>", b"<sip:203.0.113.1;lr>"] == up.list_values(b"route")
+
+
+def test_the_way_to_the_caller_is_what_the_invite_recorded(wire):
+    """§12.1.1: the callee's route set comes from the INVITE, even if it sends back less of it in its answer."""
+    caller = Caller(wire)
+    caller.start(extra="Record-Route: <sip:203.0.113.2;lr>")
+    (invite,) = wire.requests_to(TRUNK_A)
+    answer = reply(invite, 200, contact="sip:callee@198.51.100.1")
+    wire.send(answer.replace(b"Record-Route: <sip:203.0.113.2;lr>\r\n", b""), TRUNK_A)
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.ack()
+    wire.sent.clear()
+    end_all(wire)
+    (up,) = wire.requests_to(("203.0.113.2", 5060))
+    assert (b"BYE", [b"<sip:203.0.113.2;lr>"]) == (up.method, up.list_values(b"route"))
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])

@@ -21,8 +21,17 @@ def test_five_lines_say_where_everything_is():
         "store       embedded (a private server beside this process)",
         "policy      policy.toml (generation 3, 7 accounts)",
         "CDRs        state/cdr",
-        "try it      sipp 127.0.0.1:5060 -sn uac -s 0612345678 -m 1    see everything at once: edge demo",
+        "try it      sipp 127.0.0.1:5060 -sn uac -s 0612345678 -m 1    or see everything at once: edge demo",
     ]
+
+
+def test_a_trunk_on_this_machine_needs_somebody_to_answer():
+    """Word by word, the last line is a call that passes."""
+    words = {"store": "embedded", "policy": "p", "generation": 1, "accounts": 1, "cdr": "c"}
+
+    last = banner(listening=["udp:127.0.0.1:5060"], local_trunk=("127.0.0.1", 5070), **words)[-1]
+
+    assert "sipp -sn uas -i 127.0.0.1 -p 5070 -bg; sipp 127.0.0.1:5060 -sn uac " in last
 
 
 @pytest.mark.parametrize(
