@@ -1,4 +1,4 @@
-"""Host names to addresses (I/O): the A and AAAA part of RFC 3263, by the system's resolver, with a deadline and a cache."""
+"""Host names to addresses (I/O): the A and AAAA part of RFC 3263, by the system's resolver, with deadline and cache."""
 
 import asyncio
 import socket

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -9,7 +10,7 @@ from edge.transport.udp import DRAIN, UdpSocket
 
 
 async def test_datagrams_arrive_with_their_source_and_one_drain_a_wakeup() -> None:
-    """More datagrams than one drain takes: the rest comes with the next wake-up, none is lost."""
+    """One at first; woken again at once, as many as a drain takes. None is lost, and none waits for another to come."""
     loop = asyncio.get_running_loop()
     got: list[tuple[bytes, tuple[str, int]]] = []
     drains: list[int] = []
@@ -33,7 +34,8 @@ async def test_datagrams_arrive_with_their_source_and_one_drain_a_wakeup() -> No
 
     assert [data for data, _ in got] == [b"%d" % number for number in range(2 * DRAIN)]
     assert {address for _, address in got} == {source}
-    assert drains[0] == DRAIN
+    assert drains[0] == 1
+    assert max(after - before for before, after in pairwise([0, *drains])) <= DRAIN
 
 
 async def test_ipv6_addresses_are_host_and_port_only() -> None:

@@ -72,12 +72,20 @@ def test_received_and_rport(via, stamped, port, more):
     assert [stamped.encode(), *([more[2:].encode()] if more else [])] == message.list_values(b"via")
 
 
+def test_an_ipv6_sent_by_in_another_spelling_is_the_same():
+    """Nothing is written (RFC 5118 §4.10)."""
+    message = request(via="SIP/2.0/UDP [2001:DB8:0::1];branch=z9hG4bK1")
+    stamp_top_via(message, Flow(1, ("2001:db8::1", 5060)))
+    assert [b"SIP/2.0/UDP [2001:DB8:0::1];branch=z9hG4bK1"] == message.values(b"via")
+
+
 # -- §16.4 -------------------------------------------------------------------------------------------------------------
 
 ROUTES = [
     ("no route", "sip:bob@far.example", [], (None, None), "sip:bob@far.example", []),
     ("not ours", "sip:bob@h", ["<sip:other.example;lr>"], (None, None), "sip:bob@h", ["<sip:other.example;lr>"]),
     ("ours", "sip:bob@h", [OURS], (TOKEN, None), "sip:bob@h", []),
+    ("ours, of another's making", "sip:bob@h", ["<sip:x.y@edge.example:5060;lr>"], (b"x.y", None), "sip:bob@h", []),
     ("ours without a user", "sip:bob@h", ["<sip:EDGE.example;lr>"], (b"", None), "sip:bob@h", []),
     ("by our bound address", "sip:bob@h", ["<sip:192.0.2.10;lr>"], (b"", None), "sip:bob@h", []),
     (
