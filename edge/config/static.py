@@ -100,6 +100,6 @@ class StaticConfig(Section):
     )
     drain_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=30.0,
-        description="Seconds a stop waits for running calls to end before it leaves them.",
+        description="Seconds a stop waits for running calls to end before it hangs them up.",
         examples=[600],
     )
