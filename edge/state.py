@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 SECRET_BYTES = 32
-_SECRET_FILE = "record-route.secret"
+_KEY_FILE = "record-route.secret"
 
 
 class StateError(Exception):
@@ -28,7 +28,7 @@ def prepare(directory: Path) -> None:
 def secret(directory: Path) -> bytes:
     """The key that signs our Record-Route tokens; made at the first start, the same ever after, so that requests inside
     a dialog still route after a restart. Raises StateError."""
-    path = directory / _SECRET_FILE
+    path = directory / _KEY_FILE
     try:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
