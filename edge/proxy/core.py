@@ -41,6 +41,11 @@ _PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Versio
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
+_LISTENERS = (Branch, Ending)
+"""Users of client transactions. A tuple: a union would be built anew at every question."""
+_DECISIONS = (Admitted, Denied, Unavailable)
+
+
 class ProxyCore:
     """Everything the edge decides, without a socket, a clock or a store."""
 
@@ -136,7 +141,7 @@ class ProxyCore:
     def limiter_answered(self, verb: Verb, outcome: Outcome, now: float) -> None:
         """The answer to a verb from the outbox."""
         if isinstance(verb, Admit):
-            if isinstance(outcome, Admitted | Denied | Unavailable):
+            if isinstance(outcome, _DECISIONS):
                 self._attempts.decided(verb, outcome, now)
         elif isinstance(outcome, Renewed):
             for uid in outcome.reasserted:
@@ -244,7 +249,7 @@ class ProxyCore:
         """A response of a client transaction goes to whoever started it."""
         self._node.counters.responses_in += 1
         user = txn.user
-        if not isinstance(user, Branch | Ending):
+        if not isinstance(user, _LISTENERS):
             return
         try:
             user.on_response(response, now)
@@ -260,13 +265,13 @@ class ProxyCore:
     def on_timeout(self, txn: Transaction, now: float) -> None:
         """B or F of a client transaction; H of a server one needs nothing more."""
         user = txn.user
-        if isinstance(user, Branch | Ending):
+        if isinstance(user, _LISTENERS):
             user.on_timeout(now)
 
     def on_transport_error(self, txn: Transaction, now: float) -> None:
         """A request could not be sent."""
         user = txn.user
-        if isinstance(user, Branch | Ending):
+        if isinstance(user, _LISTENERS):
             user.on_transport_error(now)
 
     def on_gone(self, txn: Transaction) -> None:
