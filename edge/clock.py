@@ -5,17 +5,6 @@ ever negative, whatever the system clock does.
 """
 
 import time
-from typing import Protocol
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-
-    def wall(self, now: float) -> float:
-        """Seconds since 1970-01-01 UTC at the monotonic instant `now`."""
 
 
 class SystemClock:
@@ -28,5 +17,5 @@ class SystemClock:
         self._offset = time.time() - time.monotonic()
 
     def wall(self, now: float) -> float:
-        """See `Clock.wall`."""
+        """Seconds since 1970-01-01 UTC at the monotonic instant `now`."""
         return now + self._offset

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from edge.sip.errors import FieldError
 from edge.sip.fields import NameAddr
 from edge.sip.message import Message, Request, Response
-from edge.sip.uri import SipUri, parse_uri
 
 
 class DialogId(NamedTuple):
@@ -60,39 +59,6 @@ def from_answer(invite: Request, response: Response, is_own_route: Callable[[byt
     )
     egress = Side(0, callee.tag or b"", callee.uri, callee.raw, after_us, _target(response, invite.uri))
     return Dialog(DialogId(response.call_id(), ingress.tag, egress.tag), ingress, egress)
-
-
-def heard(side: Side, request: Request) -> Side:
-    """The side after a request of it inside the dialog: CSeq moves up, re-INVITE and UPDATE move the target (§12.2)."""
-    number = request.cseq().number
-    target = side.target
-    if request.method in (b"INVITE", b"UPDATE"):
-        target = _target(request, target)
-    if number <= side.cseq and target == side.target:
-        return side
-    return side._replace(cseq=max(number, side.cseq), target=target)
-
-
-def answered(side: Side, response: Response) -> Side:
-    """The side after its 2xx to a re-INVITE or UPDATE: its Contact is the new target (§12.2.1.2)."""
-    target = _target(response, side.target)
-    return side if target == side.target else side._replace(target=target)
-
-
-def destination(side: Side) -> tuple[bytes, tuple[bytes, ...]]:
-    """Request-URI and Route values of a request to this side; a strict router first takes its turn (§12.2.1.1)."""
-    if not side.routes:
-        return side.target, ()
-    first = side.routes[0]
-    open_at, close_at = first.find(b"<"), first.find(b">")
-    uri = first[open_at + 1 : close_at] if 0 <= open_at < close_at else first
-    try:
-        parsed = parse_uri(uri)
-    except FieldError:
-        parsed = None
-    if not isinstance(parsed, SipUri) or parsed.is_lr:
-        return side.target, side.routes
-    return uri.partition(b"?")[0], (*side.routes[1:], b"<" + side.target + b">")
 
 
 def _split_routes(

@@ -1,6 +1,6 @@
-"""SIP, SIPS and tel URIs: parts, escapes, equality (RFC 3261 §19.1, RFC 3966, RFC 5118).
+"""SIP, SIPS and tel URIs and their parts (RFC 3261 §19.1, RFC 3966, RFC 5118).
 
-Standard library only. Parts stay raw, escaped as they came; `unescape` is for comparing and for reading numbers.
+Standard library only. Parts stay raw, escaped as they came.
 """
 
 import re
@@ -13,7 +13,6 @@ from edge.sip.grammar import HOST, SCHEME, ipv6_text
 MAX_URI = 4096
 """Bytes. Long URIs with embedded header fields stay under 2,000."""
 
-_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _USER = re.compile(rb"[^\x00-\x20\x7f-\xff<>\":@\\]++")
@@ -33,9 +32,6 @@ _USUAL = re.compile(
     rb"((?:;[A-Za-z0-9=.-]++)*)"
 )
 """The SIP URI nearly everyone sends; a short cut, never wider than the complete road."""
-
-_NEVER_ALONE = (b"user", b"ttl", b"method", b"maddr", b"transport")
-"""§19.1.4: such a parameter in one URI only makes them differ."""
 
 
 class SipUri(NamedTuple):
@@ -173,59 +169,3 @@ def _parse_sip(scheme: bytes, rest: bytes) -> SipUri:
     if number is not None and number > 65535:
         raise FieldError("URI", "port over 65535")
     return SipUri(scheme, user, password, host, is_ipv6, number, params, headers[1:] if headers else b"")
-
-
-def unescape(text: bytes) -> bytes:
-    """With each %HH as the byte it means (§19.1.2)."""
-    if b"%" not in text:
-        return text
-    return _ESCAPED.sub(lambda match: bytes((int(match.group(1), 16),)), text)
-
-
-def equal(a: Uri, b: Uri) -> bool:
-    """§19.1.4 for SIP URIs, RFC 3966 §4 for numbers; other schemes compare byte for byte."""
-    if isinstance(a, SipUri) and isinstance(b, SipUri):
-        return (
-            a.scheme == b.scheme
-            and _unescaped(a.user) == _unescaped(b.user)
-            and _unescaped(a.password) == _unescaped(b.password)
-            and _spelling(a) == _spelling(b)
-            and a.port == b.port
-            and _params_agree(_params(a.params), _params(b.params))
-            and _headers(a.headers) == _headers(b.headers)
-        )
-    if isinstance(a, TelUri) and isinstance(b, TelUri):
-        return _digits(a.number) == _digits(b.number) and _params(a.params) == _params(b.params)
-    return a == b
-
-
-def _unescaped(part: bytes | None) -> bytes | None:
-    return None if part is None else unescape(part)
-
-
-def _spelling(uri: SipUri) -> str | bytes | None:
-    return ipv6_text(uri.host) if uri.is_ipv6 else uri.host.lower()
-
-
-def _digits(number: bytes) -> bytes:
-    return number.translate(None, b"-.()").lower()
-
-
-def _params(raw: bytes) -> dict[bytes, bytes]:
-    found = {}
-    for piece in raw.split(b";")[1:]:
-        name, _, value = piece.partition(b"=")
-        found[unescape(name).lower()] = unescape(value).lower()
-    return found
-
-
-def _params_agree(a: dict[bytes, bytes], b: dict[bytes, bytes]) -> bool:
-    if any((name in a) != (name in b) for name in _NEVER_ALONE):
-        return False
-    return all(b.get(name, value) == value for name, value in a.items())
-
-
-def _headers(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """hname and hvalue pairs, without regard to their order."""
-    pairs = [piece.partition(b"=") for piece in raw.split(b"&") if piece]
-    return sorted((unescape(name).lower(), unescape(value)) for name, _, value in pairs)
