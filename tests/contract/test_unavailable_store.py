@@ -367,13 +367,20 @@ async def test_a_stopped_limiter_answers_what_was_under_way(tmp_path, running):
     """The end of the process leaves no asker waiting."""
     answers = Answers()
     limiter = RedisLimiter(answers, f"unix://{tmp_path}/s", deadline_s=5)
+    looked = asyncio.Event()
 
-    async with FakeStore(silent).listening(tmp_path / "s"):
+    def silent_to_all(name: str, words: list[bytes]) -> bytes | None:
+        if name == "peek":
+            looked.set()
+        return None
+
+    async with FakeStore(silent_to_all).listening(tmp_path / "s"):
         async with running(limiter):
             limiter.submit(Admit("a", "u1", "n"))
             limiter.flush()
             look = asyncio.create_task(limiter.peek("a"))
-            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await looked.wait()
         assert await answers.wait(1) == [Unavailable("stopped")]
         with pytest.raises(StoreUnavailable):
             await look
