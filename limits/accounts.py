@@ -7,21 +7,21 @@ here is in force at the next `admit` on every node, as the admission script read
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
-import redis.asyncio
 import redis.exceptions
 from redis.asyncio import Redis
 
 from limits import fields
-from limits.address import parse_address
-from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount
-from limits.keys import AUDIT_LENGTH, account_keys
-from limits.model import Account, AccountId, is_account_id
-from limits.script_loader import script
+from limits.account import Account, AccountId, is_holder_id
+from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount, UsedReference
+from limits.keys import AUDIT_LENGTH, HOLDERS, account_keys
+from limits.model import Usage
+from limits.rates import MAX_MONEY_MICROS
+from limits.script_loader import Script, script
+from limits.stores import open_store
+from limits.wire import Garbage, usage_of
 
 SLICE = 500
 """Accounts in one pipeline: bounded memory, and the store serves calls in between."""
-
-TIMEOUT_S = 5.0
 
 
 class Provisioned(NamedTuple):
@@ -39,7 +39,10 @@ class AuditEntry(NamedTuple):
     generation: int
     by: str
     why: str
-    values: tuple[tuple[str, str], ...]
+    until_ms: int | None
+    """When the values return by themselves; None: for good."""
+    values: tuple[tuple[str, str, str], ...]
+    """(name, before, after); for a top-up also `reference` and `amount_micros`, with nothing before."""
 
 
 class AccountStore:
@@ -47,10 +50,7 @@ class AccountStore:
 
     def __init__(self, url: str) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`)."""
-        parse_address(url)
-        self._redis: Redis = redis.asyncio.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True, protocol=2
-        )
+        self._redis: Redis = open_store(url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,12 +58,15 @@ class AccountStore:
     async def __aexit__(self, *_: object) -> None:
         await self._redis.aclose()
 
-    async def provision(self, accounts: Iterable[Account], *, by: str = "policy file") -> Provisioned:
+    async def provision(
+        self, accounts: Iterable[Account], *, opening: Mapping[str, int] | None = None, by: str = "policy file"
+    ) -> Provisioned:
         """Brings the values of the policy file in.
 
-        Creates what is not there; writes, one generation up, where the file's values are not those last imported;
-        else touches nothing, so that a value raised in the store outlives a restart. Accounts the file no longer
-        names are left as they are: the policy refuses them before the limits are asked.
+        Creates what is not there, with its opening balance in micro-units; writes, one generation up, where the file's
+        values are not those last imported; else touches nothing, so that a value raised in the store outlives a
+        restart. Accounts the file no longer names are left as they are: the policy refuses them before the limits are
+        asked.
         """
         counts = [0, 0, 0]
         todo = list(accounts)
@@ -71,12 +74,16 @@ class AccountStore:
         try:
             await self._redis.script_load(provision.text)
             for first in range(0, len(todo), SLICE):
+                part = todo[first : first + SLICE]
                 async with self._redis.pipeline(transaction=False) as pipe:
-                    for account in todo[first : first + SLICE]:
+                    for account in part:
                         keys = account_keys(account.id)
-                        values = [fields.digest(account), by, str(AUDIT_LENGTH), *fields.to_fields(account)]
-                        pipe.evalsha(provision.sha1, 2, keys.account, keys.audit, *values)
-                    for reply in await pipe.execute():
+                        start = str((opening or {}).get(account.id, 0))
+                        head = (fields.digest(account), by, str(AUDIT_LENGTH), start, account.id)
+                        names = (keys.account, keys.audit, keys.refs, keys.reverts)
+                        pipe.evalsha(provision.sha1, 4, *names, *head, *fields.to_fields(account))
+                    pipe.sadd(HOLDERS, *[account.id for account in part])
+                    for reply in (await pipe.execute())[:-1]:
                         counts[int(reply[1])] += 1
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(f"accounts could not be provisioned: {fault}") from fault
@@ -84,18 +91,40 @@ class AccountStore:
 
     async def read(self, account: AccountId) -> Account:
         """The values in force. Raises UnknownAccount; ValueError where the store holds something else."""
-        if not is_account_id(account):
-            raise UnknownAccount(account)
+        return (await self.peek(account)).account
+
+    async def peek(self, account: AccountId) -> Usage:
+        """Everything in force and in use, nothing taken. Raises UnknownAccount; ValueError as `read`."""
+        keys = account_keys(account)
+        reply = await self._ask(account, script("peek"), *keys[:5], keys.reverts, keys=6)
         try:
-            found = await self._redis.hgetall(account_keys(account).account)
+            usage = usage_of(account, _as_bytes(reply))
+        except Garbage as fault:
+            raise ValueError(str(fault)) from fault
+        if usage is None:
+            raise UnknownAccount(account)
+        return usage
+
+    async def holders(self) -> tuple[str, ...]:
+        """Every account, group (`group:ID`) and trunk (`trunk:ID`) of the store, in order."""
+        try:
+            found = await self._redis.smembers(HOLDERS)
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(fault)) from fault
-        if "generation" not in found:
-            raise UnknownAccount(account)
-        return fields.from_fields(account, _texts(found))
+        return tuple(sorted(str(name) for name in found))
 
-    async def change(self, account: AccountId, *, generation: int, patch: fields.Patch, by: str, why: str) -> Account:
-        """Compare-and-set of some values; returns those now in force.
+    async def change(
+        self,
+        account: AccountId,
+        *,
+        generation: int,
+        patch: fields.Patch,
+        by: str,
+        why: str,
+        until_ms: int | None = None,
+    ) -> Account:
+        """Compare-and-set of some values; returns those now in force. With `until_ms` (UTC, of the store's clock) each
+        of them returns by itself to what it was before.
 
         Raises UnknownAccount; StaleGeneration where somebody was faster; ValueError for what cannot be.
         """
@@ -104,21 +133,33 @@ class AccountStore:
             raise StaleGeneration(account, expected=generation, found=before.generation)
         after = fields.patched(before, patch)
         keys = account_keys(account)
-        values = [str(generation), by, why, str(AUDIT_LENGTH), *fields.to_fields(after, only=patch)]
-        text = script("change").text
-        try:
-            reply = await self._redis.eval(text, 2, keys.account, keys.audit, *values)
-        except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
-        if reply[0] == 0:
-            raise UnknownAccount(account)
+        until = "" if until_ms is None else str(until_ms)
+        head = (str(generation), by, why, str(AUDIT_LENGTH), until, account)
+        values = (*head, *fields.to_fields(after, only=patch))
+        reply = await self._ask(account, script("change"), keys.account, keys.audit, keys.reverts, *values, keys=3)
         if reply[0] == 2:
-            raise StaleGeneration(account, expected=generation, found=int(reply[1]))
-        return fields.at_generation(after, int(reply[1]))
+            raise StaleGeneration(account, expected=generation, found=int(str(reply[1])))
+        return fields.at_generation(after, int(str(reply[1])))
+
+    async def top_up(
+        self, account: AccountId, *, amount: int, reference: str, by: str, why: str = ""
+    ) -> tuple[int, bool]:
+        """Credit money actually received (contract article 12.7.3), in micro-units; negative: a correction.
+
+        Returns the balance and whether this reference had been booked before: then nothing was changed. Raises
+        UnknownAccount; UsedReference where it had been booked with another amount; ValueError for no amount."""
+        if not amount or abs(amount) > MAX_MONEY_MICROS or not reference:
+            raise ValueError("a top-up needs an amount and a reference")
+        keys = account_keys(account)
+        values = (str(amount), reference, by, why, str(AUDIT_LENGTH), account)
+        reply = await self._ask(account, script("top_up"), keys.account, keys.audit, keys.refs, *values, keys=3)
+        if reply[0] == 3:
+            raise UsedReference(account, reference, int(str(reply[1])))
+        return int(str(reply[1])), reply[2] == 1
 
     async def audit(self, account: AccountId, *, last: int = 100) -> tuple[AuditEntry, ...]:
         """The latest changes, the newest first."""
-        if not is_account_id(account):
+        if not is_holder_id(account):
             raise UnknownAccount(account)
         try:
             found = await self._redis.xrevrange(account_keys(account).audit, count=last)
@@ -126,12 +167,35 @@ class AccountStore:
             raise StoreUnavailable(str(fault)) from fault
         return tuple([_entry(str(stream_id), _texts(values or {})) for stream_id, values in found or ()])
 
+    async def _ask(self, account: AccountId, what: Script, *words: str, keys: int) -> list[object]:
+        """Run a script of this account. Raises UnknownAccount, StoreUnavailable."""
+        if not is_holder_id(account):
+            raise UnknownAccount(account)
+        try:
+            reply = await self._redis.eval(what.text, keys, *words)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        answer: list[object] = list(reply)
+        if answer[0] == 0:
+            raise UnknownAccount(account)
+        return answer
+
 
 def _texts(found: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
     """What redis-py types as bytes or text is text here: this client decodes."""
     return {str(name): str(value) for name, value in found.items()}
 
 
+def _as_bytes(reply: object) -> object:
+    """A reply as the wire has it: this client decodes words."""
+    if isinstance(reply, list):
+        return [_as_bytes(item) for item in reply]
+    return reply.encode() if isinstance(reply, str) else reply
+
+
 def _entry(stream_id: str, rest: dict[str, str]) -> AuditEntry:
     generation, by, why = int(rest.pop("generation", "0")), rest.pop("by", ""), rest.pop("why", "")
-    return AuditEntry(int(stream_id.partition("-")[0]), generation, by, why, tuple(rest.items()))
+    until = rest.pop("until", "")
+    names = [name for name in rest if not name.startswith("was:")]
+    values = tuple([(name, rest.get(f"was:{name}", ""), rest[name]) for name in names])
+    return AuditEntry(int(stream_id.partition("-")[0]), generation, by, why, int(until) if until else None, values)

@@ -31,5 +31,15 @@ class StaleGeneration(LimitsError):
         self.found = found
 
 
+class UsedReference(LimitsError):
+    """This reference stands for a top-up of another amount already: nothing was booked."""
+
+    def __init__(self, account: str, reference: str, amount_micros: int) -> None:
+        super().__init__(f"account {account!r}: reference {reference!r} is booked already, with another amount")
+        self.account = account
+        self.reference = reference
+        self.amount_micros = amount_micros
+
+
 class EmbeddedStoreError(LimitsError):
     """The embedded store cannot run here; the text says what the operator can do about it."""

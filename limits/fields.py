@@ -3,40 +3,78 @@
 import hashlib
 from collections.abc import Container, Mapping
 from dataclasses import replace
+from typing import Any, cast
 
+from limits.account import Account, AccountId, AccountStatus, Credit, PrefixCeiling
 from limits.keys import VALUE_FIELDS
-from limits.model import Account, AccountId, AccountStatus
 
-Patch = Mapping[str, int | str | None]
-"""Some of VALUE_FIELDS with their new values; None only for `caps_burst`."""
+Value = int | str | bool | None | tuple[PrefixCeiling, ...] | frozenset[str]
+
+Patch = Mapping[str, Value]
+"""Some of VALUE_FIELDS with their new values, as `Account` has them (status and credit may be plain words)."""
+
+_OPTIONAL = ("caps_burst", "spend_cap_hour_micros", "spend_cap_day_micros", "max_rate_micros")
+_NUMBERS = (
+    "caps_base",
+    "caps_lots",
+    "caps_lot_size",
+    "calls_base",
+    "call_lots",
+    "call_lot_size",
+    "calls_reserved",
+    "floor_micros",
+)
+_DEFAULTS = Account(AccountId("-"))
+
+
+def to_text(name: str, value: object) -> str:
+    """One value as the store keeps it."""
+    if value is None:
+        return ""
+    if name == "prefix_ceilings":
+        ceilings = cast(tuple[PrefixCeiling, ...], value)
+        return " ".join(f"{p}:{'' if c is None else c}:{'' if r is None else r}" for p, c, r in ceilings)
+    if name == "shadow":
+        return " ".join(sorted(cast(frozenset[str], value)))
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def from_text(name: str, text: str) -> Value:
+    """One value from what the store keeps. Raises ValueError."""
+    if name == "status":
+        return AccountStatus(text)
+    if name == "credit":
+        return Credit(text)
+    if name == "group":
+        return text
+    if name == "is_cut":
+        return text == "1"
+    if name == "shadow":
+        return frozenset(text.split())
+    if name == "prefix_ceilings":
+        return tuple([_prefix_ceiling(word) for word in text.split()])
+    return None if text == "" and name in _OPTIONAL else int(text)
+
+
+def _prefix_ceiling(word: str) -> PrefixCeiling:
+    prefix, calls, caps = word.split(":")
+    return PrefixCeiling(prefix, int(calls) if calls else None, int(caps) if caps else None)
 
 
 def to_fields(account: Account, *, only: Container[str] = VALUE_FIELDS) -> list[str]:
     """VALUE_FIELDS (those in `only`) and their values, alternating, as HSET wants them."""
     flat: list[str] = []
     for name in VALUE_FIELDS:
-        if name not in only:
-            continue
-        value = getattr(account, name)
-        flat += (name, "" if value is None else str(value))
+        if name in only:
+            flat += (name, to_text(name, getattr(account, name)))
     return flat
 
 
 def from_fields(account: AccountId, fields: Mapping[str, str]) -> Account:
     """The account a store hash describes. Raises ValueError where a value is not one of ours."""
-    burst = fields.get("caps_burst", "")
-    return Account(
-        id=account,
-        status=AccountStatus(fields.get("status", "")),
-        caps_base=int(fields.get("caps_base", "0")),
-        caps_lots=int(fields.get("caps_lots", "0")),
-        caps_lot_size=int(fields.get("caps_lot_size", "0")),
-        caps_burst=int(burst) if burst else None,
-        calls_base=int(fields.get("calls_base", "0")),
-        call_lots=int(fields.get("call_lots", "0")),
-        call_lot_size=int(fields.get("call_lot_size", "0")),
-        generation=int(fields.get("generation", "0")),
-    )
+    values: dict[str, Any] = {name: from_text(name, fields[name]) for name in VALUE_FIELDS if name in fields}
+    values["status"] = AccountStatus(fields.get("status", ""))
+    return Account(id=account, generation=int(fields.get("generation", "0")), **values)
 
 
 def digest(account: Account) -> str:
@@ -51,17 +89,16 @@ def at_generation(account: Account, generation: int) -> Account:
 
 def patched(account: Account, patch: Patch) -> Account:
     """The account with some values changed, generation untouched. Raises ValueError for what cannot be."""
-    changed: dict[str, int | None] = {}
-    status = account.status
+    changed: dict[str, Any] = {}
     for name, value in patch.items():
-        if name == "status":
-            status = AccountStatus(str(value))
-        elif name not in VALUE_FIELDS:
+        if name not in VALUE_FIELDS:
             raise ValueError(f"{name}: no such value; known: {', '.join(VALUE_FIELDS)}")
-        elif type(value) is int or (value is None and name == "caps_burst"):
-            changed[name] = value
-        else:
-            raise ValueError(f"{name} = {value!r}: expected a whole number")
-    fields = dict(zip(VALUE_FIELDS[1:], (getattr(account, name) for name in VALUE_FIELDS[1:]), strict=True))
-    fields.update(changed)
-    return replace(account, status=status, **fields)
+        if name in _NUMBERS or name in _OPTIONAL:
+            if type(value) is not int and not (value is None and name in _OPTIONAL):
+                raise ValueError(f"{name} = {value!r}: expected a whole number")
+        elif name in ("status", "credit"):
+            value = from_text(name, str(value))
+        elif type(value) is not type(getattr(_DEFAULTS, name)):
+            raise ValueError(f"{name} = {value!r}: expected a {type(getattr(_DEFAULTS, name)).__name__}")
+        changed[name] = value
+    return replace(account, **changed)

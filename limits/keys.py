@@ -1,13 +1,21 @@
 """Every key the limits keep in Redis, every field in them, and the hash-tag rule. Pure.
 
-The rule: all keys of one account carry the tag `{acct:ID}`, so they live in one slot of a Redis Cluster and one script
-can take them all (R7). An ID has no braces (`limits.model.is_account_id`), so no account can name another one's keys.
-Groups and trunks will be limited by the same verbs under tags of their own, `{group:ID}` and `{trunk:ID}`.
+The rule: all keys of one holder carry its tag, `{acct:ID}`, `{group:ID}` or `{trunk:ID}`, so they live in one slot of a
+Redis Cluster and one script can take them all (R7). An ID has no braces (`limits.account.is_holder_id`), so no holder
+can name another one's keys.
 
-    {acct:ID}             hash    commercial values, CAPS bucket, counters: read by one HMGET
+    {acct:ID}             hash    values, buckets, money, counters: read by one HMGET
     {acct:ID}:leases      zset    uid -> instant its lease runs out (ms)
-    {acct:ID}:calls       hash    uid -> "admitted_ms answered_ms node" (answered_ms 0: not yet; node may hold spaces)
-    {acct:ID}:done:UID    string  tombstone: the outcome of a settled call, for TOMBSTONE_MS
+    {acct:ID}:leases:P    zset    the same for the calls under the ceiling of prefix P
+    {acct:ID}:leases:@M   zset    of a group: the same for the calls of member M
+    {acct:ID}:calls       hash    uid -> "admitted answered renewed paid held charged connect rate first next minimum
+                                  prefix member node" (answered 0: not yet; next 0: no price; node may hold spaces)
+    {acct:ID}:records     hash    uid -> what another node needs to go on with the call
+    {acct:ID}:expired     zset    uid -> instant its lease was swept, until somebody settles it
+    {acct:ID}:done:UID    string  tombstone of a settled call, "outcome charged", for TOMBSTONE_MS
+    {acct:ID}:refs        hash    reference of a top-up -> amount
+    {acct:ID}:reverts     hash    value changed for a time -> "at_ms what it returns to"
+    {acct:ID}:reserved    hash    of a group: member -> calls guaranteed to it
     {acct:ID}:audit       stream  who changed which value, when and why
 """
 
@@ -22,31 +30,82 @@ VALUE_FIELDS = (
     "calls_base",
     "call_lots",
     "call_lot_size",
+    "calls_reserved",
+    "group",
+    "credit",
+    "floor_micros",
+    "spend_cap_hour_micros",
+    "spend_cap_day_micros",
+    "max_rate_micros",
+    "prefix_ceilings",
+    "shadow",
+    "is_cut",
 )
-"""Commercial values in the account hash; `caps_burst` is empty for "as deep as CAPS"."""
+"""Commercial values in the account hash; empty stands for None, a field that is not there for the default."""
 
-BOOK_FIELDS = ("generation", "digest", "tokens_micro", "refilled_ms")
+BOOK_FIELDS = (
+    "generation",
+    "digest",
+    "tokens_micro",
+    "refilled_ms",
+    "balance_micros",
+    "held_micros",
+    "hour",
+    "spent_hour_micros",
+    "day",
+    "spent_day_micros",
+    "revert_at",
+    "last_call_ms",
+)
 """What the scripts keep beside them: compare-and-set counter (its presence means the account exists), digest of the
-values last imported, content of the CAPS bucket and the instant of that content. Counters: `limits.model.COUNTERS`."""
-
-RESERVED_FIELDS = ("balance_micros", "floor_micros", "held_micros", "spend_hour_micros", "spend_day_micros", "group")
-"""Names kept free for credit and groups, so that a store written today reads tomorrow."""
+values last imported, content of the CAPS bucket and the instant of that content (`ptok:P`, `pref:P`: of the bucket of
+prefix P), balance and holds, number of the UTC hour and day with what was spent in it, next instant at which a value
+returns to what it was, last attempt admitted. Counters: `limits.model.COUNTERS`."""
 
 AUDIT_LENGTH = 1_000
 """Audit entries kept for each account (about)."""
 
+EPOCH = "trunkgate:epoch"
+"""Name of this life of the store: a store that lost its data takes another one."""
+NODES = "trunkgate:nodes"
+"""zset: node -> instant of its last heartbeat (ms)."""
+HOLDERS = "trunkgate:accounts"
+"""set: every holder."""
+CHANGES = "trunkgate:changes"
+"""Channel: the holder that was changed."""
+
 
 class AccountKeys(NamedTuple):
-    """The keys of one account, in the order every script takes them."""
+    """The keys of one holder: the first five in the order every script takes them."""
 
     account: str
     leases: str
     calls: str
+    records: str
+    expired: str
     done_prefix: str
     audit: str
+    refs: str
+    reverts: str
 
 
-def account_keys(account: str) -> AccountKeys:
-    """Keys of an account; `account` must satisfy `is_account_id`."""
-    tag = f"{{acct:{account}}}"
-    return AccountKeys(tag, f"{tag}:leases", f"{tag}:calls", f"{tag}:done:", f"{tag}:audit")
+def account_keys(holder: str) -> AccountKeys:
+    """Keys of a holder; `holder` must satisfy `is_holder_id`."""
+    name = holder if holder.startswith(("group:", "trunk:")) else f"acct:{holder}"
+    tag = f"{{{name}}}"
+    return AccountKeys(
+        account=tag,
+        leases=f"{tag}:leases",
+        calls=f"{tag}:calls",
+        records=f"{tag}:records",
+        expired=f"{tag}:expired",
+        done_prefix=f"{tag}:done:",
+        audit=f"{tag}:audit",
+        refs=f"{tag}:refs",
+        reverts=f"{tag}:reverts",
+    )
+
+
+def node_accounts_key(node: str) -> str:
+    """set: the holders this node has had calls of."""
+    return f"trunkgate:node:{node}:accounts"

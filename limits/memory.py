@@ -5,21 +5,20 @@ tests/sequences compare them answer by answer. May import `limits` rooms without
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from limits import fields, rate
-from limits.errors import StaleGeneration, UnknownAccount
+from limits import fields, rates
+from limits.account import Account, AccountId, AccountStatus
+from limits.admission import admit
+from limits.books import Book, HeldCall, Tombstone
+from limits.errors import StaleGeneration, UnknownAccount, UsedReference
 from limits.limiter import Deliver
 from limits.model import (
-    COUNTERS,
     GIVEN_BACK,
     OUTCOMES,
     TOMBSTONE_MS,
-    Account,
-    AccountId,
-    AccountStatus,
     Admit,
-    Admitted,
     Answer,
     Answered,
     Denied,
@@ -32,74 +31,29 @@ from limits.model import (
     Usage,
     Verb,
 )
-
-SWEEP = 64
-"""Expired leases freed by one verb, at most: bounded work, the next verb goes on where this one ended."""
+from limits.rates import Price
 
 PEEK_CALLS = 10_000
 
 _UNKNOWN = Denied(Limit.UNKNOWN, 0, 0, 0)
 
 
-class _Call:
-    """What is kept of a call that holds a lease."""
+class Adopted(NamedTuple):
+    """A call that changed hands."""
 
-    __slots__ = ("admitted_ms", "answered_ms", "node")
-
-    def __init__(self, admitted_ms: int, node: str) -> None:
-        self.admitted_ms = admitted_ms
-        self.answered_ms = 0
-        self.node = node
-
-
-class _Book:
-    """One account: its values, its bucket, its leases."""
-
-    __slots__ = ("account", "calls", "counters", "digest", "done", "leases", "refilled_ms", "tokens_micro")
-
-    def __init__(self, account: Account, digest: str) -> None:
-        self.account = account
-        self.digest = digest
-        self.tokens_micro = 0
-        self.refilled_ms: int | None = None
-        """None: nothing taken yet, the bucket is full."""
-        self.leases: dict[str, int] = {}
-        """uid -> instant the lease runs out."""
-        self.calls: dict[str, _Call] = {}
-        self.done: dict[str, tuple[str, int]] = {}
-        """uid -> (outcome, last instant of the tombstone), oldest first."""
-        self.counters = dict.fromkeys(COUNTERS, 0)
-
-    def tokens(self, now: int) -> int:
-        """Content of the bucket at this instant."""
-        account = self.account
-        if self.refilled_ms is None:
-            return account.burst * rate.MICRO
-        elapsed = now - self.refilled_ms
-        return rate.refilled(self.tokens_micro, elapsed_ms=elapsed, caps=account.caps, burst=account.burst)
-
-    def in_use(self, now: int) -> int:
-        """Leases that run at this instant."""
-        return sum(until > now for until in self.leases.values())
-
-    def sweep(self, now: int) -> None:
-        """Frees leases that ran out, the oldest first."""
-        gone = sorted((until, uid) for uid, until in self.leases.items() if until <= now)[:SWEEP]
-        for _, uid in gone:
-            del self.leases[uid]
-            self.calls.pop(uid, None)
-        self.counters["leases_expired"] += len(gone)
-
-    def tombstone(self, uid: str, now: int) -> str | None:
-        """Outcome of a call settled not long ago. Forgets those settled long ago on the way."""
-        done = self.done
-        while done:
-            oldest = next(iter(done))
-            if done[oldest][1] >= now:
-                break
-            del done[oldest]
-        found = done.get(uid)
-        return None if found is None else found[0]
+    uid: str
+    is_expired: bool
+    """Its lease had run out before: it is only to be closed."""
+    admitted_ms: int
+    answered_ms: int
+    """0: not answered."""
+    renewed_ms: int
+    """Up to here it is known to have lived."""
+    paid_s: int
+    charged_micros: int
+    price: Price | None
+    member: str
+    record: bytes
 
 
 class MemoryLimiter:
@@ -109,7 +63,7 @@ class MemoryLimiter:
         """`clock`: milliseconds; may stand still, should not go back."""
         self._deliver = deliver
         self._clock = clock
-        self._books: dict[str, _Book] = {}
+        self._books: dict[str, Book] = {}
         self._queue: deque[Verb] = deque()
         self._flushing = False
 
@@ -140,36 +94,109 @@ class MemoryLimiter:
         if book is None:
             return None
         now = self._clock()
+        book.revert(now)
+        values = book.account
         live = sorted((until, uid) for uid, until in book.leases.items() if until > now)
+        spent_hour, spent_day = book.spent(now)
         return Usage(
-            account=book.account,
-            tokens_micro=book.tokens(now),
+            account=values,
+            tokens_micro=book.bucket.content(now, caps=values.caps, burst=values.burst),
             calls=tuple((uid, book.calls[uid].node, until) for until, uid in live[:PEEK_CALLS]),
             in_use=len(live),
             counters=tuple(book.counters.items()),
+            balance_micros=book.balance,
+            held_micros=book.held,
+            spent_hour_micros=spent_hour,
+            spent_day_micros=spent_day,
+            expired=len(book.expired),
+            prefixes=tuple(sorted((p.prefix, book.in_use_of(now, prefix=p.prefix)) for p in values.prefix_ceilings)),
+            reverts=tuple(sorted((name, at, back) for name, (at, back) in book.reverts.items())),
+            last_call_ms=book.last_call_ms,
         )
 
-    def provision(self, accounts: Iterable[Account]) -> None:
+    def provision(self, accounts: Iterable[Account], *, opening: Mapping[str, int] | None = None) -> None:
         """Brings values in, as `limits.accounts.AccountStore.provision` does."""
         for account in accounts:
             digest = fields.digest(account)
             book = self._books.get(account.id)
             if book is None:
-                self._books[account.id] = _Book(fields.at_generation(account, 1), digest)
+                book = self._books[account.id] = Book(fields.at_generation(account, 1), digest)
+                start = (opening or {}).get(account.id, 0)
+                if start > 0:
+                    self.top_up(account.id, amount=start, reference="opening")
             elif book.digest != digest:
                 book.account = fields.at_generation(account, book.account.generation + 1)
                 book.digest = digest
+                book.reverts.clear()
 
-    def change(self, account: AccountId, *, generation: int, patch: fields.Patch) -> Account:
+    def change(
+        self, account: AccountId, *, generation: int, patch: fields.Patch, until_ms: int | None = None
+    ) -> Account:
         """Compare-and-set of some values. Raises UnknownAccount, StaleGeneration, ValueError."""
-        book = self._books.get(account)
-        if book is None:
-            raise UnknownAccount(account)
+        book = self._book(account)
+        book.revert(self._clock())
         found = book.account.generation
         if found != generation:
             raise StaleGeneration(account, expected=generation, found=found)
-        book.account = fields.at_generation(fields.patched(book.account, patch), generation + 1)
+        book.change(patch, until_ms)
         return book.account
+
+    def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
+        """(balance, booked before). Raises UnknownAccount, UsedReference."""
+        book = self._book(account)
+        before = book.refs.get(reference)
+        if before is not None:
+            if before != amount:
+                raise UsedReference(account, reference, before)
+            return book.balance, True
+        book.refs[reference] = amount
+        book.balance += amount
+        book.counters["topped_up_micros"] += amount
+        return book.balance, False
+
+    def adopt(
+        self, account: AccountId, *, gone: str, heir: str, lease_ms: int, most: int = 100, keep: Iterable[str] = ()
+    ) -> list[Adopted]:
+        """Calls of a node that is gone change hands, each once. `keep`: those it still has itself (a node that was
+        started again under its old name)."""
+        book = self._book(account)
+        now = self._clock()
+        book.sweep(now)
+        kept = set(keep)
+        live = [(until, uid) for uid, until in book.leases.items()]
+        gone_by = [(at, uid) for uid, at in book.expired.items()]
+        taken: list[Adopted] = []
+        for _, uid in sorted(live) + sorted(gone_by):
+            call = book.calls[uid]
+            if call.node != gone or uid in kept or len(taken) == most:
+                continue
+            is_expired = uid in book.expired
+            before = call.renewed_ms
+            call.node = heir
+            if not is_expired:
+                call.renewed_ms = now
+                book.leases[uid] = now + lease_ms
+            taken.append(
+                Adopted(
+                    uid,
+                    is_expired,
+                    call.admitted_ms,
+                    call.answered_ms,
+                    before,
+                    call.paid_s,
+                    call.charged,
+                    call.price,
+                    call.member,
+                    book.records.get(uid, b""),
+                )
+            )
+        return taken
+
+    def _book(self, account: AccountId) -> Book:
+        book = self._books.get(account)
+        if book is None:
+            raise UnknownAccount(account)
+        return book
 
     def _answer(self, verb: Verb) -> Outcome:
         book = self._books.get(verb.account)
@@ -177,7 +204,7 @@ class MemoryLimiter:
             return _UNKNOWN
         now = self._clock()
         if isinstance(verb, Admit):
-            return _admit(book, verb, now)
+            return admit(book, verb, now)
         if isinstance(verb, Answer):
             return _answer_call(book, verb, now)
         if isinstance(verb, Renew):
@@ -185,89 +212,128 @@ class MemoryLimiter:
         return _settle(book, verb, now)
 
 
-def _admit(book: _Book, verb: Admit, now: int) -> Outcome:
-    account = book.account
-    uid = verb.uid
-    if account.status is not AccountStatus.ACTIVE:
-        closed = account.status is AccountStatus.CLOSED
-        return Denied(Limit.CLOSED if closed else Limit.SUSPENDED, 0, 0, 0)
-    book.sweep(now)
-
-    # The same attempt again: the same answer, nothing more taken (R6).
-    if book.tombstone(uid, now) is not None:
-        return Denied(Limit.DUPLICATE, 0, 0, 0)
-    held = book.leases.get(uid)
-    if held is not None and held > now:
-        if book.calls[uid].node != verb.node:
-            return Denied(Limit.DUPLICATE, 0, 0, 0)
-        return Admitted(held, book.in_use(now), account.generation)
-
-    # CAPS: refused here, the attempt spends nothing.
-    caps = account.caps
-    tokens = book.tokens(now)
-    if caps == 0:
-        return Denied(Limit.CAPS, 0, 0, 0)
-    if tokens < rate.MICRO:
-        return Denied(Limit.CAPS, caps, account.burst, rate.wait_ms(tokens, caps=caps))
-    book.tokens_micro = tokens - rate.MICRO
-    book.refilled_ms = now
-
-    # Concurrent calls: refused here, it was an attempt all the same and its token is spent (R6).
-    in_use = book.in_use(now)
-    if in_use >= account.calls:
-        return Denied(Limit.CALLS, account.calls, in_use, 0)
-
-    if held is not None:
-        # Its own lease ran out and the bounded sweep has not come to it: that one expired, this is a new one.
-        book.counters["leases_expired"] += 1
-    book.counters["calls_admitted"] += 1
-    book.leases[uid] = now + verb.lease_ms
-    book.calls[uid] = _Call(now, verb.node)
-    return Admitted(now + verb.lease_ms, in_use + 1, account.generation)
-
-
-def _answer_call(book: _Book, verb: Answer, now: int) -> Outcome:
+def _answer_call(book: Book, verb: Answer, now: int) -> Outcome:
     call = book.calls.get(verb.uid)
-    if call is None or call.answered_ms:
+    if call is None:
         return Answered(already=True)
-    call.answered_ms = now
+    if verb.record:
+        book.records[verb.uid] = verb.record
+    if call.answered_ms:
+        return Answered(already=True)
+    call.answered_ms = call.renewed_ms = now
     return Answered(already=False)
 
 
-def _renew(book: _Book, verb: Renew, now: int) -> Outcome:
+def _renew(book: Book, verb: Renew, now: int) -> Outcome:
+    book.revert(now)
     until = now + verb.lease_ms
     reasserted: list[str] = []
     ended: list[str] = []
-    for uid in dict.fromkeys(verb.uids):
+    adopted: list[str] = []
+    paid: dict[str, int] = {}
+    dry = ""
+    for index, uid in enumerate(verb.uids):
+        if uid in paid:
+            continue
+        paid[uid] = 0
         tombstone = book.tombstone(uid, now)
-        if tombstone not in (None, GIVEN_BACK):
+        if tombstone is not None and tombstone.outcome != GIVEN_BACK:
             ended.append(uid)
             continue
+        call = book.calls.get(uid)
+        if call is not None and call.node != verb.node:
+            adopted.append(uid)
+            continue
         book.done.pop(uid, None)
-        held = book.leases.get(uid)
-        if held is None or held <= now:
+        lease = book.leases.get(uid)
+        if call is None or lease is None or lease <= now:
             reasserted.append(uid)
-            book.counters["leases_expired"] += held is not None
+            price = verb.prices[index] if verb.prices else None
+            call = _reassert(book, verb, uid, price, verb.paid_s[index] if verb.paid_s else 0, now)
+        talk_ms = verb.talk_ms[index] if verb.talk_ms else -1
+        if talk_ms >= 0:
+            call.answered_ms = call.answered_ms or now - talk_ms
+            if call.price is not None:
+                dry = _extend(book, call, verb, talk_ms, now) or dry
+        call.renewed_ms = now
+        paid[uid] = call.paid_s
         book.leases[uid] = until
-        # The node that renews a call owns it: this is how a survivor adopts the calls of a dead one.
-        book.calls.setdefault(uid, _Call(now, verb.node)).node = verb.node
     book.counters["leases_reasserted"] += len(reasserted)
     # After our own: what is alive must not be swept by the message that says so.
     book.sweep(now)
-    return Renewed(until, tuple(reasserted), tuple(ended))
+    account = book.account
+    return Renewed(
+        until,
+        tuple(reasserted),
+        tuple(ended),
+        tuple(adopted),
+        tuple(paid[uid] for uid in verb.uids),
+        dry,
+        account.status is not AccountStatus.ACTIVE and account.is_cut,
+    )
 
 
-def _settle(book: _Book, verb: Settle, now: int) -> Outcome:
-    if book.tombstone(verb.uid, now) is not None:
-        return Settled(already=True)
-    book.done[verb.uid] = (verb.outcome, now + TOMBSTONE_MS)
-    if book.leases.pop(verb.uid, None) is None:
+def _reassert(book: Book, verb: Renew, uid: str, price: Price | None, paid_s: int, now: int) -> HeldCall:
+    """Takes the lease of a call again that ran out or that the store never knew. What was promised is held again, even
+    where the balance no longer pays for it."""
+    book.counters["leases_expired"] += book.leases.pop(uid, None) is not None
+    call = book.calls.get(uid)
+    if call is None:
+        call = book.calls[uid] = HeldCall(now, verb.node, price)
+    elif book.expired.pop(uid, None) is not None and call.charged:
+        book.charge(-call.charged, now)
+        call.charged = 0
+    if call.price is not None:
+        book.hold(call, max(call.paid_s, paid_s))
+    return call
+
+
+def _extend(book: Book, call: HeldCall, verb: Renew, talk_ms: int, now: int) -> str:
+    """Holds the next interval where what is held runs out soon; the limit that forbids it, if one does."""
+    price = call.price
+    assert price is not None
+    if call.paid_s * 1_000 - talk_ms >= verb.ahead_ms:
+        return ""
+    left, limit = book.room(now)
+    target = rates.interval_s(price, max(call.paid_s, -(-talk_ms // 1_000)), verb.quantum_s)
+    if rates.cost(price, target * 1_000) > call.held + left:
+        target = rates.affordable_s(price, call.held + left)
+    if target <= call.paid_s:
+        return limit
+    book.hold(call, target)
+    return ""
+
+
+def _settle(book: Book, verb: Settle, now: int) -> Outcome:
+    uid = verb.uid
+    tombstone = book.tombstone(uid, now)
+    if tombstone is not None:
+        return Settled(already=True, charged_micros=tombstone.charged)
+    is_leased = uid in book.leases
+    call = book.calls.get(uid)
+    price = verb.price if call is None or call.price is None else call.price
+    charged = 0
+    if price is not None:
+        # Doubtful: it may have been applied longer ago than a tombstone lives.
+        is_charged = verb.outcome == "answered" and not (call is None and verb.doubtful)
+        charged = rates.cost(price, verb.duration_ms) if is_charged else 0
+        held, before = (0, 0) if call is None else (call.held, call.charged)
+        book.held -= held
+        if charged or held or before:
+            book.charge(charged - before, now)
+        # What no hold stood for: the call ran while the store was away, or beyond its paid talk.
+        book.counters["overdrawn_micros"] += max(0, charged - max(held, before))
+    book.forget(uid)
+    book.done[uid] = Tombstone(verb.outcome, charged, now + TOMBSTONE_MS)
+    if not is_leased:
         # The lease had run out, or was never given: counted apart, so that leases given = leases ended.
-        book.counters["settled_late"] += verb.outcome != GIVEN_BACK
-        return Settled(already=True)
-    del book.calls[verb.uid]
+        if call is None and verb.doubtful:
+            book.counters["settled_doubtful"] += 1
+        else:
+            book.counters["settled_late"] += verb.outcome != GIVEN_BACK
+        return Settled(already=True, charged_micros=charged)
     outcome = verb.outcome if verb.outcome in OUTCOMES else "other"
     book.counters["calls_settled"] += 1
     book.counters[f"settled_{outcome}"] += 1
     book.counters["talk_ms"] += verb.duration_ms
-    return Settled(already=False)
+    return Settled(already=False, charged_micros=charged)

@@ -1,15 +1,18 @@
-"""The words of the limiter's contract: verbs, answers and the commercial values of an account.
+"""The words of the limiter's contract: verbs and answers. What an account has is in `limits.account`.
 
-Pure values; imports the standard library only. Money is integer micro-euros, time is integer milliseconds of the
-store's own clock, CAPS tokens are integer micro-tokens.
+Pure values; imports `limits.account`, `limits.rates` and the standard library only. Money is integer micro-units of
+the one currency in use, time is integer milliseconds of the store's own clock, CAPS tokens are integer micro-tokens.
 """
 
-import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
-AccountId = NewType("AccountId", str)
+from limits.account import Account as Account
+from limits.account import AccountId as AccountId
+from limits.account import AccountStatus as AccountStatus
+from limits.account import is_account_id as is_account_id
+from limits.rates import Price
+
 CallUid = NewType("CallUid", str)
 
 DEFAULT_LEASE_MS = 30_000
@@ -17,9 +20,6 @@ DEFAULT_LEASE_MS = 30_000
 
 TOMBSTONE_MS = 64_000
 """A settled uid is remembered this long: 64·T1 twice over, so that no late copy of the INVITE brings it back."""
-
-MAX_CEILING = 1_000_000
-"""Largest CAPS, burst or call ceiling. Keeps every product of the bucket exact in the 53 bits a Lua number has."""
 
 OUTCOMES = ("answered", "failed", "cancelled", "abandoned", "given_back")
 """How a settled call ended. `given_back`: the limiter returned a lease whose asker had stopped waiting for it; a
@@ -40,25 +40,24 @@ COUNTERS = (
     "leases_expired",
     "leases_reasserted",
     "talk_ms",
+    "charged_micros",
+    "topped_up_micros",
+    "overdrawn_micros",
+    "settled_doubtful",
+    "shadow_caps",
+    "shadow_calls",
+    "shadow_prefix_caps",
+    "shadow_prefix_calls",
+    "shadow_spend_hour",
+    "shadow_spend_day",
+    "shadow_max_rate",
+    "shadow_credit",
 )
 """Counters every account keeps. Conservation: calls_admitted + leases_reasserted = calls_settled + leases_expired +
-leases held now. `settled_late`: a settle that found neither lease nor tombstone (it had run out before)."""
-
-_ACCOUNT_ID = re.compile(r"[!-z|~]{1,128}")
-"""Printable ASCII without braces: a brace would move the store's hash tag (see `limits.keys`)."""
-
-
-def is_account_id(text: str) -> bool:
-    """Can an account have this name at all?"""
-    return _ACCOUNT_ID.fullmatch(text) is not None
-
-
-class AccountStatus(StrEnum):
-    """May the account place calls at all?"""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    CLOSED = "closed"
+leases held now. `settled_late`: a settle that found neither lease nor tombstone (it had run out before).
+Money: `topped_up_micros` - `charged_micros` = balance, always. `overdrawn_micros`: what was charged beyond any hold
+(calls that ran while the store was away). `settled_doubtful`: settlements of which nobody knows whether they had been
+applied before the store forgot them. `shadow_*`: attempts that a shadowed limit would have refused."""
 
 
 class Limit(StrEnum):
@@ -72,92 +71,102 @@ class Limit(StrEnum):
     """This uid is already held by another node, or is already settled."""
     CAPS = "caps"
     CALLS = "calls"
+    PREFIX_CAPS = "prefix_caps"
+    PREFIX_CALLS = "prefix_calls"
+    """A ceiling of the account for this destination (longest prefix)."""
+    SPEND_HOUR = "spend_hour"
+    SPEND_DAY = "spend_day"
+    """Charges of the running UTC hour or day, what is held and this hold together would pass the cap."""
+    MAX_RATE = "max_rate"
+    """The rate per minute is dearer than the account allows."""
     CREDIT = "credit"
+    """The balance above the floor, less what is held, does not pay the shortest billable call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Commercial values of an account: they live in the store and are read inside the admission script (R9)."""
+SHADOWABLE = (
+    Limit.CAPS,
+    Limit.CALLS,
+    Limit.PREFIX_CAPS,
+    Limit.PREFIX_CALLS,
+    Limit.SPEND_HOUR,
+    Limit.SPEND_DAY,
+    Limit.MAX_RATE,
+    Limit.CREDIT,
+)
+"""Limits that an account may have judged and counted, but not enforced."""
 
-    id: AccountId
-    status: AccountStatus = AccountStatus.ACTIVE
-    caps_base: int = 1
-    caps_lots: int = 0
-    caps_lot_size: int = 10
-    caps_burst: int | None = None
-    """Depth of the bucket in attempts; None: as deep as CAPS, at least 1 where CAPS is not 0."""
-    calls_base: int = 10
-    call_lots: int = 0
-    call_lot_size: int = 30
-    generation: int = 1
-    """Compare-and-set counter of these values."""
+QUANTUM_S = 60
+"""Seconds of talk held at one time, where the balance pays them (limits.md section 5)."""
 
-    def __post_init__(self) -> None:
-        """Raises ValueError where a value cannot be enforced exactly."""
-        if not is_account_id(self.id):
-            raise ValueError(f"account id {self.id!r}: expected 1 to 128 printable ASCII characters without braces")
-        for name in ("caps_base", "caps_lots", "caps_lot_size", "calls_base", "call_lots", "call_lot_size"):
-            _check_range(name, getattr(self, name))
-        _check_range("caps_burst", 0 if self.caps_burst is None else self.caps_burst)
-        _check_range("caps_base + caps_lots x caps_lot_size", self.caps)
-        _check_range("calls_base + call_lots x call_lot_size", self.calls)
+AHEAD_MS = 20_000
+"""A renewal extends a hold of which less than this is left: two renewals, so that one may fail."""
 
-    @property
-    def caps(self) -> int:
-        """Call attempts per second: base + lots x lot size."""
-        return self.caps_base + self.caps_lots * self.caps_lot_size
-
-    @property
-    def burst(self) -> int:
-        """Depth of the CAPS bucket in attempts: at least 1, unless CAPS is 0 and no attempt may pass."""
-        if self.caps == 0:
-            return 0
-        return self.caps if self.caps_burst is None else max(1, self.caps_burst)
-
-    @property
-    def calls(self) -> int:
-        """Concurrent calls: base + lots x lot size."""
-        return self.calls_base + self.call_lots * self.call_lot_size
-
-
-def _check_range(name: str, value: int) -> None:
-    if not 0 <= value <= MAX_CEILING:
-        raise ValueError(f"{name} = {value}: expected 0 to {MAX_CEILING}")
+GROUP = "group:"
+TRUNK = "trunk:"
+"""Beginnings of the names of holders that are no accounts: a group's or a trunk's ceilings, by the same verbs."""
 
 
 class Admit(NamedTuple):
     """May this attempt pass? All limits or none are taken; idempotent by uid."""
 
     account: str
+    """The holder whose limits are asked: an account's ID, `group:ID` or `trunk:ID`."""
     uid: str
     node: str
     lease_ms: int = DEFAULT_LEASE_MS
+    price: Price | None = None
+    """Frozen for the whole call; None: no money is asked for."""
+    called: str = ""
+    """Called number, E.164 with its plus or as dialled: for the ceilings by prefix."""
+    member: str = ""
+    """Of a group: the account that asks."""
+    reserved: int = 0
+    """Of a group: calls guaranteed to that account inside the group's ceiling."""
+    record: bytes = b""
+    """What another node needs to write the record of this call, or to go on with it. Opaque; empty: nothing kept."""
+    quantum_s: int = QUANTUM_S
 
 
 class Answer(NamedTuple):
-    """The call was answered now: the charging clock starts. Idempotent by uid."""
+    """The call was answered now: the charging clock starts. Idempotent by uid; a record replaces the one kept."""
 
     account: str
     uid: str
+    record: bytes = b""
 
 
 class Renew(NamedTuple):
-    """These calls of one account are alive on this node: extend their leases. One script for all of them."""
+    """These calls of one holder are alive on this node: extend their leases, and the holds that run out soon.
+
+    One script for all. The tuples run in step with `uids`; an empty one: all ringing, nothing paid, no price."""
 
     account: str
     uids: tuple[str, ...]
     node: str
     lease_ms: int = DEFAULT_LEASE_MS
+    talk_ms: tuple[int, ...] = ()
+    """Milliseconds since the answer, by the node's clock; -1: not answered."""
+    paid_s: tuple[int, ...] = ()
+    """Seconds of talk this node was told are held: what a store that lost the call must hold again."""
+    prices: tuple[Price | None, ...] = ()
+    quantum_s: int = QUANTUM_S
+    ahead_ms: int = AHEAD_MS
 
 
 class Settle(NamedTuple):
-    """The call is over: release its lease. A second settle changes nothing and says so."""
+    """The call is over: release its lease, charge it, return the rest of the hold. A second settle changes nothing and
+    says so."""
 
     account: str
     uid: str
     outcome: str
-    """One of OUTCOMES."""
+    """One of OUTCOMES. Charged only where it is `answered`."""
     duration_ms: int
+    price: Price | None = None
+    """What it cost a minute, for a store that holds nothing of this call (admitted while it was away)."""
+    doubtful: bool = False
+    """It may have been applied already, longer ago than a tombstone lives: charge only what a lease or an expired lease
+    still stands for."""
 
 
 Verb = Admit | Answer | Renew | Settle
@@ -168,9 +177,24 @@ class Admitted(NamedTuple):
 
     lease_until_ms: int
     in_use: int
-    """Concurrent calls of the account, this one included."""
+    """Concurrent calls of the holder, this one included."""
     generation: int
-    """Generation of the account's commercial values that admitted it."""
+    """Generation of the values that admitted it."""
+    ceiling: int = 0
+    """Concurrent calls allowed."""
+    caps: int = 0
+    burst: int = 0
+    tokens_micro: int = 0
+    """What the bucket holds after this attempt."""
+    paid_s: int = 0
+    """Seconds of talk that are held for this call; 0 without a price."""
+    held_micros: int = 0
+    group: str = ""
+    """The account's group, to be asked next (`group:` + this); empty: none."""
+    reserved: int = 0
+    """Calls guaranteed to the account inside that group."""
+    shadowed: tuple[str, ...] = ()
+    """Limits that would have refused, were they enforced."""
 
 
 class Denied(NamedTuple):
@@ -178,11 +202,12 @@ class Denied(NamedTuple):
 
     limit: Limit
     ceiling: int
-    """CAPS or concurrent calls, by `limit`; 0 for the others."""
+    """By `limit`: CAPS; concurrent calls; the cap or the dearest rate in micro-units; for credit what is left above the
+    floor and beside the holds. 0 for the others."""
     in_use: int
-    """Concurrent calls held, or attempts the bucket has let out, by `limit`; 0 for the others."""
+    """By `limit`: burst; calls held; micro-units spent and held; the rate; for credit what the shortest call costs."""
     retry_after_ms: int
-    """When the bucket holds a token again; 0 where waiting is no cure."""
+    """When the bucket holds a token again, or the spending window ends; 0 where waiting is no cure."""
 
 
 class Unavailable(NamedTuple):
@@ -198,19 +223,31 @@ class Answered(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """All leases of the request now run until `lease_until_ms`, but for those in `ended`."""
+    """All leases of the request now run until `lease_until_ms`, but for those in `ended` and `adopted`."""
 
     lease_until_ms: int
     reasserted: tuple[str, ...]
-    """Calls whose lease had run out and was taken again: they are running, so they count."""
+    """Calls whose lease had run out and was taken again: they are running, so they count. Their record is to be sent
+    again (`Answer`)."""
     ended: tuple[str, ...]
     """Calls that are settled already: renewing them would bring back the dead."""
+    adopted: tuple[str, ...] = ()
+    """Calls that another node has taken over: this one must let go of them."""
+    paid_s: tuple[int, ...] = ()
+    """For each uid of the request, in order: seconds of talk held in all since the answer; 0 without a price, or where
+    it is in `ended` or `adopted`."""
+    dry: str = ""
+    """The limit (`credit`, `spend_hour`, `spend_day`) that kept a hold from being extended; empty: none did."""
+    is_cut: bool = False
+    """The account is suspended or closed, and its running calls are to be ended too."""
 
 
 class Settled(NamedTuple):
     """`already`: no lease was held any more, as the call had been settled before or its lease had run out."""
 
     already: bool
+    charged_micros: int = 0
+    """What this call has cost in all; 0 also where `already` and nothing is known of it."""
 
 
 Outcome = Admitted | Denied | Unavailable | Answered | Renewed | Settled
@@ -228,3 +265,16 @@ class Usage(NamedTuple):
     """Concurrent calls now (may exceed len(calls))."""
     counters: tuple[tuple[str, int], ...]
     """Every name of COUNTERS with its value, in that order."""
+    balance_micros: int = 0
+    held_micros: int = 0
+    spent_hour_micros: int = 0
+    """Charged in the running UTC hour (holds not included)."""
+    spent_day_micros: int = 0
+    expired: int = 0
+    """Calls whose lease ran out and that nobody has settled yet."""
+    prefixes: tuple[tuple[str, int], ...] = ()
+    """(prefix, calls held now) of each ceiling by prefix."""
+    reverts: tuple[tuple[str, int, str], ...] = ()
+    """(value's name, instant, what it returns to) of each time-boxed change."""
+    last_call_ms: int = 0
+    """Last attempt admitted (contract article 17.3); 0: none yet."""

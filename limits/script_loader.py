@@ -9,7 +9,19 @@ import re
 from importlib import resources
 from typing import NamedTuple
 
-SCRIPTS = ("admit", "answer", "renew", "settle", "peek", "provision", "change")
+SCRIPTS = (
+    "admit",
+    "answer",
+    "renew",
+    "settle",
+    "peek",
+    "provision",
+    "change",
+    "top_up",
+    "adopt",
+    "beat",
+    "epoch",
+)
 """One script a verb."""
 
 _HEADER = ("KEYS", "ARGV", "RETURNS")

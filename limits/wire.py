@@ -7,13 +7,13 @@ strings.
 from typing import NamedTuple
 
 from limits import rate
+from limits.account import AccountId, is_holder_id
 from limits.fields import from_fields
 from limits.keys import account_keys
 from limits.model import (
     COUNTERS,
     OUTCOMES,
     TOMBSTONE_MS,
-    AccountId,
     Admit,
     Admitted,
     Answer,
@@ -26,8 +26,8 @@ from limits.model import (
     Settle,
     Settled,
     Usage,
-    is_account_id,
 )
+from limits.rates import Price
 from limits.script_loader import script
 
 CACHED_ACCOUNTS = 8_192
@@ -38,6 +38,9 @@ UNKNOWN = Denied(Limit.UNKNOWN, 0, 0, 0)
 _LIMITS = {limit.value.encode(): limit for limit in Limit}
 _OUTCOMES = {outcome: b"$%d\r\n%b\r\n" % (len(outcome), outcome.encode()) for outcome in OUTCOMES}
 _OTHER = b"$5\r\nother\r\n"
+_EMPTY = b"$0\r\n\r\n"
+_ONE = b"$1\r\n1\r\n"
+_ZERO = b"$1\r\n0\r\n"
 _TOMBSTONE = b"$%d\r\n%d\r\n" % (len(str(TOMBSTONE_MS)), TOMBSTONE_MS)
 
 
@@ -71,15 +74,16 @@ def _evalsha(name: str, words: int, keys: int) -> bytes:
 
 
 class Encoder:
-    """Verbs to bytes. Holds what repeats: heads of commands, keys of accounts, node and lease."""
+    """Verbs to bytes. Holds what repeats: heads of commands, keys of accounts, node and lease, prices."""
 
     def __init__(self) -> None:
-        self._admit = _evalsha("admit", 7, 4)
-        self._answer = _evalsha("answer", 4, 3)
-        self._settle = _evalsha("settle", 8, 4)
-        self._peek = _evalsha("peek", 3, 3)
-        self._accounts: dict[str, tuple[bytes, bytes, int]] = {}
+        self._admit = _evalsha("admit", 15, 6)
+        self._answer = _evalsha("answer", 7, 5)
+        self._settle = _evalsha("settle", 12, 6)
+        self._peek = _evalsha("peek", 6, 6)
+        self._accounts: dict[str, tuple[bytes, bytes, int, bytes]] = {}
         self._tails: dict[tuple[str, int], bytes] = {}
+        self._prices: dict[Price, bytes] = {}
 
     def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load) -> bytes | None:
         """One request; None: no account can have this name, so the store need not be asked."""
@@ -87,54 +91,94 @@ class Encoder:
         if account is None:
             if isinstance(verb, Load):
                 return command(b"SCRIPT", b"LOAD", script(verb.name).text.encode())
-            if not is_account_id(verb.account):
+            if not is_holder_id(verb.account):
                 return None
             account = self._keys_of(verb.account)
-        keys, done, done_size = account
+        keys, done, done_size, reverts = account
         # The two verbs of every call come first.
         if isinstance(verb, Admit):
             uid = verb.uid.encode()
             size = len(uid)
             tail = self._tails.get((verb.node, verb.lease_ms)) or self._tail(verb.node, verb.lease_ms)
-            words = (self._admit, keys, done_size + size, done, uid, size, uid, tail)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b" % words
+            price = _EMPTY if verb.price is None else self._price(verb.price)
+            called = verb.called.encode("ascii", "replace")
+            member = _EMPTY + _ZERO if not verb.member else _bulk(verb.member.encode()) + _number(verb.reserved)
+            rest = (len(called), called, member, len(verb.record), verb.record, _number(verb.quantum_s))
+            words = (self._admit, keys, done_size + size, done, uid, size, uid, tail, price, *rest)
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n%b" % words
         if isinstance(verb, Settle):
             uid = verb.uid.encode()
             size = len(uid)
-            ms = b"%d" % verb.duration_ms
-            rest = b"%b$%d\r\n%b\r\n%b" % (_OUTCOMES.get(verb.outcome, _OTHER), len(ms), ms, _TOMBSTONE)
-            more = (self._settle, keys, done_size + size, done, uid, size, uid, rest)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b" % more
+            price = _EMPTY if verb.price is None else self._price(verb.price)
+            doubt = _ONE if verb.doubtful else _ZERO
+            end = (_OUTCOMES.get(verb.outcome, _OTHER), _number(verb.duration_ms), price, doubt, _TOMBSTONE)
+            more = (self._settle, keys, done_size + size, done, uid, size, uid, *end)
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b" % more
         if isinstance(verb, Answer):
             uid = verb.uid.encode()
-            return b"%b%b$%d\r\n%b\r\n" % (self._answer, keys, len(uid), uid)
+            return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+                self._answer,
+                keys,
+                len(uid),
+                uid,
+                len(verb.record),
+                verb.record,
+            )
         if isinstance(verb, Renew):
             return self._renew(verb, keys, done, done_size)
-        return self._peek + keys
+        return self._peek + keys + reverts
 
     def _renew(self, verb: Renew, keys: bytes, done: bytes, done_size: int) -> bytes:
         uids = [uid.encode() for uid in verb.uids]
-        head = _evalsha("renew", 2 * len(uids) + 5, len(uids) + 3)
-        tombs = b"".join([b"$%d\r\n%b%b\r\n" % (done_size + len(uid), done, uid) for uid in uids])
-        names = b"".join([b"$%d\r\n%b\r\n" % (len(uid), uid) for uid in uids])
-        return b"".join((head, keys, tombs, self._tail(verb.node, verb.lease_ms), names))
+        count = len(uids)
+        head = _evalsha("renew", 5 * count + 9, count + 5)
+        tombs = [b"$%d\r\n%b%b\r\n" % (done_size + len(uid), done, uid) for uid in uids]
+        talk, paid, prices = verb.talk_ms, verb.paid_s, verb.prices
+        calls: list[bytes] = []
+        for index, uid in enumerate(uids):
+            price = prices[index] if prices else None
+            calls += (
+                _bulk(uid),
+                _number(talk[index] if talk else -1),
+                _number(paid[index] if paid else 0),
+                _EMPTY if price is None else self._price(price),
+            )
+        terms = (self._tail(verb.node, verb.lease_ms), _number(verb.quantum_s), _number(verb.ahead_ms))
+        return b"".join((head, keys, *tombs, *terms, *calls))
 
-    def _keys_of(self, account: str) -> tuple[bytes, bytes, int]:
+    def _price(self, price: Price) -> bytes:
+        made = self._prices.get(price)
+        if made is None:
+            if len(self._prices) >= CACHED_ACCOUNTS:
+                self._prices.clear()
+            made = self._prices[price] = _bulk(b"%d:%d:%d:%d:%d" % price)
+        return made
+
+    def _keys_of(self, holder: str) -> tuple[bytes, bytes, int, bytes]:
         if len(self._accounts) >= CACHED_ACCOUNTS:
             self._accounts.clear()
-        names = account_keys(account)
-        three = b"".join([b"$%d\r\n%b\r\n" % (len(key), key.encode()) for key in names[:3]])
+        names = account_keys(holder)
+        keys = b"".join([_bulk(key.encode()) for key in names[:5]])
         done = names.done_prefix.encode()
-        made = self._accounts[account] = (three, done, len(done))
+        made = self._accounts[holder] = (keys, done, len(done), _bulk(names.reverts.encode()))
         return made
 
     def _tail(self, node: str, lease_ms: int) -> bytes:
-        if len(self._tails) >= 64:
-            self._tails.clear()
-        name = node.encode()
-        digits = b"%d" % lease_ms
-        made = self._tails[(node, lease_ms)] = b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(digits), digits)
+        made = self._tails.get((node, lease_ms))
+        if made is None:
+            if len(self._tails) >= 64:
+                self._tails.clear()
+            made = self._tails[(node, lease_ms)] = _bulk(node.encode()) + _number(lease_ms)
         return made
+
+
+def _bulk(word: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(word), word)
+
+
+def _number(value: int) -> bytes:
+    digits = b"%d" % value
+    return b"$%d\r\n%b\r\n" % (len(digits), digits)
 
 
 def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
@@ -143,13 +187,19 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
         raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
     if reply[0] == 1:
         if isinstance(verb, Admit):
-            if len(reply) == 4 and type(reply[1]) is int and type(reply[2]) is int and type(reply[3]) is int:
-                return Admitted(reply[1], reply[2], reply[3])
+            if len(reply) == 13 and all([type(number) is int for number in reply[1:10]]) and type(reply[10]) is bytes:
+                shadowed = _words(reply[12]) if reply[12] else ()
+                return Admitted._make((*reply[1:10], reply[10].decode("latin-1"), reply[11], shadowed))
         elif isinstance(verb, Renew):
-            if len(reply) == 4 and type(reply[1]) is int:
-                return Renewed(reply[1], _words(reply[2]), _words(reply[3]))
+            if len(reply) == 8 and type(reply[1]) is int and type(reply[5]) is list and type(reply[6]) is bytes:
+                lost, ended, adopted = _words(reply[2]), _words(reply[3]), _words(reply[4])
+                paid_s = tuple([int(paid) for paid in reply[5]])
+                return Renewed(reply[1], lost, ended, adopted, paid_s, reply[6].decode("latin-1"), reply[7] == 1)
+        elif isinstance(verb, Settle):
+            if len(reply) == 3 and type(reply[2]) is int:
+                return Settled(reply[1] == 1, reply[2])
         elif reply[1] in (0, 1) and len(reply) == 2:
-            return Settled(reply[1] == 1) if isinstance(verb, Settle) else Answered(reply[1] == 1)
+            return Answered(reply[1] == 1)
     elif reply[0] == 0 and len(reply) == 5 and all([type(number) is int for number in reply[2:]]):
         limit = _LIMITS.get(reply[1]) if type(reply[1]) is bytes else None
         if limit is not None:
@@ -159,26 +209,46 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
 
 def usage_of(account: AccountId, reply: object) -> Usage | None:
     """What peek.lua answered. Raises Garbage."""
-    if not isinstance(reply, list) or len(reply) != 5:
+    if not isinstance(reply, list) or len(reply) not in (5, 8):
         raise Garbage(f"a peek answered by {reply!r:.80}")
     if reply[0] == 0:
         return None
-    now, in_use = reply[1], reply[2]
-    flat = _words(reply[3])
-    fields = dict(zip(flat[::2], flat[1::2], strict=False))
-    held = reply[4] if isinstance(reply[4], list) else []
     try:
+        now, in_use = reply[1], reply[2]
+        flat = _words(reply[3])
+        fields = dict(zip(flat[::2], flat[1::2], strict=False))
+        held = reply[4] if isinstance(reply[4], list) else []
         values = from_fields(account, fields)
         tokens = values.burst * rate.MICRO
         if "refilled_ms" in fields:
             elapsed = now - int(fields["refilled_ms"])
             stored = int(fields["tokens_micro"])
             tokens = rate.refilled(stored, elapsed_ms=elapsed, caps=values.caps, burst=values.burst)
-        calls = tuple(zip(_words(held[::3]), _words(held[1::3]), map(int, held[2::3]), strict=True))
-        counters = tuple((name, int(fields.get(name, "0"))) for name in COUNTERS)
+        prefixes, reverts = _words(reply[6]), _words(reply[7])
+        is_hour = fields.get("hour") == str(now // 3_600_000)
+        is_day = fields.get("day") == str(now // 86_400_000)
+        return Usage(
+            account=values,
+            tokens_micro=tokens,
+            calls=tuple(zip(_words(held[::3]), _words(held[1::3]), map(int, held[2::3]), strict=True)),
+            in_use=int(in_use),
+            counters=tuple((name, int(fields.get(name, "0"))) for name in COUNTERS),
+            balance_micros=int(fields.get("balance_micros", "0")),
+            held_micros=int(fields.get("held_micros", "0")),
+            spent_hour_micros=int(fields.get("spent_hour_micros", "0")) if is_hour else 0,
+            spent_day_micros=int(fields.get("spent_day_micros", "0")) if is_day else 0,
+            expired=int(reply[5]),
+            prefixes=tuple(sorted(zip(prefixes[::2], map(int, prefixes[1::2]), strict=True))),
+            reverts=tuple(sorted(_revert(*pair) for pair in zip(reverts[::2], reverts[1::2], strict=True))),
+            last_call_ms=int(fields.get("last_call_ms", "0")),
+        )
     except (ValueError, TypeError, KeyError) as fault:
         raise Garbage(f"account {account}: {fault}") from fault
-    return Usage(values, tokens, calls, int(in_use), counters)
+
+
+def _revert(name: str, text: str) -> tuple[str, int, str]:
+    at, _, back = text.partition(" ")
+    return name, int(at), back
 
 
 def _words(reply: object) -> tuple[str, ...]:

@@ -1,19 +1,26 @@
--- answer: this call was answered now; the charging clock starts. Idempotent by uid.
--- USES: part_leases
--- KEYS: 1 account hash, 2 leases zset, 3 calls hash
--- ARGV: 1 uid
+-- answer: this call was answered now; the charging clock starts. Idempotent by uid; a record replaces the one kept.
+-- USES: part_money part_leases
+-- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset
+-- ARGV: 1 uid, 2 record
 -- RETURNS: {1, already}
 --       or {0, 'unknown', 0, 0, 0}
 
-local account, calls, uid = KEYS[1], KEYS[3], ARGV[1]
+local account, calls, records, uid = KEYS[1], KEYS[3], KEYS[4], ARGV[1]
 
 if call('HEXISTS', account, 'generation') == 0 then
   return {0, 'unknown', 0, 0, 0}
 end
-local record = call('HGET', calls, uid)
-local _, _, admitted, answered, node = string.find(record or '', '^(%d+) (%d+) (.*)$')
-if answered ~= '0' then
+local record = read_call(call('HGET', calls, uid))
+if not record then
   return {1, 1}
 end
-call('HSET', calls, uid, string.format('%s %.0f %s', admitted, clock_ms(), node))
+if ARGV[2] ~= '' then
+  call('HSET', records, uid, ARGV[2])
+end
+if record.answered > 0 then
+  return {1, 1}
+end
+record.answered = clock_ms()
+record.renewed = record.answered
+call('HSET', calls, uid, write_call(record))
 return {1, 0}

@@ -1,6 +1,5 @@
--- part_leases: the clock of the store and the sweep of leases that ran out, for the scripts that name it in USES.
-
-local call = redis.call
+-- part_leases: the clock of the store and the sweep of leases that ran out, for the scripts that name it in USES (after
+-- part_money).
 
 -- Milliseconds of the store's own clock: one clock for all nodes. Exact in a Lua number until the year 287396.
 local function clock_ms()
@@ -8,17 +7,60 @@ local function clock_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A whole number from a field of a hash; 0 where it is absent or was written by hand as something else.
-local function whole(field)
-  return math.floor(tonumber(field) or 0)
+-- The zsets that count a call beside the account's own: its ceiling by prefix, its place in a group.
+local function leave_counts(leases, record, uid)
+  if record.prefix ~= '-' then
+    call('ZREM', leases .. ':' .. record.prefix, uid)
+  end
+  if record.member ~= '-' then
+    call('ZREM', leases .. ':@' .. record.member, uid)
+  end
+end
+
+-- Takes a lease that ran out. The call is charged to its last renewal (R8) and waits in `expired` for whoever settles
+-- it or takes it over; one that cost nothing and has no record is forgotten. Needs `money`; returns whether it moved any.
+local function expire(leases, calls, records, expired, uid, line, now, money)
+  local record = read_call(line)
+  call('ZREM', leases, uid)
+  if not record then
+    call('HDEL', calls, uid)
+    return
+  end
+  leave_counts(leases, record, uid)
+  if not record.price and call('HEXISTS', records, uid) == 0 then
+    call('HDEL', calls, uid)
+    return
+  end
+  if record.price then
+    money.held = math.max(0, money.held - record.held)
+    record.held = 0
+    if record.answered > 0 then
+      record.charged = cost(record.price, math.min(record.paid * 1000, math.max(0, record.renewed - record.answered)))
+      charge(money, record.charged)
+    end
+  end
+  call('HSET', calls, uid, write_call(record))
+  call('ZADD', expired, now, uid)
 end
 
 -- Frees leases that ran out, the oldest 64 at most: bounded work for one call, the next one goes on where this ended.
-local function sweep(account, leases, calls, now)
+local function sweep(account, leases, calls, records, expired, now)
   local gone = call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 64)
-  if #gone > 0 then
-    call('ZREM', leases, unpack(gone))
-    call('HDEL', calls, unpack(gone))
-    call('HINCRBY', account, 'leases_expired', #gone)
+  if #gone == 0 then
+    return
+  end
+  local lines = call('HMGET', calls, unpack(gone))
+  local money = get_money(account, now)
+  for i = 1, #gone do
+    expire(leases, calls, records, expired, gone[i], lines[i], now, money)
+  end
+  put_money(account, money)
+  call('HINCRBY', account, 'leases_expired', #gone)
+  -- Nobody came for these within a day.
+  local old = call('ZRANGEBYSCORE', expired, '-inf', now - 86400000, 'LIMIT', 0, 64)
+  if #old > 0 then
+    call('ZREM', expired, unpack(old))
+    call('HDEL', calls, unpack(old))
+    call('HDEL', records, unpack(old))
   end
 end

@@ -1,29 +1,62 @@
--- settle: the call is over; its lease is released and a tombstone left. A second settle changes nothing and says so.
--- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 tombstone of this uid
--- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 tombstone_ms
--- RETURNS: {1, already}
+-- settle: the call is over; its lease is released, it is charged, the rest of its hold returns, a tombstone is left.
+-- USES: part_money part_leases
+-- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
+-- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 price, 5 doubtful (0 or 1), 6 tombstone_ms
+-- RETURNS: {1, already, charged}; a second settle changes nothing and says so
 --       or {0, 'unknown', 0, 0, 0}
 
-local call = redis.call
-local account, leases, calls, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local uid, outcome = ARGV[1], ARGV[2]
+local account, leases, calls, records, expired, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local uid, outcome, duration_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local field = 'settled_' .. outcome
 
 local value = call('HMGET', account, 'generation', 'calls_settled', field, 'talk_ms', 'settled_late')
 if not value[1] then
   return {0, 'unknown', 0, 0, 0}
 end
-if not call('SET', done, outcome, 'PX', ARGV[4], 'NX') then
-  return {1, 1}
+local tomb = call('GET', done)
+if tomb then
+  local _, _, charged = string.find(tomb, ' (%d+)$')
+  return {1, 1, tonumber(charged) or 0}
 end
-if call('ZREM', leases, uid) == 0 then
-  -- The lease had run out, or the store never gave one: counted apart, so that leases given = leases ended.
-  if outcome ~= 'given_back' then
-    call('HSET', account, 'settled_late', (tonumber(value[5]) or 0) + 1)
+
+local is_leased = call('ZREM', leases, uid) == 1
+local record = read_call(call('HGET', calls, uid))
+local charged = 0
+local price = record and record.price or ARGV[4] ~= '' and read_price(ARGV[4]) or nil
+if price then
+  local is_lost = not is_leased and not record
+  if outcome == 'answered' and not (is_lost and ARGV[5] == '1') then
+    charged = cost(price, duration_ms)
   end
-  return {1, 1}
+  local paid_before = record and record.charged or 0
+  local held = record and record.held or 0
+  if charged ~= 0 or held ~= 0 or paid_before ~= 0 then
+    local money = get_money(account, clock_ms())
+    money.held = math.max(0, money.held - held)
+    charge(money, charged - paid_before)
+    -- What no hold stood for: the call ran while the store was away, or beyond its paid talk.
+    money.overdrawn = money.overdrawn + math.max(0, charged - math.max(held, paid_before))
+    put_money(account, money)
+  end
 end
-call('HDEL', calls, uid)
-call('HSET', account, 'calls_settled', (tonumber(value[2]) or 0) + 1, field, (tonumber(value[3]) or 0) + 1,
-  'talk_ms', (tonumber(value[4]) or 0) + tonumber(ARGV[3]))
-return {1, 0}
+if record then
+  leave_counts(leases, record, uid)
+  call('HDEL', calls, uid)
+  call('HDEL', records, uid)
+end
+call('SET', done, outcome .. ' ' .. string.format('%.0f', charged), 'PX', ARGV[6])
+if not is_leased then
+  -- The lease had run out, or the store never gave one: counted apart, so that leases given = leases ended.
+  if record then
+    call('ZREM', expired, uid)
+  end
+  if not record and ARGV[5] == '1' then
+    call('HINCRBY', account, 'settled_doubtful', 1)
+  elseif outcome ~= 'given_back' then
+    call('HSET', account, 'settled_late', whole(value[5]) + 1)
+  end
+  return {1, 1, charged}
+end
+call('HSET', account, 'calls_settled', whole(value[2]) + 1, field, whole(value[3]) + 1, 'talk_ms',
+  whole(value[4]) + duration_ms)
+return {1, 0, charged}

@@ -20,26 +20,11 @@ from limits.accounts import AccountStore
 from limits.embedded import find_binary
 from limits.fields import Patch
 from limits.keys import account_keys
+from limits.memory import Adopted
+from limits.nodes import NodeRegistry
 from limits.redis_limiter import RedisLimiter
 
-AGE = """
-local ms = tonumber(ARGV[1])
-local refilled = redis.call('HGET', KEYS[1], 'refilled_ms')
-if refilled then redis.call('HSET', KEYS[1], 'refilled_ms', refilled - ms) end
-local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
-for i = 1, #leases, 2 do redis.call('ZADD', KEYS[2], leases[i + 1] - ms, leases[i]) end
-local calls = redis.call('HGETALL', KEYS[3])
-for i = 1, #calls, 2 do
-  local _, _, admitted, answered, node = string.find(calls[i + 1], '^(%d+) (%d+) (.*)$')
-  if answered ~= '0' then answered = string.format('%.0f', answered - ms) end
-  redis.call('HSET', KEYS[3], calls[i], string.format('%.0f %s %s', admitted - ms, answered, node))
-end
-for i = 4, #KEYS do
-  local left = redis.call('PTTL', KEYS[i])
-  if left < ms then redis.call('DEL', KEYS[i]) else redis.call('PEXPIRE', KEYS[i], left - ms) end
-end
-"""
-"""Time travel without waiting: every instant kept of an account moves into the past."""
+AGE = (Path(__file__).parent / "age.lua").read_text()
 
 _numbers = itertools.count()
 
@@ -51,9 +36,15 @@ class Bench(Protocol):
 
     async def age(self, account: AccountId, ms: int) -> None: ...
 
-    async def provision(self, *accounts: Account) -> None: ...
+    async def provision(self, *accounts: Account, opening: int = 0) -> None: ...
 
-    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account: ...
+    async def change(
+        self, account: AccountId, *, generation: int, patch: Patch, for_ms: int | None = None
+    ) -> Account: ...
+
+    async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]: ...
+
+    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]: ...
 
     async def peek(self, account: AccountId) -> Usage | None: ...
 
@@ -78,11 +69,18 @@ class MemoryBench:
     async def age(self, account: AccountId, ms: int) -> None:
         self.now += ms
 
-    async def provision(self, *accounts: Account) -> None:
-        self.limiter.provision(accounts)
+    async def provision(self, *accounts: Account, opening: int = 0) -> None:
+        self.limiter.provision(accounts, opening={account.id: opening for account in accounts})
 
-    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account:
-        return self.limiter.change(account, generation=generation, patch=patch)
+    async def change(self, account: AccountId, *, generation: int, patch: Patch, for_ms: int | None = None) -> Account:
+        until_ms = None if for_ms is None else self.now + for_ms
+        return self.limiter.change(account, generation=generation, patch=patch, until_ms=until_ms)
+
+    async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
+        return self.limiter.top_up(account, amount=amount, reference=reference)
+
+    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]:
+        return self.limiter.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most)
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.limiter.peek(account)
@@ -118,15 +116,28 @@ class RedisBench:
         names = account_keys(account)
         with redis.Redis.from_url(self.url, decode_responses=True) as client:
             done = client.keys(f"{names.done_prefix}*")
-            client.eval(AGE, 3 + len(done), names.account, names.leases, names.calls, *done, str(ms))
+            keys = (names.account, names.leases, names.calls, names.expired, names.reverts, *done)
+            client.eval(AGE, len(keys), *keys, str(ms))
 
-    async def provision(self, *accounts: Account) -> None:
+    async def provision(self, *accounts: Account, opening: int = 0) -> None:
         async with AccountStore(self.url) as store:
-            await store.provision(accounts)
+            await store.provision(accounts, opening={account.id: opening for account in accounts})
 
-    async def change(self, account: AccountId, *, generation: int, patch: Patch) -> Account:
+    async def change(self, account: AccountId, *, generation: int, patch: Patch, for_ms: int | None = None) -> Account:
+        with redis.Redis.from_url(self.url) as client:
+            seconds, micros = client.time()
+        until_ms = None if for_ms is None else seconds * 1_000 + micros // 1_000 + for_ms
         async with AccountStore(self.url) as store:
-            return await store.change(account, generation=generation, patch=patch, by="test", why="contract")
+            change = {"generation": generation, "patch": patch, "by": "test", "why": "contract"}
+            return await store.change(account, **change, until_ms=until_ms)
+
+    async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
+        async with AccountStore(self.url) as store:
+            return await store.top_up(account, amount=amount, reference=reference, by="test")
+
+    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]:
+        async with NodeRegistry(self.url) as nodes:
+            return list((await nodes.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most)).calls)
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.nodes[0].peek(account)

@@ -38,7 +38,13 @@ async def test_every_change_leaves_who_what_and_why(url, account_id):
         newest, oldest = await store.audit(account_id)
 
     assert changed == Account(account_id, AccountStatus.SUSPENDED, caps_burst=4, generation=2)
-    assert newest[1:] == (2, "ann", "unpaid: 30 days", (("status", "suspended"), ("caps_burst", "4")))
+    assert newest[1:] == (
+        2,
+        "ann",
+        "unpaid: 30 days",
+        None,
+        (("status", "active", "suspended"), ("caps_burst", "", "4")),
+    )
     assert (oldest.generation, oldest.by, oldest.why) == (1, "policy.toml", "created")
     assert newest.at_ms >= oldest.at_ms > 1_700_000_000_000
 

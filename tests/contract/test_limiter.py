@@ -103,7 +103,7 @@ async def test_the_same_attempt_again_is_the_same_answer_and_one_token(bench, ac
 
     first, again, third = await bench.ask(*[Admit(account_id, "u1", "n")] * 2, Admit(account_id, "u2", "n"))
 
-    assert first == again
+    assert first == again._replace(tokens_micro=first.tokens_micro)
     assert isinstance(third, Admitted)
     assert await count(bench, account_id, "calls_admitted") == 2
 
@@ -318,15 +318,19 @@ async def test_a_lease_given_back_is_taken_again_by_a_call_that_runs(bench, acco
     assert settled == Settled(already=False)
 
 
-async def test_the_node_that_renews_owns_the_call(bench, account_id):
-    """So a survivor adopts the calls of a dead node."""
+async def test_a_node_renews_only_its_own_calls(bench, account_id):
+    """Another's call is taken over by `adopt` alone; its former node is told so, and lets go."""
     await bench.provision(Account(account_id, caps_base=5))
     await bench.ask(Admit(account_id, "u1", "north"))
 
-    await bench.ask(Renew(account_id, ("u1",), "south"), through=1)
+    assert (await bench.ask(Renew(account_id, ("u1",), "south"), through=1))[0].adopted == ("u1",)
+    assert [call.uid for call in await bench.adopt(account_id, gone="north", heir="south")] == ["u1"]
+    assert await bench.adopt(account_id, gone="north", heir="east") == []
 
     assert (await look(bench, account_id)).calls[0][1] == "south"
     assert limit_of((await bench.ask(Admit(account_id, "u1", "north")))[0]) is Limit.DUPLICATE
+    assert (await bench.ask(Renew(account_id, ("u1",), "north")))[0].adopted == ("u1",)
+    assert (await bench.ask(Renew(account_id, ("u1",), "south"), through=1))[0].adopted == ()
 
 
 async def test_many_calls_are_renewed_at_once(bench, account_id):

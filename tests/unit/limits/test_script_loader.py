@@ -28,8 +28,11 @@ def test_no_script_formats_a_large_number_or_reads_a_foreign_clock(name):
 
 def test_a_part_stands_in_front_of_the_script_that_uses_it():
     """One copy of the sweep, in every script that sweeps."""
-    assert script("admit").text.startswith("-- part_leases:")
-    assert script("settle").text.startswith("-- settle:")
+    heads = [line.partition(":") for line in script("admit").text.split("\n")]
+
+    parts = [name for name, colon, _ in heads if colon and name.startswith("-- part_")]
+    assert parts == ["-- part_money", "-- part_leases", "-- part_reverts"]
+    assert script("epoch").text.startswith("-- epoch:")
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,15 @@ from limits.model import (
     Settled,
     Usage,
 )
+from limits.rates import Price
 from limits.script_loader import script
 from limits.wire import Encoder, Garbage, Load, Peek, command, outcome_of, usage_of
 
-KEYS = [b"{acct:a}", b"{acct:a}:leases", b"{acct:a}:calls"]
+KEYS = [b"{acct:a}", b"{acct:a}:leases", b"{acct:a}:calls", b"{acct:a}:records", b"{acct:a}:expired"]
+NOTHING = [b"", b"", b"", b"0", b""]
+TERMS = [b"60", b"20000"]
+RINGING = [b"-1", b"0", b""]
+PRICE = Price(1, 2, 3, 4, 5)
 
 
 def words_of(data: bytes) -> list[bytes]:
@@ -40,26 +45,36 @@ def words_of(data: bytes) -> list[bytes]:
         (
             Admit("a", "u é", "node 1", 30_000),
             "admit",
-            [b"4", *KEYS, b"{acct:a}:done:u \xc3\xa9", b"u \xc3\xa9", b"node 1", b"30000"],
+            [b"6", *KEYS, b"{acct:a}:done:u \xc3\xa9", b"u \xc3\xa9", b"node 1", b"30000", *NOTHING, b"60"],
         ),
-        (Answer("a", "u"), "answer", [b"3", *KEYS, b"u"]),
+        (
+            Admit("a", "u", "n", 9, PRICE, "+33", "m", 7, b"\x00r", 30),
+            "admit",
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"n", b"9", b"1:2:3:4:5", b"+33", b"m", b"7", b"\x00r", b"30"],
+        ),
+        (Answer("a", "u", b"r"), "answer", [b"5", *KEYS, b"u", b"r"]),
         (
             Renew("a", ("u", "v"), "n", 9),
             "renew",
-            [b"5", *KEYS, b"{acct:a}:done:u", b"{acct:a}:done:v", b"n", b"9", b"u", b"v"],
+            [b"7", *KEYS, b"{acct:a}:done:u", b"{acct:a}:done:v", b"n", b"9", *TERMS, b"u", *RINGING, b"v", *RINGING],
         ),
-        (Renew("a", (), "n", 9), "renew", [b"3", *KEYS, b"n", b"9"]),
+        (
+            Renew("a", ("u",), "n", 9, (1_500,), (60,), (PRICE,), 6, 7),
+            "renew",
+            [b"6", *KEYS, b"{acct:a}:done:u", b"n", b"9", b"6", b"7", b"u", b"1500", b"60", b"1:2:3:4:5"],
+        ),
+        (Renew("a", (), "n", 9), "renew", [b"5", *KEYS, b"n", b"9", b"60", b"20000"]),
         (
             Settle("a", "u", "answered", 1_500),
             "settle",
-            [b"4", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"64000"],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"", b"0", b"64000"],
         ),
         (
-            Settle("a", "u", "no such", 0),
+            Settle("a", "u", "no such", 0, PRICE, True),
             "settle",
-            [b"4", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"64000"],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"1:2:3:4:5", b"1", b"64000"],
         ),
-        (Peek("a"), "peek", [b"3", *KEYS]),
+        (Peek("a"), "peek", [b"6", *KEYS, b"{acct:a}:reverts"]),
     ],
 )
 def test_a_verb_is_one_evalsha(verb, name, rest):
@@ -106,13 +121,21 @@ RENEW, SETTLE = Renew("a", ("u",), "n"), Settle("a", "u", "failed", 0)
 @pytest.mark.parametrize(
     ("verb", "reply", "outcome"),
     [
-        (ADMIT, [1, 1_700_000_000_000, 3, 2], Admitted(1_700_000_000_000, 3, 2)),
+        (
+            ADMIT,
+            [1, 1_700_000_000_000, 3, 2, 4, 5, 6, 7, 8, 9, b"g", 10, [b"caps"]],
+            Admitted(1_700_000_000_000, 3, 2, 4, 5, 6, 7, 8, 9, "g", 10, ("caps",)),
+        ),
         (ADMIT, [0, b"caps", 10, 10, 99], Denied(Limit.CAPS, 10, 10, 99)),
         (SETTLE, [0, b"unknown", 0, 0, 0], Denied(Limit.UNKNOWN, 0, 0, 0)),
         (ANSWER, [1, 0], Answered(already=False)),
         (ANSWER, [1, 1], Answered(already=True)),
-        (SETTLE, [1, 1], Settled(already=True)),
-        (RENEW, [1, 5, [b"u", b"\xff"], []], Renewed(5, ("u", "\ufffd"), ())),
+        (SETTLE, [1, 1, 7], Settled(already=True, charged_micros=7)),
+        (
+            RENEW,
+            [1, 5, [b"u", b"\xff"], [], [b"v"], [60], b"credit", 1],
+            Renewed(5, ("u", "\ufffd"), (), ("v",), (60,), "credit", True),
+        ),
     ],
 )
 def test_a_reply_is_an_outcome(verb, reply, outcome):
@@ -154,12 +177,13 @@ def test_a_peek_is_a_usage():
     fields = [b"status", b"active", b"caps_base", b"2", b"generation", b"7", b"calls_admitted", b"9"]
     bucket = [b"tokens_micro", b"500000", b"refilled_ms", b"1000"]
 
-    full = usage_of("a", [1, 1_250, 1, fields, [b"u", b"n", 31_000]])
-    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], [b"u", b"n", 31_000]])
+    full = usage_of("a", [1, 1_250, 1, fields, [b"u", b"n", 31_000], 2, [b"+33", b"1"], [b"status", b"9 active"]])
+    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], [b"u", b"n", 31_000], 0, [], []])
 
-    account = Account("a", caps_base=2, caps_lot_size=0, calls_base=0, call_lot_size=0, generation=7)
+    account = Account("a", caps_base=2, generation=7)
     counters = tuple((name, 9 if name == "calls_admitted" else 0) for name in COUNTERS)
-    assert full == Usage(account, 2_000_000, (("u", "n", 31_000),), 1, counters)
+    more = {"expired": 2, "prefixes": (("+33", 1),), "reverts": (("status", 9, "active"),)}
+    assert full == Usage(account, 2_000_000, (("u", "n", 31_000),), 1, counters, **more)
     assert half == Usage(account, 1_000_000, (("u", "n", 31_000),), 1, counters)
     assert usage_of("a", [0, b"unknown", 0, 0, 0]) is None
 
@@ -169,13 +193,16 @@ def test_a_peek_is_a_usage():
     [
         None,
         [1, 2],
-        [1, 5, 0, b"x", []],
-        [1, 5, 0, [1], []],
-        [1, 5, 0, [], []],
-        [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], []],
-        [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], []],
-        [1, 5, 0, [b"status", b"active"], [b"u", b"n", b"x"]],
-        [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], []],
+        [1, 5, 0, b"x", [], 0, [], []],
+        [1, 5, 0, [1], [], 0, [], []],
+        [1, 5, 0, [], [], 0, [], []],
+        [1, 5, 0, [b"status", b"active"], [], b"x", [], []],
+        [1, 5, 0, [b"status", b"active"], [], 0, [b"+33"], []],
+        [1, 5, 0, [b"status", b"active"], [], 0, [], [b"status", b"soon"]],
+        [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], [], 0, [], []],
+        [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], [], 0, [], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", b"x"], 0, [], []],
+        [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], [], 0, [], []],
     ],
 )
 def test_a_peek_that_makes_no_sense_is_garbage(reply):

@@ -1,8 +1,8 @@
-"""limits.model: ceilings, and values that cannot be."""
+"""limits.account: ceilings, and values that cannot be."""
 
 import pytest
 
-from limits.model import MAX_CEILING, Account, is_account_id
+from limits.account import MAX_CEILING, Account, is_account_id
 
 
 @pytest.mark.parametrize(
