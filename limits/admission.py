@@ -50,7 +50,7 @@ def admit(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     if held is not None:
         # Its own lease ran out and the bounded sweep has not come to it: that one expired, this is a new one.
         book.expire(uid, now)
-        book.expired.pop(uid, None)
+    book.forget(uid)
     call = book.calls[uid] = HeldCall(now, verb.node, verb.price, prefix, verb.member)
     if verb.price is not None:
         book.hold(call, paid_s)

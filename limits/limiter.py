@@ -24,7 +24,8 @@ class Limiter(Protocol):
         """Queue one verb. Nothing leaves yet: the caller must `flush` when it has no more to ask at this moment."""
 
     def flush(self) -> None:
-        """All queued verbs travel in one write. Verbs of one account are answered in the order they were submitted."""
+        """All queued verbs travel in one write. Verbs of one account are answered in the order they were submitted, but
+        for renewals: they may take turns, so that a long one does not hold up the others."""
 
     async def peek(self, account: AccountId) -> Usage | None:
         """Everything in force and in use, taking nothing; None: no such account. Off the hot path.

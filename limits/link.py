@@ -4,6 +4,7 @@ I/O (asyncio callbacks, `hiredis` for the replies). Knows nothing of verbs: `lim
 """
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -13,14 +14,14 @@ import hiredis
 from limits.address import StoreAddress
 from limits.errors import StoreUnavailable
 from limits.script_loader import script
-from limits.wire import command
+from limits.wire import ask_epoch, command
 
 MAX_UNFINISHED = 4 * 1024 * 1024
 """Bytes of a reply that does not end: beyond, it is not our store (the longest true one is a peek, about 1 MB)."""
 
 CONNECT_TIMEOUT_S = 1.0
 
-LOADED = ("admit", "answer", "renew", "settle", "peek")
+LOADED = ("admit", "answer", "renew", "settle", "peek", "epoch")
 
 _MORE = object()
 
@@ -41,6 +42,8 @@ class StoreLink(asyncio.Protocol):
         self._greeting: list[object] = []
         self._greeted: asyncio.Future[None] | None = None
         self._expected = 0
+        self.epoch = ""
+        """Name of the store's life, as its greeting told it."""
         self.garbled = False
         """What came over it was not from our store."""
         self.lost = asyncio.Event()
@@ -59,7 +62,8 @@ class StoreLink(asyncio.Protocol):
         self._end(why)
 
     async def greet(self, commands: list[bytes]) -> None:
-        """Sends the first commands and waits for as many good replies. Raises StoreUnavailable."""
+        """Sends the first commands and waits for as many good replies, the last of them the epoch. Raises
+        StoreUnavailable."""
         self._expected = len(commands)
         self._greeted = asyncio.get_running_loop().create_future()
         self.write(b"".join(commands))
@@ -68,6 +72,10 @@ class StoreLink(asyncio.Protocol):
         for reply in self._greeting:
             if isinstance(reply, Exception):
                 raise StoreUnavailable(f"the store answered: {reply}")
+        last = self._greeting[-1]
+        if not isinstance(last, bytes):
+            raise StoreUnavailable(f"the store answered: {last!r:.80} for its epoch")
+        self.epoch = last.decode("latin-1")
 
     # asyncio.Protocol
 
@@ -165,4 +173,5 @@ def _first_commands(address: StoreAddress) -> list[bytes]:
     if address.database:
         commands.append(command(b"SELECT", b"%d" % address.database))
     commands += [command(b"SCRIPT", b"LOAD", script(name).text.encode()) for name in LOADED]
+    commands.append(ask_epoch(secrets.token_hex(8).encode()))
     return commands

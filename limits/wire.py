@@ -9,7 +9,7 @@ from typing import NamedTuple
 from limits import rate
 from limits.account import AccountId, is_holder_id
 from limits.fields import from_fields
-from limits.keys import account_keys
+from limits.keys import EPOCH, account_keys
 from limits.model import (
     COUNTERS,
     OUTCOMES,
@@ -57,6 +57,19 @@ class Load(NamedTuple):
     account: str = ""
 
 
+class Epoch(NamedTuple):
+    """Is this still the same life of the store? Proposes a name for a new one."""
+
+    fresh: str
+    account: str = ""
+
+
+class Probe(NamedTuple):
+    """PING: does the store answer at all?"""
+
+    account: str = ""
+
+
 class Garbage(Exception):
     """A reply that none of our scripts gives: whoever is at the other end, it is not our store."""
 
@@ -64,6 +77,11 @@ class Garbage(Exception):
 def command(*words: bytes) -> bytes:
     """Any Redis command."""
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+def ask_epoch(fresh: bytes) -> bytes:
+    """The name of the store's life."""
+    return _evalsha("epoch", 2, 1) + _bulk(EPOCH.encode()) + _bulk(fresh)
 
 
 def _evalsha(name: str, words: int, keys: int) -> bytes:
@@ -85,12 +103,16 @@ class Encoder:
         self._tails: dict[tuple[str, int], bytes] = {}
         self._prices: dict[Price, bytes] = {}
 
-    def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load) -> bytes | None:
+    def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load | Epoch | Probe) -> bytes | None:
         """One request; None: no account can have this name, so the store need not be asked."""
         account = self._accounts.get(verb.account)
         if account is None:
             if isinstance(verb, Load):
                 return command(b"SCRIPT", b"LOAD", script(verb.name).text.encode())
+            if isinstance(verb, Epoch):
+                return ask_epoch(verb.fresh.encode())
+            if isinstance(verb, Probe):
+                return command(b"PING")
             if not is_holder_id(verb.account):
                 return None
             account = self._keys_of(verb.account)

@@ -177,14 +177,17 @@ if held then
   local money = get_money(account, now)
   expire(leases, calls, records, expired, uid, call('HGET', calls, uid), now, money)
   put_money(account, money)
-  call('ZREM', expired, uid)
   call('HINCRBY', account, 'leases_expired', 1)
 end
 local lease_until = now + lease_ms
 call('HSET', account, 'tokens_micro', tokens, 'refilled_ms', now, 'calls_admitted', whole(value[12]) + 1,
   'last_call_ms', now)
 call('ZADD', leases, lease_until, uid)
-call('HSET', calls, uid, write_call(record))
+if call('HSET', calls, uid, write_call(record)) == 0 then
+  -- An attempt of this name whose lease had run out: what it was charged stands, nothing else is left of it.
+  call('ZREM', expired, uid)
+  call('HDEL', records, uid)
+end
 if record.prefix ~= '-' then
   call('ZADD', leases .. ':' .. prefix, lease_until, uid)
 end

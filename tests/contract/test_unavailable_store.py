@@ -27,6 +27,7 @@ from limits import (
     StoreUnavailable,
     Unavailable,
     Verb,
+    journal,
 )
 from limits import redis_limiter as room
 from limits.accounts import AccountStore
@@ -57,6 +58,9 @@ class Answers:
                 self._more.clear()
                 await self._more.wait()
         return [outcome for _, outcome in self.all]
+
+
+ADMITTED = b"*13\r\n:1\r\n:1700000000000\r\n:1\r\n" + b":1\r\n" * 7 + b"$0\r\n\r\n:0\r\n*0\r\n"
 
 
 class FakeStore:
@@ -110,6 +114,8 @@ class FakeStore:
             name, rest = NAMES[words[1]], words[2:]
         else:
             name, rest = words[0].decode(), words[1:]
+        if name == "epoch":
+            return b"$2\r\ne1\r\n"
         self.seen.append((name, rest))
         answer = self.reply(name, rest)
         if answer is None and name == "SCRIPT":
@@ -124,7 +130,7 @@ def silent(name: str, words: list[bytes]) -> bytes | None:
 
 def answering(name: str, words: list[bytes]) -> bytes | None:
     """A store where all goes well."""
-    return {"admit": b"*4\r\n:1\r\n:1700000000000\r\n:1\r\n:1\r\n", "settle": b"*2\r\n:1\r\n:0\r\n"}.get(name)
+    return {"admit": ADMITTED, "settle": b"*3\r\n:1\r\n:0\r\n:0\r\n"}.get(name)
 
 
 def refused_greeting(name: str, words: list[bytes]) -> bytes | None:
@@ -202,7 +208,7 @@ async def test_settlements_are_sent_in_order_when_the_store_is_back(tmp_path, ru
             assert await limiter.connected(timeout_s=5)
             assert await limiter.drained(timeout_s=5)
 
-    scripts = [(name, words[5].decode()) for name, words in store.seen if name != "SCRIPT"]
+    scripts = [(name, words[7].decode()) for name, words in store.seen if name != "SCRIPT"]
     assert scripts == [("settle", settle.uid) for settle in settles]
     assert len(answers.all) == 602
     assert limiter.queued_settles == 0
@@ -210,7 +216,7 @@ async def test_settlements_are_sent_in_order_when_the_store_is_back(tmp_path, ru
 
 async def test_the_queue_of_settlements_is_bounded(tmp_path, monkeypatch):
     """The oldest goes first, and is counted; its lease runs out by itself."""
-    monkeypatch.setattr(room, "MAX_KEPT", 3)
+    monkeypatch.setattr(journal, "CAPACITY", 3)
     limiter = RedisLimiter(Answers(), f"unix://{tmp_path}/s")
 
     for number in range(5):
@@ -253,7 +259,7 @@ async def test_silence_is_unavailable_at_the_deadline_and_then_the_end_of_the_co
         assert await limiter.drained(timeout_s=5)
 
     assert len(answers.all) == 3
-    settled = [(words[5], words[6]) for name, words in store.seen if name == "settle"]
+    settled = [(words[7], words[8]) for name, words in store.seen if name == "settle"]
     assert settled == [(b"u2", b"answered"), (b"u1", GIVEN_BACK.encode()), (b"u2", b"answered")]
     assert (limiter.stalls, limiter.reconnects, limiter.given_back, limiter.unavailable) == (1, 1, 1, 3)
 
@@ -313,7 +319,7 @@ async def test_garbage_ends_the_connection_and_is_counted(tmp_path, running, gar
 
     assert len(answers.all) == 1
     assert (limiter.garbage, limiter.given_back, limiter.reconnects) == (1, 1, 1)
-    assert [words[5] for name, words in store.seen if name == "settle"] == [b"u1"]
+    assert [words[7] for name, words in store.seen if name == "settle"] == [b"u1"]
 
 
 async def test_a_reply_nobody_asked_for_ends_the_connection(tmp_path, running):
@@ -405,7 +411,7 @@ async def test_verbs_asked_while_scripts_are_missing_wait_their_turn(tmp_path, r
     forgotten = b"-NOSCRIPT No matching script.\r\n"
     replies = {b"u1": forgotten, b"u2": answering("admit", []), b"u3": None}
     answers = Answers()
-    store = FakeStore(lambda name, words: replies[words[5]] if name == "admit" else None)
+    store = FakeStore(lambda name, words: replies[words[7]] if name == "admit" else None)
     limiter = RedisLimiter(answers, f"unix://{tmp_path}/s", deadline_s=5)
 
     async with store.listening(tmp_path / "s"), running(limiter):
@@ -421,7 +427,7 @@ async def test_verbs_asked_while_scripts_are_missing_wait_their_turn(tmp_path, r
 
     assert [verb.uid for verb, _ in answers.all] == ["u2", "u1", "u3", "u4"]
     assert [type(outcome) for outcome in outcomes] == [Admitted] * 4
-    asked = [words[5].decode() for name, words in store.seen if name == "admit"]
+    asked = [words[7].decode() for name, words in store.seen if name == "admit"]
     assert asked == ["u1", "u2", "u3", "u1", "u3", "u4"]
 
 

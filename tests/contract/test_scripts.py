@@ -1,0 +1,48 @@
+"""The scripts themselves, on real servers: their arithmetic is that of `limits.rates`."""
+
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from limits.rates import MAX_PAID_S, Price, affordable_s, billed_s, cost, interval_s
+from limits.script_loader import script
+
+ARITHMETIC = (
+    script("settle").text.partition("-- settle: ")[0]
+    + """
+local price = read_price(ARGV[1])
+local found = { billed_s(price, tonumber(ARGV[2])), cost(price, tonumber(ARGV[2])),
+  interval_s(price, tonumber(ARGV[3]), tonumber(ARGV[4])), affordable_s(price, tonumber(ARGV[5])) }
+for i = 1, #found do found[i] = string.format('%.0f', found[i]) end
+return found
+"""
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    connect=st.integers(0, 10**9),
+    rate=st.integers(0, 10**9),
+    first=st.integers(1, 3_600),
+    following=st.integers(1, 3_600),
+    minimum=st.integers(0, 3_600),
+    duration_ms=st.integers(0, MAX_PAID_S * 1_000),
+    paid_s=st.integers(0, MAX_PAID_S),
+    quantum_s=st.integers(1, 3_600),
+    money=st.integers(0, 10**14),
+)
+def test_lua_counts_as_python_does(
+    server_urls, connect, rate, first, following, minimum, duration_ms, paid_s, quantum_s, money
+):
+    """To the micro-unit, up to the largest amounts allowed."""
+    price = Price(connect, rate, first, following, minimum)
+    expected = [
+        billed_s(price, duration_ms),
+        cost(price, duration_ms),
+        interval_s(price, paid_s, quantum_s),
+        affordable_s(price, money),
+    ]
+    words = (":".join(map(str, price)), duration_ms, paid_s, quantum_s, money)
+    for url in server_urls.values():
+        with redis.Redis.from_url(url) as client:
+            assert [int(number) for number in client.eval(ARITHMETIC, 0, *words)] == expected

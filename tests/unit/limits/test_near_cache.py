@@ -1,0 +1,56 @@
+"""limits.near_cache: refusals that are still certain."""
+
+import pytest
+
+from limits import near_cache
+from limits.model import Denied, Limit
+from limits.near_cache import NearCache
+
+CAPS = Denied(Limit.CAPS, 10, 10, 60)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_ms", "later_s", "left_ms"),
+    [(60, 0.0, 60), (60, 0.05, 10), (60, 0.059, None), (900, 0.098, 802), (900, 0.099, None)],
+)
+def test_a_refusal_for_caps_is_kept_until_the_refill_or_a_tenth_of_a_second(retry_after_ms, later_s, left_ms):
+    """Whichever is earlier; the wait it tells shrinks with the time."""
+    cache = NearCache()
+    cache.note("a", CAPS._replace(retry_after_ms=retry_after_ms), 5.0)
+
+    found = cache.find("a", 5.0 + later_s)
+
+    assert found == (None if left_ms is None else CAPS._replace(retry_after_ms=left_ms))
+    assert cache.hits == (left_ms is not None)
+
+
+@pytest.mark.parametrize("denied", [Denied(Limit.CALLS, 1, 1, 0), Denied(Limit.CAPS, 0, 0, 0)])
+def test_what_may_end_at_any_moment_is_not_kept(denied):
+    """A call may end in the next millisecond; and a refusal for calls spends a token."""
+    cache = NearCache()
+    cache.note("a", denied, 0.0)
+
+    assert cache.find("a", 0.0) is None
+
+
+@pytest.mark.parametrize("notice", ["a", ""])
+def test_a_change_notice_empties_it(notice):
+    """By name, or all of it."""
+    cache = NearCache()
+    cache.note("a", CAPS, 0.0)
+    cache.note("b", CAPS, 0.0)
+
+    cache.forget(notice)
+
+    assert cache.find("a", 0.0) is None
+    assert (cache.find("b", 0.0) is None) == (notice == "")
+
+
+def test_it_is_bounded(monkeypatch):
+    """Full, it starts again empty."""
+    monkeypatch.setattr(near_cache, "CAPACITY", 2)
+    cache = NearCache()
+    for name in "abc":
+        cache.note(name, CAPS, 0.0)
+
+    assert [cache.find(name, 0.0) is None for name in "abc"] == [True, True, False]
