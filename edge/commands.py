@@ -63,6 +63,9 @@ def run(
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
     lease_s: Annotated[str | None, typer.Option(help="Life of a lease.", metavar="SECONDS")] = None,
     renew_s: Annotated[str | None, typer.Option(help="Time between renewals.", metavar="SECONDS")] = None,
+    takeover_s: Annotated[
+        str | None, typer.Option(help="Silence after which a node is gone.", metavar="SECONDS")
+    ] = None,
     decision_deadline_ms: Annotated[str | None, typer.Option(help="Time the store has.", metavar="MS")] = None,
     max_calls: Annotated[str | None, typer.Option(help="Calls this process holds at most.", metavar="N")] = None,
     max_duration_s: Annotated[str | None, typer.Option(help="Longest call.", metavar="SECONDS")] = None,
@@ -84,6 +87,7 @@ def run(
             "metrics": metrics,
             "lease_s": lease_s,
             "renew_s": renew_s,
+            "takeover_s": takeover_s,
             "decision_deadline_ms": decision_deadline_ms,
             "max_calls": max_calls,
             "max_duration_s": max_duration_s,

@@ -97,15 +97,17 @@ class Pump:
     # -- actions ---------------------------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Do what the core asks, until it asks for nothing: records are written before leases are settled (R14)."""
+        """Do what the core asks, until it asks for nothing: records are written before anything is
+        answered or settled (R14)."""
         self._is_pump_due = False
         out = self._core.outbox
         outlets = self._outlets
         while out.sends or out.ended or out.asks or out.resolves or out.facts:
-            if out.sends:
-                self._send(out)
+            # A refusal that was answered has its record, whatever happens in between.
             if out.ended:
                 self._record(out)
+            if out.sends:
+                self._send(out)
             if out.asks:
                 submit = outlets.limiter.submit
                 asks, out.asks = out.asks, []

@@ -24,6 +24,7 @@ from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.source import PolicyFile
 from edge.config.static import StaticConfig
+from edge.neighbours import Neighbours
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.proxy.identifiers import Identifiers
@@ -38,6 +39,7 @@ from edge.transport.udp import UdpSocket
 from limits.accounts import AccountStore
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
+from limits.journal import SettlementJournal
 from limits.redis_limiter import RedisLimiter
 
 STORE_START_S = 10.0
@@ -111,6 +113,7 @@ class _Server:
         self.listeners: Listeners
         self.writer: CdrWriter
         self._core: ProxyCore
+        self._neighbours: Neighbours
         self._pump: Pump
         self._outlets: Outlets
         self._limiter: RedisLimiter
@@ -136,11 +139,26 @@ class _Server:
                     embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
                 url = self.static.redis if embedded is None else embedded.url
                 self._limiter = RedisLimiter(
-                    self._pump.deliver, url, deadline_s=self.static.decision_deadline_ms / 1000
+                    self._pump.deliver,
+                    url,
+                    deadline_s=self.static.decision_deadline_ms / 1000,
+                    journal=SettlementJournal(directory / "settlements"),
+                    on_epoch=self._lost_data,
                 )
             except (state.StateError, CdrError, EmbeddedStoreError, PolicyError, ValueError) as error:
                 raise StartError(str(error)) from error
             self._build_core(secret)
+            self._neighbours = Neighbours(
+                url,
+                node=self.node,
+                core=self._core,
+                limiter=self._limiter,
+                tell=self._tell,
+                turn=self._pump.turn,
+                now=self._now,
+                takeover_s=self.static.takeover_s,
+                lease_ms=round(self.static.lease_s * 1000),
+            )
             if self.static.metrics:
                 page = self._metrics_page(self.static.metrics)
                 opened.callback(page.close)
@@ -163,6 +181,10 @@ class _Server:
                 background.append(tasks.create_task(embedded.keep()))
             try:
                 await self._open_store(url)
+                background += [
+                    tasks.create_task(self._neighbours.run()),
+                    tasks.create_task(self._neighbours.listen()),
+                ]
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self._sockets)}))
                 for sock in self._sockets:
@@ -220,6 +242,7 @@ class _Server:
             snapshot=self.policy.snapshot,
             draw=random.random,
             now=now,
+            wall_offset=self._clock.wall(now) - now,
         )
         self._outlets = Outlets(
             self._sockets,
@@ -240,9 +263,19 @@ class _Server:
     async def _provision(self, url: str) -> None:
         try:
             async with AccountStore(url) as accounts:
-                await accounts.provision(self.policy.snapshot.commercial_values())
+                snapshot = self.policy.snapshot
+                await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
         except StoreUnavailable as error:
             raise StartError(f"store {url}: {error}") from error
+
+    def _lost_data(self, epoch: str) -> None:
+        """The store has begun another life: everything it must know is brought in again."""
+        self._tasks.create_task(self._neighbours.recount(self._provision_again))
+
+    async def _provision_again(self) -> None:
+        snapshot = self.policy.snapshot
+        async with AccountStore(self._url) as accounts:
+            await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
 
     def _take_signals(self) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):

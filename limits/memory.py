@@ -6,7 +6,6 @@ tests/sequences compare them answer by answer. May import `limits` rooms without
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from limits import fields, rates
 from limits.account import Account, AccountId, AccountStatus
@@ -19,6 +18,7 @@ from limits.model import (
     OUTCOMES,
     TOMBSTONE_MS,
     Admit,
+    Adopted,
     Answer,
     Answered,
     Denied,
@@ -36,24 +36,6 @@ from limits.rates import Price
 PEEK_CALLS = 10_000
 
 _UNKNOWN = Denied(Limit.UNKNOWN, 0, 0, 0)
-
-
-class Adopted(NamedTuple):
-    """A call that changed hands."""
-
-    uid: str
-    is_expired: bool
-    """Its lease had run out before: it is only to be closed."""
-    admitted_ms: int
-    answered_ms: int
-    """0: not answered."""
-    renewed_ms: int
-    """Up to here it is known to have lived."""
-    paid_s: int
-    charged_micros: int
-    price: Price | None
-    member: str
-    record: bytes
 
 
 class MemoryLimiter:

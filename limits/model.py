@@ -278,3 +278,21 @@ class Usage(NamedTuple):
     """(value's name, instant, what it returns to) of each time-boxed change."""
     last_call_ms: int = 0
     """Last attempt admitted (contract article 17.3); 0: none yet."""
+
+
+class Adopted(NamedTuple):
+    """A call that changed hands."""
+
+    uid: str
+    is_expired: bool
+    """Its lease had run out before: it is only to be closed."""
+    admitted_ms: int
+    answered_ms: int
+    """0: not answered."""
+    renewed_ms: int
+    """Up to here it is known to have lived."""
+    paid_s: int
+    charged_micros: int
+    price: Price | None
+    member: str
+    record: bytes

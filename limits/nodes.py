@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from limits.account import AccountId
 from limits.errors import StoreUnavailable, UnknownAccount
 from limits.keys import NODES, account_keys, node_accounts_key
-from limits.memory import Adopted
+from limits.model import Adopted
 from limits.rates import Price
 from limits.script_loader import script
 from limits.stores import open_store

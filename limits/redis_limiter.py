@@ -8,12 +8,12 @@ are given the same time. Replies that come too late are still read, since a leas
 import asyncio
 import contextlib
 import random
-import re
 import secrets
 from collections import deque
 from collections.abc import Callable
 
 from limits.address import parse_address
+from limits.asked import OURS, STORE_WIDE, Asked
 from limits.breaker import PROBE_S, Breaker, BreakerInput
 from limits.errors import StoreUnavailable
 from limits.journal import SettlementJournal
@@ -59,31 +59,6 @@ EPOCH_S = 1.0
 SLICE = 256
 """Kept settlements sent at one time when the store is back, so that fresh verbs need not wait behind all of them."""
 
-_STORE_WIDE = re.compile(
-    r"(?:^|-)(?:LOADING|READONLY|MASTERDOWN|MISCONF|OOM|BUSY|NOAUTH|NOPERM|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|NOREPLICAS)\b"
-)
-"""Error replies that concern every verb, not this one: the connection is closed and opened again later."""
-
-
-Asking = Verb | Peek | Load | Epoch | Probe
-_OURS = (Peek, Load, Epoch, Probe)
-
-
-class _Asked:
-    """One request on the wire."""
-
-    __slots__ = ("at", "done", "future", "own", "retried", "verb")
-
-    def __init__(self, verb: Asking, at: float) -> None:
-        self.verb = verb
-        self.at = at
-        self.done = False
-        """Its asker has been answered; the reply, when it comes, is for us alone."""
-        self.own = False
-        """A settlement of ours: given back, or kept from earlier."""
-        self.retried = False
-        self.future: asyncio.Future[object] | None = None
-
 
 class RedisLimiter:
     """`limits.limiter.Limiter` over one connection. `run` must be running; the integers below are its metrics."""
@@ -111,8 +86,8 @@ class RedisLimiter:
         self._link: StoreLink | None = None
         self._up = asyncio.Event()
         self._queue: list[Verb] = []
-        self._sent: deque[_Asked] = deque()
-        self._timed: deque[_Asked] = deque()
+        self._sent: deque[Asked] = deque()
+        self._timed: deque[Asked] = deque()
         self._timer: asyncio.Handle | None = None
         self._journal = SettlementJournal() if journal is None else journal
         self._on_epoch = on_epoch
@@ -124,9 +99,9 @@ class RedisLimiter:
         """Renewals that wait: one at a time, so that a slow script delays the others by one round trip at most."""
         self._renewing = False
         self._own_waiting = 0
-        self._again: deque[_Asked] = deque()
+        self._again: deque[Asked] = deque()
         """Requests the store had no script for; not empty: nothing new is written until `_sent` has run dry."""
-        self._behind: deque[_Asked] = deque()
+        self._behind: deque[Asked] = deque()
         """Requests that wait behind those, to keep the order."""
         self._proven = False
         """This connection has answered a verb: the next back-off starts small again."""
@@ -330,7 +305,7 @@ class RedisLimiter:
         if data is None:
             self._renewing &= not isinstance(verb, Renew)
             return UNKNOWN
-        asked = _Asked(verb, now)
+        asked = Asked(verb, now)
         self._timed.append(asked)
         if self._again:
             self._behind.append(asked)
@@ -367,7 +342,7 @@ class RedisLimiter:
         data = self._encode(verb)
         if data is None:
             return None
-        asked = _Asked(verb, self._loop.time())
+        asked = Asked(verb, self._loop.time())
         asked.done = True
         asked.future = self._loop.create_future()
         self._write(asked, data)
@@ -392,7 +367,7 @@ class RedisLimiter:
             self._on_error(asked, str(reply))
             return
         verb = asked.verb
-        if isinstance(verb, _OURS):
+        if isinstance(verb, OURS):
             self._on_other(asked, reply)
             return
         try:
@@ -417,7 +392,7 @@ class RedisLimiter:
             if isinstance(verb, Admit) and type(outcome) is Admitted:
                 self._give_back(verb)
 
-    def _on_other(self, asked: _Asked, reply: object) -> None:
+    def _on_other(self, asked: Asked, reply: object) -> None:
         if asked.future is not None:
             if not asked.future.done():
                 asked.future.set_result(reply)
@@ -437,7 +412,7 @@ class RedisLimiter:
     def _ask_for_us(self, verb: Epoch | Probe) -> None:
         if self._link is None or self._loop is None:
             return
-        asked = _Asked(verb, self._loop.time())
+        asked = Asked(verb, self._loop.time())
         asked.done = True
         data = self._encode(verb)
         assert data is not None
@@ -459,7 +434,7 @@ class RedisLimiter:
             self._breaker.tell(BreakerInput.PROBE_SENT)
             self._ask_for_us(Probe())
 
-    def _on_error(self, asked: _Asked, text: str) -> None:
+    def _on_error(self, asked: Asked, text: str) -> None:
         if text.startswith("NOSCRIPT") and not asked.retried:
             asked.retried = True
             self._again.append(asked)
@@ -468,7 +443,7 @@ class RedisLimiter:
         self.last_fault = text
         if asked.future is not None and not asked.future.done():
             asked.future.set_exception(StoreUnavailable(text))
-        if _STORE_WIDE.search(text):
+        if STORE_WIDE.search(text):
             self._sent.appendleft(asked)
             if self._link is not None:
                 self._link.close(text)
@@ -497,7 +472,7 @@ class RedisLimiter:
         """The store lost its scripts (restart, SCRIPT FLUSH): all of them are loaded, then all is asked once more."""
         assert self._loop is not None
         now = self._loop.time()
-        requests = [_Asked(Load(name), now) for name in LOADED]
+        requests = [Asked(Load(name), now) for name in LOADED]
         for request in requests:
             request.done = True
         requests += self._again
@@ -509,7 +484,7 @@ class RedisLimiter:
             assert data is not None
             self._write(request, data)
 
-    def _write(self, asked: _Asked, data: bytes) -> None:
+    def _write(self, asked: Asked, data: bytes) -> None:
         if self._again:
             self._behind.append(asked)
         elif self._link is not None:
@@ -545,9 +520,9 @@ class RedisLimiter:
             first = timed[0].at if timed else now
             self._timer = self._loop.call_at(first + self._deadline_s, self._deadline_due)
 
-    def _finish_unavailable(self, asked: _Asked, why: str) -> None:
+    def _finish_unavailable(self, asked: Asked, why: str) -> None:
         verb = asked.verb
-        if not asked.done and not isinstance(verb, _OURS):
+        if not asked.done and not isinstance(verb, OURS):
             asked.done = True
             self.unavailable += 1
             self._deliver(verb, Unavailable(why))
@@ -610,7 +585,7 @@ class RedisLimiter:
             data = self._encode(settle)
             if data is None:
                 continue
-            asked = _Asked(settle, now)
+            asked = Asked(settle, now)
             asked.done = asked.own = True
             self._own_waiting += 1
             self._write(asked, data)

@@ -11,6 +11,8 @@ import orjson
 
 from edge.cdr.record import SCHEMA_VERSION, CallOutcome
 from edge.proxy.facts import CallFacts
+from limits import rates
+from limits.rates import Price
 
 MAX_LINE_BYTES = 4_096
 """Longest line the ordinary road lets through; a longer one has its texts cut."""
@@ -22,7 +24,9 @@ MAX_CANDIDATES = 64
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _GAVE_UP = frozenset({"cancelled", "abandoned"})
 
-Json = str | int | datetime | None | list[tuple[str, int]]
+_NO_PRICE = Price(0, 0, 0, 0, 0)
+
+Json = tuple[str, ...] | str | int | datetime | None | list[tuple[str, int]]
 
 
 def outcome_of(facts: CallFacts) -> CallOutcome:
@@ -36,9 +40,7 @@ def outcome_of(facts: CallFacts) -> CallOutcome:
 
 def duration_ms(facts: CallFacts) -> int:
     """Answer to release in milliseconds, rounded down; 0 when not answered or not released yet."""
-    if facts.answered_at is None or facts.released_at is None:
-        return 0
-    return max(0, int((facts.released_at - facts.answered_at) * 1_000 + 1e-6))
+    return facts.duration_ms
 
 
 class CdrBuilder:
@@ -82,6 +84,8 @@ class CdrBuilder:
         ringing = facts.ringing_at
         answered = facts.answered_at
         released = facts.released_at
+        is_billed = facts.is_billed
+        price = facts.price or _NO_PRICE
         return {
             "v": SCHEMA_VERSION,
             "seq": seq,
@@ -122,7 +126,21 @@ class CdrBuilder:
             "released_at": None if released is None else instant(released),
             "decision_us": None if decided is None else max(0, round((decided - received) * 1_000_000)),
             "pdd_ms": None if ringing is None else max(0, int((ringing - received) * 1_000 + 1e-6)),
-            "duration_ms": duration_ms(facts),
+            "duration_ms": (duration := duration_ms(facts)),
+            "group": facts.group,
+            "zone": facts.zone,
+            "rate_prefix": facts.rate_prefix,
+            "connect_micros": price.connect_micros,
+            "rate_micros": price.rate_micros,
+            "first_s": price.first_s,
+            "next_s": price.next_s,
+            "minimum_s": price.minimum_s,
+            "currency": facts.currency,
+            "billed_s": rates.billed_s(price, duration) if is_billed else 0,
+            "cost_micros": rates.cost(price, duration) if is_billed else 0,
+            "shadowed": facts.shadowed,
+            "lost": facts.lost,
+            "adopted_from": facts.adopted_from,
         }
 
 
@@ -137,6 +155,8 @@ def _bounded(value: Json) -> Json:
         return _safe(value[:MAX_TEXT_CHARS])
     if isinstance(value, list):
         return [(_safe(trunk[:MAX_TEXT_CHARS]), _small(status)) for trunk, status in value[:MAX_CANDIDATES]]
+    if isinstance(value, tuple):
+        return tuple([_safe(word[:MAX_TEXT_CHARS]) for word in value[:MAX_CANDIDATES]])
     if value is None or isinstance(value, bool | datetime):
         return value
     return _small(value)

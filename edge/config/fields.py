@@ -60,6 +60,7 @@ SHORT_NUMBER = "^[0-9]{2,6}$"
 HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
 METHOD_NAME = "^[A-Z]{1,32}$"
 PHRASE = "^[ -~]{1,64}$"
+CURRENCY = "^[A-Z]{3}$"
 
 WORDS = {
     IDENTIFIER: "a name of at most 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
@@ -71,6 +72,7 @@ WORDS = {
     SHORT_NUMBER: "2 to 6 digits",
     HEADER_NAME: "a header name",
     METHOD_NAME: "a method name in capitals",
+    CURRENCY: "three capital letters of ISO 4217",
     PHRASE: "1 to 64 printable ASCII characters",
 }
 """What a pattern asks for, in the words of an error message."""
@@ -85,6 +87,7 @@ HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME), AfterValidat
 MethodName = Annotated[str, StringConstraints(pattern=METHOD_NAME)]
 Source = Annotated[str, AfterValidator(_source)]
 TrunkUri = Annotated[str, StringConstraints(max_length=300), AfterValidator(_trunk_uri)]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 Phrase = Annotated[str, StringConstraints(pattern=PHRASE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Lot = Annotated[int, Field(strict=True, ge=1, le=100_000)]

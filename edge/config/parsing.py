@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from edge.config.accounts import PrefixCeilingEntry
 from edge.config.errors import ConfigError, PolicyError, Problem, StaticConfigError
 from edge.config.fields import WORDS
 from edge.config.references import check_references
@@ -21,6 +22,7 @@ from edge.config.schema import (
     CliCondition,
     CliRuleEntry,
     EgressEntry,
+    GroupEntry,
     IngressEntry,
     Methods,
     Numbers,
@@ -42,6 +44,8 @@ _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\
 _SHAPES: Mapping[str, type[BaseModel]] = {
     "": PolicyDocument,
     "accounts": AccountEntry,
+    "accounts.prefix_ceilings": PrefixCeilingEntry,
+    "groups": GroupEntry,
     "ingress": IngressEntry,
     "egress": EgressEntry,
     "routes": RouteEntry,

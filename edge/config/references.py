@@ -21,6 +21,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     """Every fault between the sections, in document order."""
     accounts: set[str] = set()
     problems = list(_accounts(document, accounts))
+    problems += _repeated("groups", [entry.id for entry in document.groups], "group")
     problems += _ingress(document, accounts)
     problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
     problems += _routes(document, accounts)
@@ -31,13 +32,20 @@ def check_references(document: PolicyDocument) -> list[Problem]:
 
 def _accounts(document: PolicyDocument, accounts: set[str]) -> Iterator[Problem]:
     profiles = _profiles(document)
+    groups = [entry.id for entry in document.groups]
     total = 0
     for index, entry in enumerate(document.accounts):
         path = f"accounts[{index}]"
         if entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
-        if entry.store_away == "local":
-            yield Problem(f"{path}.store_away", "'local' is not available yet; expected 'refuse' or 'admit'")
+        if entry.group is not None and entry.group not in groups:
+            yield _unknown(f"{path}.group", "group", entry.group, groups)
+        if entry.credit == "prepaid" and entry.floor < 0:
+            yield Problem(f"{path}.floor", "expected 0 or more for a prepaid account; a credit line is `postpaid`")
+        ceilings = [ceiling.prefix for ceiling in entry.prefix_ceilings]
+        twice = next((prefix for prefix in ceilings if ceilings.count(prefix) > 1), None)
+        if twice is not None:
+            yield Problem(f"{path}.prefix_ceilings", f"prefix {twice!r} is given twice")
         try:
             total += range_size(entry.id)
         except ValueError as error:

@@ -24,6 +24,16 @@ class Reason(StrEnum):
     CAPS = "caps"
     CALLS = "calls"
     CREDIT = "credit"
+    SPEND_CAP = "spend_cap"
+    MAX_RATE = "max_rate"
+    NO_RATE = "no_rate"
+    PREFIX_CAPS = "prefix_caps"
+    PREFIX_CALLS = "prefix_calls"
+    GROUP_CAPS = "group_caps"
+    GROUP_CALLS = "group_calls"
+    GROUP_SPEND = "group_spend"
+    GROUP_SUSPENDED = "group_suspended"
+    TRUNK_CEILINGS = "trunk_ceilings"
     DESTINATION_BARRED = "destination_barred"
     NO_ROUTE = "no_route"
     ROUTE_NOT_ALLOWED = "route_not_allowed"
@@ -60,6 +70,7 @@ class RefusalProfile:
 
 
 _FORBIDDEN = RefusalRow(403, b"Forbidden", 21)
+_PAYMENT = RefusalRow(402, b"Payment Required", 21)
 _UNAVAILABLE = b"Service Unavailable"
 
 CARRIER = RefusalProfile(
@@ -76,7 +87,17 @@ CARRIER = RefusalProfile(
         # 503 makes a carrier reroute, which is what capacity asks for, and nothing else may (RFC 3261 §21.5.4).
         Reason.CAPS: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
         Reason.CALLS: RefusalRow(503, _UNAVAILABLE, 34),
-        Reason.CREDIT: RefusalRow(402, b"Payment Required", 21),
+        Reason.PREFIX_CAPS: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
+        Reason.PREFIX_CALLS: RefusalRow(503, _UNAVAILABLE, 34),
+        Reason.GROUP_CAPS: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
+        Reason.GROUP_CALLS: RefusalRow(503, _UNAVAILABLE, 34),
+        Reason.TRUNK_CEILINGS: RefusalRow(503, _UNAVAILABLE, 34),
+        Reason.CREDIT: _PAYMENT,
+        Reason.SPEND_CAP: _PAYMENT,
+        Reason.GROUP_SPEND: _PAYMENT,
+        Reason.GROUP_SUSPENDED: _FORBIDDEN,
+        Reason.MAX_RATE: _FORBIDDEN,
+        Reason.NO_RATE: _FORBIDDEN,
         Reason.DESTINATION_BARRED: _FORBIDDEN,
         Reason.NO_ROUTE: RefusalRow(404, b"Not Found", 3),
         Reason.ROUTE_NOT_ALLOWED: _FORBIDDEN,
@@ -103,6 +124,10 @@ PBX = RefusalProfile(
         # Many a PBX takes its trunk out of service on 503: it is told about the call only.
         Reason.CAPS: RefusalRow(480, b"Temporarily Unavailable", 42, retry_after=True),
         Reason.CALLS: RefusalRow(480, b"Temporarily Unavailable", 34, retry_after=True),
+        Reason.PREFIX_CAPS: RefusalRow(480, b"Temporarily Unavailable", 42, retry_after=True),
+        Reason.PREFIX_CALLS: RefusalRow(480, b"Temporarily Unavailable", 34, retry_after=True),
+        Reason.GROUP_CAPS: RefusalRow(480, b"Temporarily Unavailable", 42, retry_after=True),
+        Reason.GROUP_CALLS: RefusalRow(480, b"Temporarily Unavailable", 34, retry_after=True),
     },
 )
 """For a customer's PBX, which has nowhere else to send the call."""

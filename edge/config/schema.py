@@ -8,18 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StringConstraints
 
+from edge.config.accounts import AccountEntry as AccountEntry
+from edge.config.accounts import GroupEntry as GroupEntry
+from edge.config.accounts import ShadowLimit
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
-    AccountRange,
     CalledPrefix,
     Cause,
     ClassName,
     Count,
+    Currency,
     E164Prefix,
     HeaderName,
     Identifier,
-    Lot,
     MethodName,
     Phrase,
     Seconds,
@@ -32,48 +34,6 @@ from edge.config.fields import (
 from edge.config.french_plan import EMERGENCY
 from edge.config.refusals import Reason
 from edge.config.static import StaticConfig as StaticConfig
-
-
-class AccountEntry(Section):
-    """A customer, or a range of alike customers."""
-
-    id: AccountRange = Field(
-        description="Name of the account, or a range of names: `acc0000..acc0999`.",
-        examples=["acme", "acc0000..acc0999"],
-    )
-    kind: Literal["human", "automated"] = Field(
-        default="human",
-        description="Who places the calls. Predictive and progressive diallers and robots are `automated`.",
-        examples=["automated"],
-    )
-    status: Literal["active", "suspended", "closed"] = Field(
-        default="active", description="May it place calls at all?", examples=["suspended"]
-    )
-    caps_base: Count = Field(
-        default=1, description="Call attempts per second without lots. 0: none passes.", examples=[1]
-    )
-    caps_lots: Count = Field(default=0, description="Lots of call attempts per second bought.", examples=[2])
-    caps_lot_size: Lot = Field(default=10, description="Call attempts per second in a lot.", examples=[10])
-    caps_burst: Lot | None = Field(
-        default=None, description="Attempts that may come at once; left out: as many as CAPS.", examples=[20]
-    )
-    calls_base: Count = Field(default=10, description="Concurrent calls without lots.", examples=[10])
-    call_lots: Count = Field(default=0, description="Lots of concurrent calls bought.", examples=[1])
-    call_lot_size: Lot = Field(default=30, description="Concurrent calls in a lot.", examples=[30])
-    refusal_profile: Identifier = Field(
-        default="carrier",
-        description="Which answers its refusals become: `carrier`, `pbx` or a profile of this document.",
-        examples=["pbx"],
-    )
-    store_away: Literal["refuse", "admit", "local"] = Field(
-        default="refuse",
-        description="When the store does not answer in time: `refuse` new attempts or `admit` them unlimited, marked "
-        "`degraded`. (`local` is not available yet and is refused.)",
-        examples=["admit"],
-    )
-    tags: tuple[Identifier, ...] = Field(
-        default=(), max_length=16, description="Words of the operator's own.", examples=[["reseller-7"]]
-    )
 
 
 class IngressEntry(Section):
@@ -147,6 +107,26 @@ class EgressEntry(Section):
     )
     weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         default=1, description="Share of the calls on a `weighted` route.", examples=[3]
+    )
+    calls: Count | None = Field(
+        default=None, description="Concurrent calls it takes, over all nodes; left out: no ceiling.", examples=[120]
+    )
+    caps: Count | None = Field(
+        default=None,
+        description="Call attempts per second it takes, over all nodes; left out: no ceiling.",
+        examples=[20],
+    )
+    pacing_ms: Annotated[int, Field(strict=True, ge=0, le=4_000)] = Field(
+        default=0,
+        description="Milliseconds an attempt over the trunk's CAPS waits for its turn before the next trunk is tried. "
+        "0: none.",
+        examples=[500],
+    )
+    shadow: tuple[ShadowLimit, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Ceilings of the trunk that are judged and counted, but let the call pass.",
+        examples=[["caps"]],
     )
 
 
@@ -304,7 +284,16 @@ class Methods(Section):
 class PolicyDocument(Section):
     """The network: who calls, by which rules, to where."""
 
+    currency: Currency = Field(
+        default="EUR", description="Currency of every amount (ISO 4217).", examples=["EUR"]
+    )
+    rate_deck: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="CSV file with the rates, beside this document; empty: calls have no price and no credit is asked.",
+        examples=["rates.csv"],
+    )
     accounts: tuple[AccountEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    groups: tuple[GroupEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     ingress: tuple[IngressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     egress: tuple[EgressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     routes: tuple[RouteEntry, ...] = Field(default=(), max_length=MAX_SECTION)

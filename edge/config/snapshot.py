@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.config.addresses import address_number, parse_source, parse_trunk_uri
+from edge.config.deck import RateDeck
 from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS
+from edge.config.holders import holders_of, is_limited
 from edge.config.ranges import expand
 from edge.config.refusals import BUILT_IN, CARRIER, Reason, RefusalProfile, RefusalRow
 from edge.config.schema import (
@@ -21,7 +23,7 @@ from edge.config.schema import (
     RefusalProfileEntry,
     RouteEntry,
 )
-from limits.model import Account, AccountId, AccountStatus
+from limits.account import Account
 
 CACHE_LIMIT = 8_192
 """Entries of a cache whose keys come from outside; a full one starts again empty."""
@@ -40,7 +42,7 @@ class AccountPolicy:
     """`human` or `automated`."""
     refusal_profile: RefusalProfile
     store_away: str
-    """`refuse` or `admit` (R11)."""
+    """`refuse`, `admit` or `local` (R11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class EgressTrunk:
     setup_s: float
     failover_on: frozenset[int]
     weight: int
+    holder: str = ""
+    """`trunk:ID` where it has ceilings of its own; empty: it has none."""
+    pacing_s: float = 0.0
+    """How long an attempt over its CAPS waits for its turn."""
 
     def request_uri(self, uri: bytes) -> bytes:
         """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
@@ -133,13 +139,14 @@ class PolicySnapshot:
         "_categories",
         "_category_cache",
         "_category_lengths",
-        "_commercial",
+        "_document",
         "_method_default",
         "_methods_forbidden",
         "_source_cache",
         "_sources",
         "accounts",
         "bare_international",
+        "deck",
         "emergency",
         "emergency_prefixes",
         "generation",
@@ -152,7 +159,7 @@ class PolicySnapshot:
         "trunks",
     )
 
-    def __init__(self, document: PolicyDocument, *, generation: int = 1) -> None:
+    def __init__(self, document: PolicyDocument, *, generation: int = 1, deck: RateDeck | None = None) -> None:
         self.generation = generation
         self.profiles = _profiles(document.refusal_profiles)
         self.accounts: Mapping[str, AccountPolicy] = _accounts(document.accounts, self.profiles)
@@ -174,7 +181,9 @@ class PolicySnapshot:
         self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
         self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
         self._method_default = Reason(document.methods.default)
-        self._commercial = document.accounts
+        self._document = document
+        self.deck = deck
+        """What calls cost; None: they have no price."""
 
     @property
     def default_profile(self) -> RefusalProfile:
@@ -213,20 +222,13 @@ class PolicySnapshot:
         return Reason.METHOD_FORBIDDEN if method in self._methods_forbidden else self._method_default
 
     def commercial_values(self) -> Iterator[Account]:
-        """What the document says of each account, for provisioning the store."""
-        for entry in self._commercial:
-            for name in expand(entry.id):
-                yield Account(
-                    id=AccountId(name),
-                    status=AccountStatus(entry.status),
-                    caps_base=entry.caps_base,
-                    caps_lots=entry.caps_lots,
-                    caps_lot_size=entry.caps_lot_size,
-                    caps_burst=entry.caps_burst,
-                    calls_base=entry.calls_base,
-                    call_lots=entry.call_lots,
-                    call_lot_size=entry.call_lot_size,
-                )
+        """What the document says of each account, group and trunk with ceilings, for provisioning the store."""
+        return holders_of(self._document)
+
+    def opening_balances(self) -> dict[str, int]:
+        """Micro-units to credit to an account when it is first brought into a store."""
+        entries = [entry for entry in self._document.accounts if entry.opening_balance]
+        return {name: entry.opening_balance for entry in entries for name in expand(entry.id)}
 
     def _find_ingress(self, host: str, listener: str) -> IngressTrunk | None:
         number = address_number(host)
@@ -279,8 +281,9 @@ def _accounts(entries: Sequence[AccountEntry], profiles: Mapping[str, RefusalPro
     accounts = {}
     for entry in entries:
         profile = profiles[entry.refusal_profile]
+        away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
         for name in expand(entry.id):
-            accounts[name] = AccountPolicy(name, entry.kind, profile, entry.store_away)
+            accounts[name] = AccountPolicy(name, entry.kind, profile, away)
     return accounts
 
 
@@ -311,6 +314,8 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         setup_s=entry.setup_s,
         failover_on=frozenset(entry.failover_on),
         weight=entry.weight,
+        holder=f"trunk:{entry.id}" if is_limited(entry) else "",
+        pacing_s=entry.pacing_ms / 1_000,
     )
 
 

@@ -83,6 +83,12 @@ class StaticConfig(Section):
         description="Seconds between two renewals of a running call's lease; at most a third of `lease_s`.",
         examples=[10],
     )
+    takeover_s: Annotated[float, Field(ge=3, le=3600)] = Field(
+        default=8.0,
+        description="A node whose heartbeats are missing for so many seconds is gone: the others take its calls over. "
+        "Less than `lease_s`.",
+        examples=[8],
+    )
     decision_deadline_ms: Annotated[int, Field(ge=1, le=5000)] = Field(
         default=50,
         description="Milliseconds the store has to decide on an attempt; then the account's `store_away` rules.",

@@ -1,5 +1,6 @@
 """`CallAttempt`: what is known of one attempt so far; each stage of the pipeline fills more of it. Pure."""
 
+from edge.config.deck import Rate
 from edge.config.snapshot import AccountPolicy, EgressTrunk, IngressTrunk
 from edge.policy.spelling import Reading
 from edge.sip.message import Request
@@ -24,6 +25,7 @@ class CallAttempt:
         "listener",
         "network",
         "presented",
+        "rate",
         "request",
         "route",
         "rule",
@@ -83,5 +85,7 @@ class CallAttempt:
         self.route = ""
         self.candidates: list[EgressTrunk] = []
         """Egress trunks in the order to try them."""
+        self.rate: Rate | None = None
+        """What it costs; None: there is no deck, or it is an emergency call."""
         self.degraded = False
         """Admitted without the limits' answer, since the store was away (R11)."""

@@ -4,27 +4,52 @@ Not a stage of the loop: between the question and the answer the core goes on wi
 passed every stage is asked for, so that what policy refuses spends no token (R6).
 """
 
+from collections.abc import Callable
+
+from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
-from edge.policy.verdicts import REASON_OF_LIMIT, Reason, Refuse
-from limits.model import DEFAULT_LEASE_MS, Admit, Denied, Outcome, Unavailable
+from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, Reason, Refuse
+from limits.model import DEFAULT_LEASE_MS, GROUP, Admit, Admitted, Denied, Outcome, Unavailable
 
 
-def ask(attempt: CallAttempt, *, uid: str, node: str, lease_ms: int = DEFAULT_LEASE_MS) -> Admit | None:
+def ask(
+    attempt: CallAttempt, *, uid: str, node: str, lease_ms: int = DEFAULT_LEASE_MS, record: bytes = b""
+) -> Admit | None:
     """The question for this attempt; None: there is nothing to ask, the call passes without a lease (R16)."""
     if attempt.emergency or attempt.account is None:
         return None
-    return Admit(attempt.account.id, uid, node, lease_ms)
+    rate = attempt.rate
+    price = None if rate is None else rate.price
+    return Admit(attempt.account.id, uid, node, lease_ms, price, attempt.called, record=record)
 
 
-def read(outcome: Outcome, attempt: CallAttempt) -> Refuse | None:
-    """None: go on (`attempt.degraded` says whether nobody knows the account's usage). Any outcome but Denied and
-    Unavailable is a yes."""
+def ask_group(attempt: CallAttempt, admitted: Admitted, *, uid: str, node: str, lease_ms: int) -> Admit | None:
+    """The question for the account's group, after the account itself has said yes; None: it has none."""
+    if not admitted.group or attempt.account is None:
+        return None
+    price = None if attempt.rate is None else attempt.rate.price
+    holder = GROUP + admitted.group
+    return Admit(holder, uid, node, lease_ms, price, "", attempt.account.id, admitted.reserved)
+
+
+def ask_trunk(trunk: EgressTrunk, *, uid: str, node: str, lease_ms: int) -> Admit | None:
+    """The question for the trunk that is to be tried; None: it has no ceilings."""
+    return Admit(trunk.holder, uid, node, lease_ms) if trunk.holder else None
+
+
+def read(
+    outcome: Outcome, attempt: CallAttempt, *, of_group: bool = False, local: Callable[[], bool] | None = None
+) -> Refuse | None:
+    """None: go on (`attempt.degraded` says whether nobody knows the usage). Any outcome but Denied and Unavailable is a
+    yes. `local`: is there room in this node's share of the ceilings?"""
     if attempt.emergency:
         return None
     if isinstance(outcome, Denied):
-        return Refuse(REASON_OF_LIMIT[outcome.limit], outcome.retry_after_ms)
+        reasons = REASON_OF_GROUP if of_group else REASON_OF_LIMIT
+        return Refuse(reasons[outcome.limit], outcome.retry_after_ms)
     if isinstance(outcome, Unavailable):
-        if attempt.account is None or attempt.account.store_away != "admit":
+        choice = "refuse" if attempt.account is None else attempt.account.store_away
+        if choice == "refuse" or (choice == "local" and (local is None or not local())):
             return Refuse(Reason.STORE_AWAY)
         attempt.degraded = True
     return None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
+from edge.config.money import format_money
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.numbers import called_number
@@ -14,6 +15,8 @@ from edge.policy.verdicts import RefusalAnswer, Refuse, answer, profile_of
 from edge.sip import compose
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
+from limits.model import QUANTUM_S
+from limits.rates import cost, interval_s
 
 _OUR_HOST = b"edge.invalid"
 _USER_CHARACTERS = "+*-_.!~'()&=$,;?/"
@@ -136,9 +139,22 @@ def _said(reading: Reading, snapshot: PolicySnapshot) -> str:
     return f"{text} ({snapshot.category_of(reading.e164) if reading.state == NUMBER else reading.state})"
 
 
+def _trace_rating(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
+    found = attempt.rate
+    if found is None:
+        return "no rate" if snapshot.deck is not None and not attempt.emergency else "no price"
+    price = found.price
+    amount = f"{format_money(price.rate_micros)} {snapshot.deck.currency if snapshot.deck else ''} a minute"
+    steps = f"{price.first_s}/{price.next_s} s"
+    held_s = interval_s(price, 0, QUANTUM_S)
+    hold = f"first hold {format_money(cost(price, held_s * 1_000))} for {held_s} s"
+    return f"zone {found.zone}, prefix {found.prefix or 'any'}, {amount}, {steps}, {hold}"
+
+
 _TRACES = {
     "identify": _trace_identity,
     "read_numbers": _trace_numbers,
     "screen": _trace_screening,
     "route": _trace_routing,
+    "rate": _trace_rating,
 }

@@ -6,14 +6,15 @@ from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
 from edge.policy.numbers import read_numbers
+from edge.policy.rating import rate
 from edge.policy.routing import route
 from edge.policy.screening import screen
 from edge.policy.verdicts import Refuse
 
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
-STAGES: tuple[Stage, ...] = (identify, read_numbers, screen, route)
-"""Who calls, which numbers, may this CLI be shown, where to. Then the core asks the limits (`demand`)."""
+STAGES: tuple[Stage, ...] = (identify, read_numbers, screen, route, rate)
+"""Who calls, which numbers, may this CLI be shown, where to, what it costs. Then the limits are asked (`demand`)."""
 
 
 def judge(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:

@@ -22,9 +22,25 @@ REASON_OF_LIMIT = {
     Limit.DUPLICATE: Reason.DUPLICATE,
     Limit.CAPS: Reason.CAPS,
     Limit.CALLS: Reason.CALLS,
+    Limit.PREFIX_CAPS: Reason.PREFIX_CAPS,
+    Limit.PREFIX_CALLS: Reason.PREFIX_CALLS,
+    Limit.SPEND_HOUR: Reason.SPEND_CAP,
+    Limit.SPEND_DAY: Reason.SPEND_CAP,
+    Limit.MAX_RATE: Reason.MAX_RATE,
     Limit.CREDIT: Reason.CREDIT,
 }
 """Every denial of the limits has its token."""
+
+REASON_OF_GROUP = {
+    **REASON_OF_LIMIT,
+    Limit.SUSPENDED: Reason.GROUP_SUSPENDED,
+    Limit.CLOSED: Reason.GROUP_SUSPENDED,
+    Limit.CAPS: Reason.GROUP_CAPS,
+    Limit.CALLS: Reason.GROUP_CALLS,
+    Limit.SPEND_HOUR: Reason.GROUP_SPEND,
+    Limit.SPEND_DAY: Reason.GROUP_SPEND,
+}
+"""The same where it was the group that refused."""
 
 
 class Refuse(NamedTuple):

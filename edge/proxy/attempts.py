@@ -14,6 +14,7 @@ from edge.proxy.destinations import Destinations
 from edge.proxy.facts import CallFacts
 from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
 from edge.proxy.node import Node
+from edge.proxy.record import of_attempt
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.sip import compose
@@ -21,22 +22,33 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from edge.sip.transaction.machine import State
-from limits.model import Admit, Admitted, Denied, Unavailable
+from limits.local import Ceilings
+from limits.model import GROUP, TRUNK, Admit, Admitted, Answer, Denied, Limit, Settle, Unavailable
 
 _RESERVE = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
+MAX_PACED = 256
+"""Attempts that may wait for their turn on one trunk."""
+_REASON_OF_CAUSE = {
+    "credit": Reason.CREDIT,
+    "spend_cap": Reason.SPEND_CAP,
+    "suspended": Reason.ACCOUNT_SUSPENDED,
+}
+"""What the caller of a call that still rang is told when the edge ends it."""
 
 
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_calls", "_destinations", "_node", "_teardown")
+    __slots__ = ("_calls", "_destinations", "_node", "_pacing", "_teardown")
 
     def __init__(self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown) -> None:
         self._node = node
         self._calls = calls
         self._destinations = destinations
         self._teardown = teardown
+        self._pacing: dict[str, int] = {}
+        """trunk -> attempts that wait for their turn."""
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -64,6 +76,8 @@ class Attempts:
         txn.user = context
         facts = self._facts(uid, txn, call_id, from_tag, now)
         _copy_attempt(attempt, facts)
+        if facts.price is not None and snapshot.deck is not None:
+            facts.currency = snapshot.deck.currency
         facts.policy_generation = snapshot.generation
         if verdict is None:
             verdict = self._closed_door(attempt)
@@ -72,13 +86,16 @@ class Attempts:
             return
         call = Call(uid, call_id, from_tag, cseq, facts, request.data)
         call.attempt = attempt
+        if attempt.account is not None:
+            call.store_away = attempt.account.store_away
         call.context = context
         call.inbound = txn.flow.listener
         call.loop = loop
         context.user = _User(self, call)
         self._calls.add(call)
         settings = node.settings
-        question = demand.ask(attempt, uid=uid, node=settings.node, lease_ms=settings.lease_ms)
+        record = of_attempt(facts, node) if settings.keeps_records and not attempt.emergency else b""
+        question = demand.ask(attempt, uid=uid, node=settings.node, lease_ms=settings.lease_ms, record=record)
         if question is None:
             self._admitted(call, now)  # R16: no commercial limit stands before an emergency call
         else:
@@ -93,28 +110,53 @@ class Attempts:
         self._record_refusal(self._facts(uid, txn, call_id, from_tag, now), reason, answer, now)
 
     def decided(self, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float) -> None:
-        """The limiter's answer."""
+        """The limiter's answer: of the account, then of its group, then of each trunk tried that has ceilings."""
         call = self._calls.get(verb.uid)
+        if isinstance(outcome, Admitted):
+            self._node.thresholds.note(verb.account, outcome, now, self._node.outbox.facts)
+        if verb.account.startswith(TRUNK):
+            self._trunk_decided(call, verb, outcome, now)
+            return
         if call is None or call.state not in (CallState.ADMITTING, CallState.ABANDONED):
             self._calls.absorbed += 1
             return
         attempt, context, facts = call.attempt, call.context, call.facts
         assert attempt is not None
         assert context is not None
+        of_group = verb.account.startswith(GROUP)
         facts.decided_at = now
+        if of_group:
+            facts.group = verb.account[len(GROUP) :]
         if isinstance(outcome, Denied):
             facts.limit, facts.ceiling, facts.in_use = outcome.limit.value, outcome.ceiling, outcome.in_use
         elif isinstance(outcome, Admitted):
-            facts.in_use = outcome.in_use
-        refusal = demand.read(outcome, attempt)
-        if refusal is None:
-            facts.degraded = attempt.degraded
-            self._calls.lease(call)
-            self._admitted(call, now)
+            facts.in_use = facts.in_use if of_group else outcome.in_use
+            facts.shadowed += outcome.shadowed
+        refusal = demand.read(outcome, attempt, of_group=of_group, local=lambda: self._has_share(verb.account, now))
+        if refusal is not None:
+            if call.state is CallState.ADMITTING:
+                self._mark_refused(facts, refusal.reason, self._respond(context, refusal, attempt, now))
+            self._calls.move(call, CallInput.DENIED, now)
             return
-        if call.state is CallState.ADMITTING:
-            self._mark_refused(facts, refusal.reason, self._respond(context, refusal, attempt, now))
-        self._calls.move(call, CallInput.DENIED, now)
+        facts.degraded = attempt.degraded
+        if isinstance(outcome, Admitted):
+            self._node.local.note(verb.account, Ceilings(outcome.caps, outcome.burst, outcome.ceiling))
+            self._calls.lease(call, verb.account, outcome.paid_s)
+            settings = self._node.settings
+            question = demand.ask_group(attempt, outcome, uid=call.uid, node=settings.node, lease_ms=settings.lease_ms)
+            if question is not None and call.state is CallState.ADMITTING:
+                self._node.outbox.asks.append(question)
+                return
+        else:
+            call.is_unlimited = True
+            self._calls.lease(call, verb.account)
+        self._admitted(call, now)
+
+    def _has_share(self, holder: str, now: float) -> bool:
+        """The store is away: has this node room in its own share of the ceilings?"""
+        node = self._node
+        in_use = self._calls.in_use(holder)
+        return node.local.admit(holder, in_use=in_use, nodes=node.live_nodes, now_ms=int(now * 1_000))
 
     def _admitted(self, call: Call, now: float) -> None:
         if call.facts.decided_at is None:
@@ -132,6 +174,62 @@ class Attempts:
         if not self._try_candidate(call, now):
             self._fail(call, context, Reason.NO_ROUTE, now)
 
+    def _trunk_decided(
+        self, call: Call | None, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float
+    ) -> None:
+        """The ceilings of the candidate: go on, wait for its turn, or the next one."""
+        trunk = None if call is None else call.trunk
+        if call is None or trunk is None or trunk.holder != verb.account or call.state is not CallState.SETUP:
+            if isinstance(outcome, Admitted):
+                self._node.outbox.asks.append(Settle(verb.account, verb.uid, "failed", 0))
+            return
+        if isinstance(outcome, Denied):
+            self._over_trunk_ceiling(call, trunk, outcome, now)
+            return
+        call.trunk = None
+        if isinstance(outcome, Unavailable):
+            call.facts.degraded = True
+        self._calls.lease(call, verb.account)
+        self._locate(call, trunk, now)
+
+    def _over_trunk_ceiling(self, call: Call, trunk: EgressTrunk, denied: Denied, now: float) -> None:
+        waiting = self._pacing.get(trunk.id, 0)
+        wait_s = denied.retry_after_ms / 1_000
+        began = call.paced_at if call.paced_at is not None else now
+        if denied.limit is Limit.CAPS and wait_s and now + wait_s <= began + trunk.pacing_s and waiting < MAX_PACED:
+            call.paced_at = began
+            self._pacing[trunk.id] = waiting + 1
+            self._node.timers.schedule(now + wait_s, _Paced(self, call.uid, trunk), "P")
+            return
+        context = call.context
+        assert context is not None
+        call.trunk = None
+        call.paced_at = None
+        call.facts.candidates.append((trunk.id, 503))
+        self._calls.tell("trunk.over_ceiling", call, trunk=trunk.id, limit=denied.limit.value)
+        if not self._try_candidate(call, now):
+            if context.best is None and all(status == 503 for _, status in call.facts.candidates):
+                self._fail(call, context, Reason.TRUNK_CEILINGS, now)
+            else:
+                self.concluded(call, context, 503, context.best, now)
+
+    def paced(self, uid: str, trunk: EgressTrunk, now: float) -> None:
+        """Its turn has come: ask again."""
+        self._pacing[trunk.id] -= 1
+        call = self._calls.get(uid)
+        if call is not None and call.trunk is trunk and call.state is CallState.SETUP:
+            self._ask_trunk(call, trunk)
+
+    def _ask_trunk(self, call: Call, trunk: EgressTrunk) -> bool:
+        """Ask for a place on this trunk; False: it has no ceilings."""
+        settings = self._node.settings
+        question = demand.ask_trunk(trunk, uid=call.uid, node=settings.node, lease_ms=settings.lease_ms)
+        if question is None or call.facts.emergency:
+            return False
+        call.trunk = trunk
+        self._node.outbox.asks.append(question)
+        return True
+
     # -- candidates ------------------------------------------------------------------------------------------------
 
     def _try_candidate(self, call: Call, now: float) -> bool:
@@ -140,12 +238,18 @@ class Attempts:
         if attempt is None or not attempt.candidates:
             return False
         trunk = attempt.candidates.pop(0)
+        if not self._ask_trunk(call, trunk):
+            self._locate(call, trunk, now)
+        return True
+
+    def _locate(self, call: Call, trunk: EgressTrunk, now: float) -> None:
+        attempt = call.attempt
+        assert attempt is not None
 
         def forward(flow: Flow | None, now: float) -> None:
             self._forward(call, attempt, trunk, flow, now)
 
         self._destinations.locate(Hop(trunk.host.encode(), trunk.port, b"udp"), call.inbound, now, forward)
-        return True
 
     def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flow: Flow | None, now: float) -> None:
         context = call.context
@@ -154,6 +258,7 @@ class Attempts:
         node, facts = self._node, call.facts
         if flow is None:
             facts.candidates.append((trunk.id, 503))
+            self._leave(call, trunk)
             self._calls.tell("trunk.unreachable", call, trunk=trunk.id)
             if not self._try_candidate(call, now):
                 self.concluded(call, context, 503, context.best, now)
@@ -205,7 +310,10 @@ class Attempts:
                 assert branch.trunk is not None
                 facts.egress_trunk = branch.trunk.id
                 facts.note(branch.trunk.id, response.status)
+            is_first = call.state in (CallState.SETUP, CallState.CANCELLING)
             self._calls.move(call, CallInput.ANSWER, now)
+            if is_first:
+                self._tell_answer(call)
             if dialog.leaving:
                 self._calls.left(call, "ingress", NORMAL_CLEARING, now)
         context.answered = True
@@ -214,6 +322,15 @@ class Attempts:
         call.attempt = call.context = None
         if call.hang_up_cause and call.state is CallState.ANSWERED:
             self._teardown.hang_up(call, call.hang_up_cause, now)  # the answer crossed the edge's CANCEL
+
+    def _tell_answer(self, call: Call) -> None:
+        """The charging clock starts; the record that another node would need goes to the account."""
+        record = self._calls.record_of(call)
+        asks = self._node.outbox.asks
+        for holder in call.holders:
+            if record or holder in call.paid:
+                asks.append(Answer(holder, call.uid, record))
+            record = b""
 
     @staticmethod
     def _is_welcome(call: Call, context: ResponseContext) -> bool:
@@ -232,10 +349,16 @@ class Attempts:
             return False
         if not branch.is_local and status not in trunk.failover_on:
             return False
+        self._leave(call, trunk)
         if not self._try_candidate(call, now):
             return False
         self._calls.tell("trunk.failed_over", call, trunk=trunk.id, status=status)
         return True
+
+    def _leave(self, call: Call, trunk: EgressTrunk) -> None:
+        """This trunk has failed: its place is free."""
+        if trunk.holder in call.holders:
+            self._calls.release(call, trunk.holder)
 
     def cancelled(self, call: Call, context: ResponseContext, reason: bytes | None, now: float) -> None:
         """CANCEL came for this INVITE (§9.2, §16.10); the 200 to it has been sent."""
@@ -246,6 +369,7 @@ class Attempts:
         else:
             self._calls.move(call, CallInput.CANCEL, now)
             context.cancel(now, reason=reason)
+            call.trunk = None
             if not context.is_pending:  # a name is being looked up: nothing has been sent, or all of it has failed
                 self.concluded(call, context, 487, None, now)
 
@@ -254,8 +378,12 @@ class Attempts:
         facts = call.facts
         if call.hang_up_cause:
             cause = call.hang_up_cause
-            facts.end(503, cause, q850_of_cause(cause), "edge")
-            context.answer(503, b"Service Unavailable", now, headers=((b"Reason", reason_of(cause)),))
+            ours = _REASON_OF_CAUSE.get(cause)
+            if ours is not None:
+                self._mark_refused(facts, ours, self._respond(context, Refuse(ours), call.attempt, now))
+            else:
+                facts.end(503, cause, q850_of_cause(cause), "edge")
+                context.answer(503, b"Service Unavailable", now, headers=((b"Reason", reason_of(cause)),))
         elif context.expired:
             facts.end(408, "no_answer", 102, "edge")
             context.answer(408, b"Request Timeout", now)
@@ -336,6 +464,21 @@ class Attempts:
         return facts
 
 
+class _Paced:
+    """An attempt that waits for its turn on a trunk."""
+
+    __slots__ = ("_attempts", "_trunk", "_uid")
+
+    def __init__(self, attempts: Attempts, uid: str, trunk: EgressTrunk) -> None:
+        self._attempts = attempts
+        self._uid = uid
+        self._trunk = trunk
+
+    def fire(self, letter: str, now: float) -> None:
+        """The trunk's bucket holds a token again."""
+        self._attempts.paced(self._uid, self._trunk, now)
+
+
 class _User:
     """`ContextUser` of one call."""
 
@@ -376,3 +519,5 @@ def _copy_attempt(attempt: CallAttempt, facts: CallFacts) -> None:
     facts.withheld = attempt.withheld
     facts.emergency = attempt.emergency
     facts.rule = attempt.rule
+    if attempt.rate is not None:
+        facts.rate_prefix, facts.zone, facts.price = attempt.rate

@@ -6,14 +6,19 @@ the call holds: lease, renewals, the instants of the record.
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
+from edge.proxy.record import of_call
 from edge.proxy.responses import ResponseContext
-from limits.model import Renew, Settle
+from limits.model import TRUNK, Settle
+
+if TYPE_CHECKING:
+    from edge.proxy.renewals import Renewals
 
 
 class CallInput(StrEnum):
@@ -53,6 +58,10 @@ RENEW_TOGETHER = 128
 """Leases renewed by one verb: its work in the store is bounded."""
 
 
+_NOTHING_PAID: dict[str, int] = {}
+"""Shared by all calls without a price; never written to."""
+
+
 class Call:
     """One call attempt and what it becomes."""
 
@@ -62,15 +71,23 @@ class Call:
         "context",
         "cseq",
         "dialogs",
+        "dry",
         "facts",
         "from_tag",
         "hang_up_cause",
+        "holders",
         "inbound",
         "invite",
-        "is_leased",
+        "is_adopted",
+        "is_unlimited",
+        "look",
         "loop",
+        "paced_at",
+        "paid",
         "state",
+        "store_away",
         "token",
+        "trunk",
         "uid",
     )
 
@@ -88,7 +105,24 @@ class Call:
         self.attempt: CallAttempt | None = None
         """What policy made of it, while a decision or a candidate is still open."""
         self.state = CallState.ADMITTING
-        self.is_leased = False
+        self.holders: tuple[str, ...] = ()
+        """Whose leases it has, or is to have when the store is back: its account's, its group's, its trunk's."""
+        self.paced_at: float | None = None
+        """Since when it waits for its turn on that trunk."""
+        self.trunk: EgressTrunk | None = None
+        """The candidate whose ceilings are being asked."""
+        self.paid: dict[str, int] = _NOTHING_PAID
+        """holder -> seconds of talk held there. The least of them is what may be talked (`facts.paid_s`)."""
+        self.dry = ""
+        """The limit that kept the talk from being extended, at the last renewal."""
+        self.store_away = "refuse"
+        """The account's choice (R11)."""
+        self.is_unlimited = False
+        """The store is away and the account bears the risk: not cut at the end of the paid talk."""
+        self.is_adopted = False
+        """Another node has taken it over: no record and no settlement from here."""
+        self.look: object | None = None
+        """The next look at it; an earlier one means nothing any more."""
         self.inbound = 0
         """Listener of the ingress side."""
         self.dialogs: dict[bytes, Dialog] = {}
@@ -143,11 +177,13 @@ def _nothing(tracker: "CallTracker", call: Call, now: float) -> None:
 
 
 def _watch(tracker: "CallTracker", call: Call, now: float) -> None:
-    tracker.schedule_look(call, now)
+    tracker.renewals.schedule(call, now)
 
 
 def _answered(tracker: "CallTracker", call: Call, now: float) -> None:
     call.facts.answered_at = now
+    if call.paid:
+        tracker.renewals.schedule(call, now)
 
 
 def _released(tracker: "CallTracker", call: Call, now: float) -> None:
@@ -206,7 +242,17 @@ CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
 class CallTracker:
     """Every call this node holds, by uid."""
 
-    __slots__ = ("_by_caller", "_by_uid", "_due", "_hang_up", "absorbed", "node")
+    __slots__ = (
+        "_by_caller",
+        "_by_uid",
+        "_hang_up",
+        "_in_use",
+        "_noted",
+        "absorbed",
+        "fresh_holders",
+        "node",
+        "renewals",
+    )
 
     def __init__(self, node: Node, hang_up: Callable[[Call, str, float], None]) -> None:
         """`hang_up(call, cause, now)`: ends a call nobody ends (R4)."""
@@ -215,9 +261,16 @@ class CallTracker:
         self._by_uid: dict[str, Call] = {}
         self._by_caller: dict[tuple[bytes, bytes], Call] = {}
         """By Call-ID and the caller's tag; of a call that spirals through us, its latest pass."""
-        self._due: dict[str, list[str]] = {}
+        self._in_use: dict[str, int] = {}
+        """Calls of each holder on this node."""
+        self._noted: set[str] = set()
+        self.fresh_holders: list[str] = []
+        """Holders this node has had its first call of, not yet noted in the store."""
         self.absorbed = 0
         """Inputs that had no row in the call's state."""
+
+        self.renewals: Renewals
+        """Set by the core: the two know each other."""
 
     def __len__(self) -> int:
         return len(self._by_uid)
@@ -241,10 +294,45 @@ class CallTracker:
         self._by_caller[call.call_id, call.from_tag] = call
         self.node.counters.calls_live += 1
 
-    def lease(self, call: Call) -> None:
-        """The call holds a lease, or is to have one when the store is back."""
-        call.is_leased = True
-        self.node.counters.leases_live += 1
+    def lease(self, call: Call, holder: str, paid_s: int = 0) -> None:
+        """The call holds a lease, or is to have one when the store is back; and so much talk is held for it."""
+        if not call.holders:
+            self.node.counters.leases_live += 1
+        call.holders += (holder,)
+        if holder not in self._noted:
+            self._noted.add(holder)
+            self.fresh_holders.append(holder)
+        self._in_use[holder] = self._in_use.get(holder, 0) + 1
+        if call.facts.price is not None and not holder.startswith(TRUNK):
+            call.paid = {**call.paid, holder: paid_s}
+            call.facts.paid_s = min(call.paid.values())
+
+    def forget_noted(self) -> None:
+        """Every holder of a live call is to be noted again."""
+        self._noted = {holder for call in self._by_uid.values() for holder in call.holders}
+        self.fresh_holders = list(self._noted)
+
+    def release(self, call: Call, holder: str, outcome: str = "failed", duration_ms: int = 0) -> None:
+        """The lease goes back."""
+        call.holders = tuple([other for other in call.holders if other != holder])
+        if not call.holders:
+            self.node.counters.leases_live -= 1
+        left = self._in_use[holder] - 1
+        if left:
+            self._in_use[holder] = left
+        else:
+            del self._in_use[holder]
+        if not call.is_adopted:
+            price = None if holder.startswith(TRUNK) else call.facts.price
+            self.node.outbox.asks.append(Settle(holder, call.uid, outcome, duration_ms, price))
+
+    def in_use(self, holder: str) -> int:
+        """Calls of this holder on this node."""
+        return self._in_use.get(holder, 0)
+
+    def record_of(self, call: Call) -> bytes:
+        """What another node needs to go on with this call; empty where none is to be kept."""
+        return of_call(call, self.node) if self.node.settings.keeps_records else b""
 
     def move(self, call: Call, what: CallInput, now: float) -> bool:
         """Walk the table. False where the state has no row for this input: absorbed and counted."""
@@ -272,48 +360,17 @@ class CallTracker:
         if self._by_caller.get((call.call_id, call.from_tag)) is call:
             del self._by_caller[call.call_id, call.from_tag]
         self.node.counters.calls_live -= 1
-        outbox = self.node.outbox
-        outbox.ended.append(facts)
-        if call.is_leased:
-            call.is_leased = False
-            self.node.counters.leases_live -= 1
-            answered_at = facts.answered_at
-            duration_ms = 0 if answered_at is None else max(0, round((facts.released_at - answered_at) * 1000))
-            outbox.asks.append(Settle(facts.account, call.uid, _outcome_of(facts), duration_ms))
+        answered_at = facts.answered_at
+        if answered_at is not None and facts.price is not None and facts.paid_s and not call.is_unlimited:
+            # No call is charged for talk that was not paid for, whatever the delay of a timer.
+            facts.released_at = min(facts.released_at, answered_at + facts.paid_s)
+        if not call.is_adopted:
+            self.node.outbox.ended.append(facts)
+        for holder in call.holders:
+            self.release(call, holder, _outcome_of(facts), facts.duration_ms)
         # References go, so that counting alone frees the call (hot path rule 9).
         call.context = None
         call.attempt = None
-
-    # -- looking after calls ---------------------------------------------------------------------------------------
-
-    def schedule_look(self, call: Call, now: float) -> None:
-        """Look at the call again when its lease wants renewing, or when it has lasted too long."""
-        settings = self.node.settings
-        at = now + settings.renew_s
-        answered_at = call.facts.answered_at
-        if answered_at is not None:
-            for deadline in (answered_at + settings.max_duration_s, answered_at + 64 * settings.durations.t1):
-                if now < deadline < at:
-                    at = deadline
-        self.node.timers.schedule(at, Look(self, call.uid), "R")
-
-    def look(self, uid: str, now: float) -> None:
-        """Note a lease to renew; `collect_renewals` asks once per account for all that fell due together. End what
-        nobody ends."""
-        call = self._by_uid.get(uid)
-        if call is None:
-            return
-        if call.is_leased:
-            self._due.setdefault(call.facts.account, []).append(uid)
-        settings = self.node.settings
-        answered_at = call.facts.answered_at
-        if answered_at is not None and call.state is CallState.ANSWERED:
-            if now >= answered_at + settings.max_duration_s:
-                self.end(call, "max_duration", now)
-            elif now >= answered_at + 64 * settings.durations.t1 and not call.is_acked:
-                self.end(call, "no_ack", now)  # the caller has vanished: §13.3.1.4
-        if call.state is not CallState.ENDED:
-            self.schedule_look(call, now)
 
     def end(self, call: Call, cause: str, now: float) -> None:
         """Hang up; but an emergency call that has been answered is never cut, it is only let go (R16)."""
@@ -325,35 +382,18 @@ class CallTracker:
             return
         self._hang_up(call, cause, now)
 
-    def collect_renewals(self) -> None:
-        """One renew per account for the calls that fell due in this wake-up and still live."""
-        if not self._due:
-            return
-        settings = self.node.settings
-        due, self._due = self._due, {}
-        for account, uids in due.items():
-            live = tuple([uid for uid in uids if uid in self._by_uid])
-            for start in range(0, len(live), RENEW_TOGETHER):
-                chunk = live[start : start + RENEW_TOGETHER]
-                self.node.outbox.asks.append(Renew(account, chunk, settings.node, settings.lease_ms))
+    def let_go(self, call: Call, now: float) -> None:
+        """Another node has taken it over (this one was thought to be gone): no record, no settlement, no BYE."""
+        call.is_adopted = True
+        self.tell("call.adopted_elsewhere", call)
+        if call.state is CallState.ANSWERED:
+            self.move(call, CallInput.LET_GO, now)
+        else:
+            self._hang_up(call, "adopted", now)
 
     def tell(self, name: str, call: Call, **fields: str | int | float) -> None:
         """A fact about this call."""
         self.node.outbox.facts.append(Fact(name, {"call_uid": call.uid, "account": call.facts.account, **fields}))
-
-
-class Look:
-    """Wakes a call; holds the uid only, so that a call that has ended is freed at once."""
-
-    __slots__ = ("_tracker", "_uid")
-
-    def __init__(self, tracker: CallTracker, uid: str) -> None:
-        self._tracker = tracker
-        self._uid = uid
-
-    def fire(self, letter: str, now: float) -> None:
-        """It is time to look."""
-        self._tracker.look(self._uid, now)
 
 
 def _outcome_of(facts: CallFacts) -> str:

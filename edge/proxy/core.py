@@ -10,6 +10,7 @@ from edge.config.snapshot import PolicySnapshot
 from edge.policy import verdicts
 from edge.policy.verdicts import Reason
 from edge.proxy.actions import Outbox
+from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
 from edge.proxy.calls import Call, CallTracker
 from edge.proxy.destinations import Destinations
@@ -19,6 +20,7 @@ from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
+from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Ending, Teardown
 from edge.sip import compose, validation
@@ -28,7 +30,7 @@ from edge.sip.message import Message, Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from edge.sip.uri import parse_uri
-from limits.model import Admit, Admitted, Denied, Outcome, Renewed, Unavailable, Verb
+from limits.model import Admit, Admitted, Adopted, Denied, Outcome, Renew, Unavailable, Verb
 
 METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
 """What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
@@ -58,7 +60,9 @@ class ProxyCore:
         snapshot: PolicySnapshot,
         draw: Callable[[], float],
         now: float,
+        wall_offset: float = 0.0,
     ) -> None:
+        """`wall_offset`: UTC seconds less monotonic seconds."""
         timers = TimerWheel(now)
         node = Node(
             settings=settings,
@@ -69,6 +73,7 @@ class ProxyCore:
             timers=timers,
         )
         self._node = node
+        node.wall_offset = wall_offset
         self._timers = timers
         node.layer = self._layer = TransactionLayer(
             self, node.outbox.sends, timers, settings.durations, reliable=lambda flow: False
@@ -77,8 +82,10 @@ class ProxyCore:
         self._teardown = Teardown(node, self._destinations)
         self.calls = CallTracker(node, self._teardown.hang_up)
         self._teardown.calls = self.calls
+        self.calls.renewals = Renewals(self.calls)
+        self._adoption = Adoption(node, self.calls)
         self._attempts = Attempts(node, self.calls, self._destinations, self._teardown)
-        self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown)
+        self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
 
@@ -143,11 +150,34 @@ class ProxyCore:
         if isinstance(verb, Admit):
             if isinstance(outcome, _DECISIONS):
                 self._attempts.decided(verb, outcome, now)
-        elif isinstance(outcome, Renewed):
-            for uid in outcome.reasserted:
-                self._tell("lease.reasserted", call_uid=uid)
-            for uid in outcome.ended:
-                self._tell("lease.ended_elsewhere", call_uid=uid)
+        elif isinstance(verb, Renew):
+            self.calls.renewals.answered(verb, outcome, now)
+
+    def account_changed(self, holder: str, now: float) -> None:
+        """The values of this holder were changed, or money has come (empty: anybody's may have been): its running calls
+        are renewed at once."""
+        self.calls.renewals.changed(holder, now)
+
+    def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
+        """Calls of a node that is gone have become ours. `now_ms`: the store's clock at this instant."""
+        self._adoption.adopt(holder, gone, now_ms, found, now)
+
+    def uids(self) -> tuple[str, ...]:
+        """Every call this node holds."""
+        return tuple([call.uid for call in self.calls.live()])
+
+    def take_noted(self) -> list[str]:
+        """Holders this node has had its first call of since it was asked last."""
+        fresh, self.calls.fresh_holders = self.calls.fresh_holders, []
+        return fresh
+
+    def forget_noted(self) -> None:
+        """The store has forgotten them: every holder of a live call is fresh again, and so is any later one."""
+        self.calls.forget_noted()
+
+    def nodes_changed(self, live: int) -> None:
+        """So many nodes share the store: what a node's share of the ceilings is, should the store go away."""
+        self._node.live_nodes = live
 
     def policy_changed(self, snapshot: PolicySnapshot) -> None:
         """New attempts pin this snapshot; calls in progress keep theirs."""
@@ -177,7 +207,7 @@ class ProxyCore:
     def handle_timer(self, now: float) -> None:
         """Fire what is due; renewals of one account travel together."""
         self._timers.expire(now)
-        self.calls.collect_renewals()
+        self.calls.renewals.collect(now)
 
     # -- the transaction layer's user ------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ Pure. Instants are monotonic seconds of the core's clock; the rim turns them int
 
 from typing import NamedTuple
 
+from limits.rates import Price
+
 
 class Fact(NamedTuple):
     """Something rare that happened, told once: name first (`call.lost`), then fields from the glossary."""
@@ -18,6 +20,7 @@ class CallFacts:
 
     __slots__ = (
         "account",
+        "adopted_from",
         "answered_at",
         "call_id",
         "called",
@@ -27,17 +30,23 @@ class CallFacts:
         "cli_network",
         "cli_original",
         "cli_presented",
+        "currency",
         "decided_at",
         "degraded",
         "egress_trunk",
         "emergency",
         "from_tag",
+        "group",
         "in_use",
         "ingress_class",
         "ingress_trunk",
         "limit",
+        "lost",
+        "paid_s",
         "policy_generation",
+        "price",
         "q850",
+        "rate_prefix",
         "reason",
         "received_at",
         "release_side",
@@ -45,11 +54,13 @@ class CallFacts:
         "ringing_at",
         "rule",
         "sent_at",
+        "shadowed",
         "source",
         "status",
         "to_tag",
         "uid",
         "withheld",
+        "zone",
     )
 
     def __init__(self, uid: str, received_at: float) -> None:
@@ -92,6 +103,32 @@ class CallFacts:
         self.in_use = 0
         self.degraded = False
         self.policy_generation = 0
+        self.group = ""
+        self.zone = ""
+        self.rate_prefix = ""
+        self.price: Price | None = None
+        """Frozen at the decision; None: the call has no price."""
+        self.currency = ""
+        self.paid_s = 0
+        """Seconds of talk that were held, in all."""
+        self.shadowed: tuple[str, ...] = ()
+        """Limits that would have refused, were they enforced."""
+        self.lost = False
+        """Its node died: closed by another one, to the last instant it is known to have lived."""
+        self.adopted_from = ""
+        """The node that had it before; empty: this one from the beginning."""
+
+    @property
+    def is_billed(self) -> bool:
+        """Has it a price, and was it answered?"""
+        return self.price is not None and self.answered_at is not None and not self.emergency
+
+    @property
+    def duration_ms(self) -> int:
+        """Answer to release, rounded down; 0 when not answered or not released yet. What is charged counts from it."""
+        if self.answered_at is None or self.released_at is None:
+            return 0
+        return max(0, int((self.released_at - self.answered_at) * 1_000 + 1e-6))
 
     def end(self, status: int, reason: str, q850: int, side: str) -> None:
         """How it ended, for the record."""
@@ -111,6 +148,7 @@ class Counters:
     __slots__ = (
         "attempts",
         "calls_live",
+        "calls_lost",
         "cancels_unmatched",
         "datagrams_in",
         "datagrams_out",
@@ -118,9 +156,11 @@ class Counters:
         "escaped",
         "indialog_unknown",
         "leases_live",
+        "leases_reasserted",
         "malformed",
         "options",
         "oversize_sent",
+        "records_unreadable",
         "refused",
         "requests_in",
         "responses_in",
@@ -131,6 +171,8 @@ class Counters:
     def __init__(self) -> None:
         self.attempts = 0
         self.calls_live = 0
+        self.calls_lost = 0
+        """Calls of a node that is gone, closed here."""
         self.cancels_unmatched = 0
         self.datagrams_in = 0
         self.datagrams_out = 0
@@ -139,9 +181,13 @@ class Counters:
         """Exceptions that came out of the core: each is a fault of ours. Must read 0."""
         self.indialog_unknown = 0
         self.leases_live = 0
+        self.leases_reasserted = 0
+        """Leases the store had lost or let run out, taken again by calls that run."""
         self.malformed: dict[str, int] = {}
         self.options = 0
         self.oversize_sent = 0
+        self.records_unreadable = 0
+        """Records of calls of a node that is gone that could not be read."""
         self.refused: dict[str, int] = {}
         self.requests_in = 0
         self.responses_in = 0

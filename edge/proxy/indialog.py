@@ -8,6 +8,7 @@ us. Where Call-ID and both tags name a confirmed dialog of a live call, it is le
 otherwise the call would stand, and hold its slot, until its end by time.
 """
 
+from edge.proxy.adoption import Adoption
 from edge.proxy.calls import Call, CallInput, CallState, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, q850_of
 from edge.proxy.destinations import Destinations
@@ -22,6 +23,7 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from edge.sip.uri import parse_uri
+from limits.model import Answer
 
 _CHALLENGES = frozenset((401, 407))
 _REFRESHES_TARGET = frozenset((b"INVITE", b"UPDATE"))
@@ -31,9 +33,12 @@ _REFRESHES_TARGET = frozenset((b"INVITE", b"UPDATE"))
 class InDialog:
     """Relays requests with a To tag."""
 
-    __slots__ = ("_calls", "_destinations", "_node", "_teardown")
+    __slots__ = ("_adoption", "_calls", "_destinations", "_node", "_teardown")
 
-    def __init__(self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown) -> None:
+    def __init__(
+        self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown, adoption: Adoption
+    ) -> None:
+        self._adoption = adoption
         self._node = node
         self._calls = calls
         self._destinations = destinations
@@ -69,6 +74,8 @@ class InDialog:
             return
         if request.method == b"BYE":
             self._bye(relayed, request, now)
+            if uid is not None and relayed.call is None:
+                self._adoption.note_goodbye(uid, "", now)
 
         def forward(flow: Flow | None, now: float) -> None:
             if context.concluded:
@@ -149,6 +156,14 @@ class InDialog:
             onward.append(b"Route", route)
         return listener
 
+    def targets_moved(self, relayed: "_Relayed") -> None:
+        """Another node that takes the call over must know where the two sides are now."""
+        call = relayed.call
+        if call is not None and call.holders and call.state is CallState.ANSWERED:
+            record = self._calls.record_of(call)
+            if record:
+                self._node.outbox.asks.append(Answer(call.holders[0], call.uid, record))
+
     # -- BYE -------------------------------------------------------------------------------------------------------
 
     def _bye(self, relayed: "_Relayed", request: Request, now: float) -> None:
@@ -208,6 +223,7 @@ class _Relayed:
             caller, callee = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
             dialog.target_ingress = caller or dialog.target_ingress
             dialog.target_egress = callee or dialog.target_egress
+            self._room.targets_moved(self)
         context.relay(response, now)
         self._room.over(self, response.status, now)
 

@@ -8,8 +8,10 @@ from edge.proxy.actions import Outbox
 from edge.proxy.facts import Counters
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
+from edge.proxy.thresholds import Thresholds
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
+from limits.local import LocalShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Settings:
     """A call longer than this is ended by the edge (R4): nobody may keep a slot for ever."""
     max_calls: int = 50_000
     """Attempts and calls held by this process; beyond it new attempts get 503 `overloaded`."""
+    keeps_records: bool = True
+    """Does the store keep what another node needs to go on with a call of this one?"""
     durations: Durations = field(default_factory=Durations)
 
 
@@ -40,10 +44,14 @@ class Node:
         "is_overloaded",
         "layer",
         "listeners",
+        "live_nodes",
+        "local",
         "outbox",
         "settings",
         "snapshot",
+        "thresholds",
         "timers",
+        "wall_offset",
     )
 
     def __init__(
@@ -69,6 +77,12 @@ class Node:
         self.timers = timers
         self.outbox = Outbox()
         self.counters = Counters()
+        self.local = LocalShare()
+        self.live_nodes = 1
+        """Nodes alive when the store was last heard."""
+        self.thresholds = Thresholds()
+        self.wall_offset = 0.0
+        """UTC seconds less monotonic seconds, for instants that another node is to understand."""
         self.draining = False
         self.is_overloaded = False
         self.layer: TransactionLayer

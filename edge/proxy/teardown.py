@@ -22,7 +22,15 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 _TIMER_EXPIRY = 102
 _UNSPECIFIED = 31
-_Q850 = {"max_duration": _TIMER_EXPIRY, "no_ack": _TIMER_EXPIRY, "late_answer": 16}
+_Q850 = {
+    "max_duration": _TIMER_EXPIRY,
+    "no_ack": _TIMER_EXPIRY,
+    "late_answer": 16,
+    "credit": 21,
+    "spend_cap": 21,
+    "suspended": 21,
+    "store_away": 41,
+}
 """ITU-T Q.850 causes of the calls the edge ends itself."""
 
 

@@ -37,6 +37,28 @@ class LimiterCounts(Protocol):
     def given_back(self) -> int: ...
     @property
     def queued_settles(self) -> int: ...
+    @property
+    def is_breaker_open(self) -> bool: ...
+    @property
+    def breaker_opens(self) -> int: ...
+    @property
+    def near_hits(self) -> int: ...
+    @property
+    def renews_waiting(self) -> int: ...
+    @property
+    def is_recounting(self) -> bool: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def stalls(self) -> int: ...
+    @property
+    def garbage(self) -> int: ...
+    @property
+    def store_errors(self) -> int: ...
+    @property
+    def settles_dropped(self) -> int: ...
+    @property
+    def journal_errors(self) -> int: ...
 
 
 class CdrCounts(Protocol):
@@ -184,6 +206,70 @@ METRICS: tuple[MetricRow, ...] = (
         "",
         "settlements that wait for the store to come back",
         lambda s: s.limiter.queued_settles,
+    ),
+    MetricRow(
+        "edge_limiter_breaker_open",
+        _G,
+        "",
+        "1: the store keeps missing the deadline and is not asked",
+        lambda s: int(s.limiter.is_breaker_open),
+    ),
+    MetricRow("edge_limiter_breaker_opens_total", _C, "", "how often that began", lambda s: s.limiter.breaker_opens),
+    MetricRow(
+        "edge_limiter_near_hits_total",
+        _C,
+        "",
+        "attempts over CAPS refused without asking",
+        lambda s: s.limiter.near_hits,
+    ),
+    MetricRow(
+        "edge_limiter_renews_waiting", _G, "", "renewals that wait for their turn", lambda s: s.limiter.renews_waiting
+    ),
+    MetricRow(
+        "edge_limiter_recounting",
+        _G,
+        "",
+        "1: the store lost its data, leases are taken again",
+        lambda s: int(s.limiter.is_recounting),
+    ),
+    MetricRow("edge_limiter_epochs_total", _C, "", "how often the store had lost its data", lambda s: s.limiter.epochs),
+    MetricRow("edge_limiter_stalls_total", _C, "", "connections closed for silence", lambda s: s.limiter.stalls),
+    MetricRow(
+        "edge_limiter_garbage_total", _C, "", "connections closed for what came over them", lambda s: s.limiter.garbage
+    ),
+    MetricRow(
+        "edge_limiter_store_errors_total", _C, "", "error replies of the store", lambda s: s.limiter.store_errors
+    ),
+    MetricRow(
+        "edge_limiter_settles_dropped_total",
+        _C,
+        "",
+        "settlements there was no room to keep; must read 0",
+        lambda s: s.limiter.settles_dropped,
+    ),
+    MetricRow(
+        "edge_limiter_journal_errors_total",
+        _C,
+        "",
+        "settlements the disk would not keep",
+        lambda s: s.limiter.journal_errors,
+    ),
+    MetricRow(
+        "edge_leases_reasserted_total",
+        _C,
+        "",
+        "leases of running calls taken again",
+        lambda s: s.counters.leases_reasserted,
+    ),
+    MetricRow(
+        "edge_calls_lost_total", _C, "", "calls of a node that is gone, closed here", lambda s: s.counters.calls_lost
+    ),
+    MetricRow(
+        "edge_records_unreadable_total",
+        _C,
+        "",
+        "records of such calls that made no sense; must read 0",
+        lambda s: s.counters.records_unreadable,
     ),
     MetricRow("edge_cdr_written_total", _C, "", "records written", lambda s: s.cdr.written),
     MetricRow("edge_cdr_backlog", _G, "", "records that wait for the disk", lambda s: s.cdr.backlog),

@@ -20,7 +20,7 @@ from limits.accounts import AccountStore
 from limits.embedded import find_binary
 from limits.fields import Patch
 from limits.keys import account_keys
-from limits.memory import Adopted
+from limits.model import Adopted
 from limits.nodes import NodeRegistry
 from limits.redis_limiter import RedisLimiter
 

@@ -226,7 +226,7 @@ async def test_the_metrics_page_counts_what_happened(tmp_path: Path, trunk: Trun
         name: value for name, value in values.items() if "attempts" in name or "leases" in name or "refused" in name
     }
     assert [value for name, value in found.items() if name.startswith("edge_attempts")] == [2]
-    assert [value for name, value in found.items() if name.startswith("edge_leases")] == [0]
+    assert [value for name, value in found.items() if name.startswith("edge_leases_live")] == [0]
     assert [value for name, value in found.items() if "unknown_source" in name] == [1]
 
 

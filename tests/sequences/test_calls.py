@@ -260,12 +260,12 @@ class Calls(RuleBasedStateMachine):
         for call in self.seen.values():
             assert (call.state is not CallState.ENDED) == (call in live)
             if call.state is CallState.ENDED:
-                assert (call.is_leased, call.context, call.attempt) == (False, None, None)
+                assert (call.holders, call.context, call.attempt) == ((), None, None)
 
     @invariant()
     def live_calls_are_leases(self) -> None:
         """As long as the store answers."""
-        leased = {call.uid for call in self.wire.core.calls.live() if call.is_leased}
+        leased = {call.uid for call in self.wire.core.calls.live() if call.holders}
         assert len(leased) == self.wire.core.leases
         if self.wire.holding is None and not self.was_away:
             held = {uid for name in ("acme", "fragile") for uid, _, _ in self.wire.usage(name).calls}

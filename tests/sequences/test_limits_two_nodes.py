@@ -25,8 +25,7 @@ from limits.accounts import AccountStore
 from limits.books import HeldCall
 from limits.embedded import find_binary
 from limits.keys import account_keys
-from limits.memory import Adopted
-from limits.model import DEFAULT_LEASE_MS, OUTCOMES
+from limits.model import DEFAULT_LEASE_MS, OUTCOMES, Adopted
 from limits.nodes import NodeRegistry
 from limits.rates import Price
 from limits.redis_limiter import RedisLimiter

@@ -41,7 +41,8 @@ def test_carrier(reason: Reason, status: int, q850: int) -> None:
 def test_pbx_differs_in_capacity_only() -> None:
     """A PBX hears 480 with Retry-After for CAPS and concurrent calls, and all else as a carrier does."""
     different = {reason for reason in Reason if PBX.rows[reason] != CARRIER.rows[reason]}
-    assert {Reason.CAPS, Reason.CALLS} == different
+    shared = {Reason.PREFIX_CAPS, Reason.PREFIX_CALLS, Reason.GROUP_CAPS, Reason.GROUP_CALLS}
+    assert {Reason.CAPS, Reason.CALLS} | shared == different
     assert all(PBX.rows[reason].status == 480 and PBX.rows[reason].retry_after for reason in different)
 
 
@@ -50,6 +51,11 @@ def test_503_is_for_capacity_and_failure_only() -> None:
     assert {
         Reason.CAPS,
         Reason.CALLS,
+        Reason.PREFIX_CAPS,
+        Reason.PREFIX_CALLS,
+        Reason.GROUP_CAPS,
+        Reason.GROUP_CALLS,
+        Reason.TRUNK_CEILINGS,
         Reason.TRUNKS_FAILED,
         Reason.STORE_AWAY,
         Reason.OVERLOADED,

@@ -18,7 +18,8 @@ def test_ask(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -
     """The question names account, call, node and lease."""
     attempt = attempt_of()
     assert judge(attempt, snapshot) is None
-    assert Admit("acme", "u1", "n1", 9000) == ask(attempt, uid="u1", node="n1", lease_ms=9000)
+    asked = ask(attempt, uid="u1", node="n1", lease_ms=9000, record=b"r")
+    assert Admit("acme", "u1", "n1", 9000, called=attempt.called, record=b"r") == asked
 
 
 @pytest.mark.parametrize("headers", [[], ["X-Account: nobody"]])

@@ -22,6 +22,7 @@ from edge.sip.errors import LocalError, ParseError
                 "called +33261910000; From +33199001234 (fr-geographic); presented +33199001234",
                 "4 rules, none applies",
                 "route any: a, b",
+                "no price",
             ],
         ),
         ("9.9.9.9", "0199001234", "15", ["9.9.9.9 belongs to no ingress trunk: refused, unknown_source"]),
@@ -44,6 +45,7 @@ from edge.sip.errors import LocalError, ParseError
                 "called 112, emergency; From anonymous (withheld); presented withheld",
                 "an emergency call is not screened",
                 "route any: a, b",
+                "no price",
             ],
         ),
         (

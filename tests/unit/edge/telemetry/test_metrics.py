@@ -25,6 +25,17 @@ class Limiter:
     reconnects: int = 3
     given_back: int = 4
     queued_settles: int = 5
+    is_breaker_open: bool = False
+    is_recounting: bool = False
+    breaker_opens: int = 0
+    near_hits: int = 0
+    renews_waiting: int = 0
+    epochs: int = 0
+    stalls: int = 0
+    garbage: int = 0
+    store_errors: int = 0
+    settles_dropped: int = 0
+    journal_errors: int = 0
 
 
 @dataclass

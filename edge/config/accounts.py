@@ -1,0 +1,139 @@
+"""Accounts and groups as an operator writes them: commercial values, which live in the store, and policy. Pure.
+
+Imports pydantic and this room.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from edge.config.fields import AccountRange, CalledPrefix, Count, Identifier, Lot, Section
+from edge.config.money import parse_money
+from limits.account import MAX_PREFIX_CEILINGS
+from limits.rates import MAX_MONEY_MICROS
+
+Money = Annotated[int, BeforeValidator(parse_money), Field(ge=-MAX_MONEY_MICROS, le=MAX_MONEY_MICROS)]
+"""Micro-units of an amount in text."""
+Credit = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
+"""The same, not below zero."""
+ShadowLimit = Literal["caps", "calls", "prefix_caps", "prefix_calls", "spend_hour", "spend_day", "max_rate", "credit"]
+
+
+class PrefixCeilingEntry(Section):
+    """Ceilings of an account for one destination."""
+
+    prefix: Annotated[CalledPrefix, Field(min_length=1)] = Field(
+        description="Beginning of the called number, in E.164 with its plus, or as dialled.", examples=["+3389"]
+    )
+    calls: Count | None = Field(default=None, description="Concurrent calls; left out: no ceiling.", examples=[2])
+    caps: Count | None = Field(
+        default=None, description="Call attempts per second; left out: no ceiling.", examples=[1]
+    )
+
+
+class AccountEntry(Section):
+    """A customer, or a range of alike customers."""
+
+    id: AccountRange = Field(
+        description="Name of the account, or a range of names: `acc0000..acc0999`.",
+        examples=["acme", "acc0000..acc0999"],
+    )
+    kind: Literal["human", "automated"] = Field(
+        default="human",
+        description="Who places the calls. Predictive and progressive diallers and robots are `automated`.",
+        examples=["automated"],
+    )
+    status: Literal["active", "suspended", "closed"] = Field(
+        default="active", description="May it place calls at all?", examples=["suspended"]
+    )
+    caps_base: Count = Field(
+        default=1, description="Call attempts per second without lots. 0: none passes.", examples=[1]
+    )
+    caps_lots: Count = Field(default=0, description="Lots of call attempts per second bought.", examples=[2])
+    caps_lot_size: Lot = Field(default=10, description="Call attempts per second in a lot.", examples=[10])
+    caps_burst: Lot | None = Field(
+        default=None, description="Attempts that may come at once; left out: as many as CAPS.", examples=[20]
+    )
+    calls_base: Count = Field(default=10, description="Concurrent calls without lots.", examples=[10])
+    call_lots: Count = Field(default=0, description="Lots of concurrent calls bought.", examples=[1])
+    call_lot_size: Lot = Field(default=30, description="Concurrent calls in a lot.", examples=[30])
+    calls_reserved: Count = Field(
+        default=0, description="Concurrent calls guaranteed inside the group's ceiling.", examples=[5]
+    )
+    group: Identifier | None = Field(
+        default=None, description="Group whose ceilings apply as well.", examples=["reseller-7"]
+    )
+    credit: Literal["prepaid", "postpaid", "none"] = Field(
+        default="prepaid",
+        description="What the balance means where calls have a price (`rate_deck`). `prepaid`: it may not go below "
+        "`floor`. `postpaid`: the same, with a floor below zero. `none`: charges are counted, nothing is asked.",
+        examples=["postpaid"],
+    )
+    floor: Money = Field(
+        default=0, description="The balance may not go below it; postpaid: minus the credit line.", examples=["-500"]
+    )
+    opening_balance: Credit = Field(
+        default=0,
+        description="Credited once, when the account is first brought into a store. All else is a top-up.",
+        examples=["20.00"],
+    )
+    spend_cap_hour: Credit | None = Field(
+        default=None, description="Most that may be spent and held in one UTC hour.", examples=["50.00"]
+    )
+    spend_cap_day: Credit | None = Field(
+        default=None, description="Most that may be spent and held in one UTC day.", examples=["300.00"]
+    )
+    max_rate: Credit | None = Field(default=None, description="Dearest rate per minute allowed.", examples=["0.50"])
+    prefix_ceilings: tuple[PrefixCeilingEntry, ...] = Field(
+        default=(),
+        max_length=MAX_PREFIX_CEILINGS,
+        description="Ceilings for destinations; the longest prefix of the called number applies.",
+        examples=[[{"prefix": "+3389", "calls": 2, "caps": 1}]],
+    )
+    shadow: tuple[ShadowLimit, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Limits that are judged and counted, but let the call pass.",
+        examples=[["caps"]],
+    )
+    refusal_profile: Identifier = Field(
+        default="carrier",
+        description="Which answers its refusals become: `carrier`, `pbx` or a profile of this document.",
+        examples=["pbx"],
+    )
+    store_away: Literal["refuse", "admit", "local"] | None = Field(
+        default=None,
+        description="When the store does not answer in time: `refuse` new attempts, `admit` them unlimited, or "
+        "`local`: this node's share of the ceilings (ceiling by live nodes). What is admitted is marked `degraded`. "
+        "Left out: `refuse` for prepaid, else `local`.",
+        examples=["admit"],
+    )
+    tags: tuple[Identifier, ...] = Field(
+        default=(), max_length=16, description="Words of the operator's own.", examples=[["reseller-7"]]
+    )
+
+
+class GroupEntry(Section):
+    """Ceilings that several accounts share: a reseller's, a customer's with several sites."""
+
+    id: Identifier = Field(description="Name of the group.", examples=["reseller-7"])
+    status: Literal["active", "suspended", "closed"] = Field(
+        default="active", description="May its accounts place calls at all?", examples=["suspended"]
+    )
+    caps_base: Count = Field(default=100, description="Call attempts per second of all its accounts.", examples=[50])
+    caps_burst: Lot | None = Field(
+        default=None, description="Attempts that may come at once; left out: as many as CAPS.", examples=[100]
+    )
+    calls_base: Count = Field(default=1000, description="Concurrent calls of all its accounts.", examples=[300])
+    spend_cap_hour: Credit | None = Field(
+        default=None, description="Most that may be spent and held in one UTC hour.", examples=["500.00"]
+    )
+    spend_cap_day: Credit | None = Field(
+        default=None, description="Most that may be spent and held in one UTC day.", examples=["3000.00"]
+    )
+    shadow: tuple[ShadowLimit, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Limits that are judged and counted, but let the call pass.",
+        examples=[["calls"]],
+    )

@@ -1,0 +1,190 @@
+"""Looking after the calls that run: leases renewed, talk paid for, ends that nobody else brings about (R4, R8). Pure.
+
+A call is looked at every `renew_s`, and where it has a price again shortly before the talk that is paid for ends. The
+talk is counted from the answer by this node's clock alone: no two clocks are compared.
+"""
+
+from typing import TYPE_CHECKING
+
+from edge.proxy.calls import RENEW_TOGETHER, Call, CallState
+from limits.model import Answer, Outcome, Renew, Renewed
+from limits.rates import Price
+
+if TYPE_CHECKING:
+    from edge.proxy.calls import CallTracker
+
+LAST_LOOKS_S = (3.0, 0.6)
+"""Before the paid talk ends: another try to have it extended, should money have come meanwhile."""
+
+_SPEND = frozenset({"spend_hour", "spend_day"})
+
+
+class Renewals:
+    """Of one tracker."""
+
+    __slots__ = ("_due", "_tracker")
+
+    def __init__(self, tracker: "CallTracker") -> None:
+        self._tracker = tracker
+        self._due: dict[str, list[str]] = {}
+        """holder -> uids to renew at the end of this wake-up."""
+
+    # -- looks -----------------------------------------------------------------------------------------------------
+
+    def schedule(self, call: Call, now: float) -> None:
+        """Look at the call again when something of it is due."""
+        settings = self._tracker.node.settings
+        at = now + settings.renew_s
+        facts = call.facts
+        answered_at = facts.answered_at
+        if answered_at is not None:
+            deadlines = [answered_at + settings.max_duration_s, answered_at + 64 * settings.durations.t1]
+            if facts.price is not None and facts.paid_s:
+                end = answered_at + facts.paid_s
+                deadlines += (end, end - LAST_LOOKS_S[0], end - LAST_LOOKS_S[1])
+            for deadline in deadlines:
+                if now < deadline < at:
+                    at = deadline
+        look = call.look = Look(self, call.uid)
+        self._tracker.node.timers.schedule(at, look, "R")
+
+    def look(self, look: "Look", uid: str, now: float) -> None:
+        """Note leases to renew; end what nobody ends."""
+        call = self._tracker.get(uid)
+        if call is None or call.look is not look:
+            return  # it has ended, or another look was set since
+        self._note(call)
+        settings = self._tracker.node.settings
+        answered_at = call.facts.answered_at
+        if answered_at is not None and call.state is CallState.ANSWERED:
+            if now >= answered_at + settings.max_duration_s:
+                self._tracker.end(call, "max_duration", now)
+            elif now >= answered_at + 64 * settings.durations.t1 and not call.is_acked:
+                self._tracker.end(call, "no_ack", now)  # the caller has vanished: §13.3.1.4
+            elif self._is_unpaid(call, now):
+                self._cut(call, now)
+        if call.state is not CallState.ENDED:
+            self.schedule(call, now)
+
+    @staticmethod
+    def _is_unpaid(call: Call, now: float) -> bool:
+        """Has the paid talk ended?"""
+        facts = call.facts
+        if facts.price is None or facts.answered_at is None or call.is_unlimited:
+            return False
+        return now >= facts.answered_at + facts.paid_s
+
+    def _cut(self, call: Call, now: float) -> None:
+        """No more talk is paid for. Only a store that is away may be the account's own risk."""
+        if not call.dry and call.store_away != "refuse":
+            call.is_unlimited = True
+            call.facts.degraded = True
+            return
+        cause = "store_away" if not call.dry else "spend_cap" if call.dry in _SPEND else "credit"
+        self._tracker.end(call, cause, now)
+
+    def changed(self, holder: str, now: float) -> None:
+        """The values of this holder were changed, or money has come: its calls are renewed at once. Empty: everybody's
+        may have been."""
+        for call in self._tracker.live():
+            if not holder or holder in call.holders:
+                self._note(call)
+        self.collect(now)
+
+    def _note(self, call: Call) -> None:
+        for holder in call.holders:
+            self._due.setdefault(holder, []).append(call.uid)
+
+    def collect(self, now: float) -> None:
+        """One renew for each holder, for the calls that fell due in this wake-up and still live."""
+        if not self._due:
+            return
+        tracker = self._tracker
+        settings = tracker.node.settings
+        due, self._due = self._due, {}
+        for holder, uids in due.items():
+            live = [call for uid in dict.fromkeys(uids) if (call := tracker.get(uid)) is not None]
+            for start in range(0, len(live), RENEW_TOGETHER):
+                chunk = live[start : start + RENEW_TOGETHER]
+                uids_now = tuple([call.uid for call in chunk])
+                talk = tuple([_talk_ms(call, now) for call in chunk])
+                paid, prices = _terms(holder, chunk)
+                tracker.node.outbox.asks.append(
+                    Renew(holder, uids_now, settings.node, settings.lease_ms, talk, paid, prices)
+                )
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def answered(self, verb: Renew, outcome: Outcome, now: float) -> None:
+        """The limiter's answer. Unavailable: the next look asks again."""
+        if not isinstance(outcome, Renewed):
+            return
+        tracker = self._tracker
+        for uid in outcome.reasserted:
+            tracker.node.counters.leases_reasserted += 1
+            call = tracker.get(uid)
+            if call is not None:
+                tracker.tell("lease.reasserted", call)
+                if call.facts.answered_at is not None and call.holders and call.holders[0] == verb.account:
+                    tracker.node.outbox.asks.append(Answer(verb.account, uid, tracker.record_of(call)))
+        for uid in outcome.ended:
+            call = tracker.get(uid)
+            if call is not None:
+                tracker.tell("lease.ended_elsewhere", call)
+        for uid in outcome.adopted:
+            call = tracker.get(uid)
+            if call is not None and call.holders[0] == verb.account:
+                tracker.let_go(call, now)
+        for uid, paid_s in zip(verb.uids, outcome.paid_s, strict=False):
+            call = tracker.get(uid)
+            if call is not None and paid_s:
+                self._paid(call, verb.account, paid_s, outcome.dry, now)
+        if outcome.dry:
+            self._dry(verb.account, outcome.dry, now)
+        if outcome.is_cut:
+            for call in tracker.live():
+                if verb.account in call.holders:
+                    tracker.end(call, "suspended", now)
+
+    def _paid(self, call: Call, holder: str, paid_s: int, dry: str, now: float) -> None:
+        """So much talk is held for it with this holder; the shortest of all holders counts."""
+        call.paid[holder] = paid_s
+        before = call.facts.paid_s
+        call.facts.paid_s = min(call.paid.values())
+        call.dry = dry
+        if call.facts.paid_s != before and call.state is CallState.ANSWERED:
+            self.schedule(call, now)
+
+    def _dry(self, holder: str, limit: str, now: float) -> None:
+        """A running call could not be extended: those that still ring give back what is held for them."""
+        cause = "spend_cap" if limit in _SPEND else "credit"
+        for call in self._tracker.live():
+            if holder in call.holders and call.state is CallState.SETUP and call.facts.price is not None:
+                self._tracker.end(call, cause, now)
+
+
+class Look:
+    """Wakes a call; holds the uid only, so that a call that has ended is freed at once."""
+
+    __slots__ = ("_renewals", "_uid")
+
+    def __init__(self, renewals: Renewals, uid: str) -> None:
+        self._renewals = renewals
+        self._uid = uid
+
+    def fire(self, letter: str, now: float) -> None:
+        """It is time to look."""
+        self._renewals.look(self, self._uid, now)
+
+
+def _talk_ms(call: Call, now: float) -> int:
+    answered_at = call.facts.answered_at
+    return -1 if answered_at is None else max(0, int((now - answered_at) * 1_000))
+
+
+def _terms(holder: str, calls: list[Call]) -> tuple[tuple[int, ...], tuple[Price | None, ...]]:
+    """Talk held and price of each call with this holder; nothing where none of them has a price there."""
+    if not any(holder in call.paid for call in calls):
+        return (), ()
+    paid = tuple([call.paid.get(holder, 0) for call in calls])
+    return paid, tuple([call.facts.price if holder in call.paid else None for call in calls])
