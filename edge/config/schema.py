@@ -284,9 +284,7 @@ class Methods(Section):
 class PolicyDocument(Section):
     """The network: who calls, by which rules, to where."""
 
-    currency: Currency = Field(
-        default="EUR", description="Currency of every amount (ISO 4217).", examples=["EUR"]
-    )
+    currency: Currency = Field(default="EUR", description="Currency of every amount (ISO 4217).", examples=["EUR"])
     rate_deck: Annotated[str, StringConstraints(max_length=4096)] = Field(
         default="",
         description="CSV file with the rates, beside this document; empty: calls have no price and no credit is asked.",

@@ -133,6 +133,7 @@ class TwoNodes(RuleBasedStateMachine):
         after = self.now()
         if isinstance(outcome, Admitted | Renewed):
             outcome = outcome._replace(lease_until_ms=outcome.lease_until_ms + self.offset)
+        instants = self.instants()
         matching: dict[str, Specification] = {}
         said: set[str] = set()
         for candidate in self.candidates:
@@ -141,15 +142,32 @@ class TwoNodes(RuleBasedStateMachine):
                 trial.now = instant
                 answer = trial.ask(verb)
                 said.add(repr(answer))
-                if answer == outcome:
+                if answer == outcome and instants_of(trial) == instants:
                     matching.setdefault(state_of(trial), trial)
         assert matching, f"{verb}: the store says {outcome}, the specification {said}"
-        self.candidates = list(matching.values())[:20]
+        self.candidates = list(matching.values())
         admitted = int(self.client.hget(account_keys(self.account).account, "calls_admitted") or 0)
         if admitted > self.admitted:
             self.passed.append(after)
         self.admitted = admitted
         return outcome
+
+    def instants(self) -> object:
+        """Every instant the store keeps, as `instants_of` has them: later answers depend on what a step left open."""
+        names = account_keys(self.account)
+        fields = self.client.hgetall(names.account)
+        buckets = {
+            name.removeprefix("pref:"): int(fields[name]) + self.offset
+            for name in fields
+            if name.startswith("pref:") or name == "refilled_ms"
+        }
+        scores = self.client.zrange(names.leases, 0, -1, withscores=True)
+        leases = {uid: int(until) + self.offset for uid, until in scores}
+        calls = {}
+        for uid, line in self.client.hgetall(names.calls).items():
+            admitted, answered, renewed = [int(word) for word in line.split(" ")[:3]]
+            calls[uid] = (admitted + self.offset, answered and answered + self.offset, renewed + self.offset)
+        return buckets, leases, calls
 
     @rule(node=NODES, uid=UIDS, lease_ms=LEASES, price=PRICES, called=CALLED, record=st.sampled_from([b"", b"r"]))
     def admit(self, node: int, uid: str, lease_ms: int, price: Price | None, called: str, record: bytes) -> None:
@@ -185,16 +203,17 @@ class TwoNodes(RuleBasedStateMachine):
         before = self.now()
         taken = self.loop.run_until_complete(self._adopt(gone, heir))
         after = self.now()
+        instants = self.instants()
         matching: dict[str, Specification] = {}
         for candidate in self.candidates:
             for instant in range(before, after + 1):
                 trial = copy.deepcopy(candidate)
                 trial.now = instant
                 found = trial.limiter.adopt(self.account, gone=gone, heir=heir, lease_ms=DEFAULT_LEASE_MS)
-                if {call.uid for call in found} == {call.uid for call in taken}:
+                if {call.uid for call in found} == {call.uid for call in taken} and instants_of(trial) == instants:
                     matching.setdefault(state_of(trial), trial)
         assert matching, f"adopted {taken}"
-        self.candidates = list(matching.values())[:20]
+        self.candidates = list(matching.values())
 
     async def _adopt(self, gone: str, heir: str) -> list[Adopted]:
         async with NodeRegistry(_url) as nodes:
@@ -296,6 +315,15 @@ class TwoNodes(RuleBasedStateMachine):
             count("calls_settled") + count("leases_expired") + held
         )
         assert held + self.client.zcard(names.expired) == self.client.hlen(names.calls)
+
+
+def instants_of(specification: Specification) -> object:
+    """Buckets, leases and calls with their instants."""
+    (book,) = specification.limiter._books.values()
+    named = {"refilled_ms": book.bucket, **book.prefix_buckets}
+    buckets = {name: bucket.refilled_ms for name, bucket in named.items() if bucket.refilled_ms is not None}
+    calls = {uid: (call.admitted_ms, call.answered_ms, call.renewed_ms) for uid, call in book.calls.items()}
+    return buckets, book.leases, calls
 
 
 def state_of(specification: Specification) -> str:
