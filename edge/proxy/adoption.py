@@ -5,7 +5,8 @@ written once. One that still rang, or whose lease has run out, is closed at once
 known to have had.
 """
 
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node

@@ -8,27 +8,27 @@ from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
 from edge.proxy.destinations import Destinations
-from edge.proxy.facts import CallFacts
 from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
 from edge.proxy.node import Node
 from edge.proxy.record import of_attempt
+from edge.proxy.refusing import Refusals, note_judged
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
+from edge.proxy.trunk_ceilings import TrunkCeilings
 from edge.sip import compose
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from edge.sip.transaction.machine import State
 from limits.local import Ceilings
-from limits.model import GROUP, TRUNK, Admit, Admitted, Answer, Denied, Limit, Settle, Unavailable
+from limits.model import GROUP, TRUNK, Admit, Admitted, Answer, Denied, Unavailable
 
 _RESERVE = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
-MAX_PACED = 256
-"""Attempts that may wait for their turn on one trunk."""
 _REASON_OF_CAUSE = {
     "credit": Reason.CREDIT,
     "spend_cap": Reason.SPEND_CAP,
@@ -40,15 +40,15 @@ _REASON_OF_CAUSE = {
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_calls", "_destinations", "_node", "_pacing", "_teardown")
+    __slots__ = ("_calls", "_ceilings", "_destinations", "_node", "_refusals", "_teardown")
 
     def __init__(self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown) -> None:
         self._node = node
         self._calls = calls
         self._destinations = destinations
         self._teardown = teardown
-        self._pacing: dict[str, int] = {}
-        """trunk -> attempts that wait for their turn."""
+        self._refusals = Refusals(node)
+        self._ceilings = TrunkCeilings(node, calls, self)
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class Attempts:
         if self._calls.get(uid) is not None:
             # The same INVITE again after its transaction ended: §8.2.2.2 says how a merged request is answered.
             txn.user = context
-            self._respond(context, Refuse(Reason.DUPLICATE), None, now)
+            self._refusals.respond(context, Refuse(Reason.DUPLICATE), None, now)
             return
         snapshot = node.snapshot
         host, port = txn.flow.address
@@ -74,15 +74,16 @@ class Attempts:
         )
         verdict = judge(attempt, snapshot)
         txn.user = context
-        facts = self._facts(uid, txn, call_id, from_tag, now)
-        _copy_attempt(attempt, facts)
+        facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
+        note_judged(attempt, facts)
         if facts.price is not None and snapshot.deck is not None:
             facts.currency = snapshot.deck.currency
         facts.policy_generation = snapshot.generation
         if verdict is None:
             verdict = self._closed_door(attempt)
         if verdict is not None:
-            self._refuse(context, facts, verdict, attempt, now)
+            self._refusals.refuse(context, facts, verdict, attempt, now)
+            self._refusals.close(facts, now)
             return
         call = Call(uid, call_id, from_tag, cseq, facts, request.data)
         call.attempt = attempt
@@ -107,7 +108,9 @@ class Attempts:
         """The record of an attempt that §16.3 refused before policy saw it; the answer has been sent."""
         call_id, from_tag = request.call_id(), request.from_().tag or b""
         uid = self._node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number)
-        self._record_refusal(self._facts(uid, txn, call_id, from_tag, now), reason, answer, now)
+        facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
+        self._refusals.mark(facts, reason, answer)
+        self._refusals.close(facts, now)
 
     def decided(self, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float) -> None:
         """The limiter's answer: of the account, then of its group, then of each trunk tried that has ceilings."""
@@ -115,7 +118,7 @@ class Attempts:
         if isinstance(outcome, Admitted):
             self._node.thresholds.note(verb.account, outcome, now, self._node.outbox.facts)
         if verb.account.startswith(TRUNK):
-            self._trunk_decided(call, verb, outcome, now)
+            self._ceilings.decided(call, verb, outcome, now)
             return
         if call is None or call.state not in (CallState.ADMITTING, CallState.ABANDONED):
             self._calls.absorbed += 1
@@ -135,7 +138,7 @@ class Attempts:
         refusal = demand.read(outcome, attempt, of_group=of_group, local=lambda: self._has_share(verb.account, now))
         if refusal is not None:
             if call.state is CallState.ADMITTING:
-                self._mark_refused(facts, refusal.reason, self._respond(context, refusal, attempt, now))
+                self._refusals.refuse(context, facts, refusal, attempt, now)
             self._calls.move(call, CallInput.DENIED, now)
             return
         facts.degraded = attempt.degraded
@@ -174,62 +177,6 @@ class Attempts:
         if not self._try_candidate(call, now):
             self._fail(call, context, Reason.NO_ROUTE, now)
 
-    def _trunk_decided(
-        self, call: Call | None, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float
-    ) -> None:
-        """The ceilings of the candidate: go on, wait for its turn, or the next one."""
-        trunk = None if call is None else call.trunk
-        if call is None or trunk is None or trunk.holder != verb.account or call.state is not CallState.SETUP:
-            if isinstance(outcome, Admitted):
-                self._node.outbox.asks.append(Settle(verb.account, verb.uid, "failed", 0))
-            return
-        if isinstance(outcome, Denied):
-            self._over_trunk_ceiling(call, trunk, outcome, now)
-            return
-        call.trunk = None
-        if isinstance(outcome, Unavailable):
-            call.facts.degraded = True
-        self._calls.lease(call, verb.account)
-        self._locate(call, trunk, now)
-
-    def _over_trunk_ceiling(self, call: Call, trunk: EgressTrunk, denied: Denied, now: float) -> None:
-        waiting = self._pacing.get(trunk.id, 0)
-        wait_s = denied.retry_after_ms / 1_000
-        began = call.paced_at if call.paced_at is not None else now
-        if denied.limit is Limit.CAPS and wait_s and now + wait_s <= began + trunk.pacing_s and waiting < MAX_PACED:
-            call.paced_at = began
-            self._pacing[trunk.id] = waiting + 1
-            self._node.timers.schedule(now + wait_s, _Paced(self, call.uid, trunk), "P")
-            return
-        context = call.context
-        assert context is not None
-        call.trunk = None
-        call.paced_at = None
-        call.facts.candidates.append((trunk.id, 503))
-        self._calls.tell("trunk.over_ceiling", call, trunk=trunk.id, limit=denied.limit.value)
-        if not self._try_candidate(call, now):
-            if context.best is None and all(status == 503 for _, status in call.facts.candidates):
-                self._fail(call, context, Reason.TRUNK_CEILINGS, now)
-            else:
-                self.concluded(call, context, 503, context.best, now)
-
-    def paced(self, uid: str, trunk: EgressTrunk, now: float) -> None:
-        """Its turn has come: ask again."""
-        self._pacing[trunk.id] -= 1
-        call = self._calls.get(uid)
-        if call is not None and call.trunk is trunk and call.state is CallState.SETUP:
-            self._ask_trunk(call, trunk)
-
-    def _ask_trunk(self, call: Call, trunk: EgressTrunk) -> bool:
-        """Ask for a place on this trunk; False: it has no ceilings."""
-        settings = self._node.settings
-        question = demand.ask_trunk(trunk, uid=call.uid, node=settings.node, lease_ms=settings.lease_ms)
-        if question is None or call.facts.emergency:
-            return False
-        call.trunk = trunk
-        self._node.outbox.asks.append(question)
-        return True
-
     # -- candidates ------------------------------------------------------------------------------------------------
 
     def _try_candidate(self, call: Call, now: float) -> bool:
@@ -238,11 +185,23 @@ class Attempts:
         if attempt is None or not attempt.candidates:
             return False
         trunk = attempt.candidates.pop(0)
-        if not self._ask_trunk(call, trunk):
-            self._locate(call, trunk, now)
+        if not self._ceilings.ask(call, trunk):
+            self.locate(call, trunk, now)
         return True
 
-    def _locate(self, call: Call, trunk: EgressTrunk, now: float) -> None:
+    def over_ceiling(self, call: Call, trunk: EgressTrunk, now: float) -> None:
+        """This trunk takes no more: the next one."""
+        context = call.context
+        assert context is not None
+        call.facts.candidates.append((trunk.id, 503))
+        if not self._try_candidate(call, now):
+            if context.best is None and all(status == 503 for _, status in call.facts.candidates):
+                self._fail(call, context, Reason.TRUNK_CEILINGS, now)
+            else:
+                self.concluded(call, context, 503, context.best, now)
+
+    def locate(self, call: Call, trunk: EgressTrunk, now: float) -> None:
+        """There is a place on this trunk: where is it?"""
         attempt = call.attempt
         assert attempt is not None
 
@@ -380,7 +339,7 @@ class Attempts:
             cause = call.hang_up_cause
             ours = _REASON_OF_CAUSE.get(cause)
             if ours is not None:
-                self._mark_refused(facts, ours, self._respond(context, Refuse(ours), call.attempt, now))
+                self._refusals.refuse(context, facts, Refuse(ours), call.attempt, now)
             else:
                 facts.end(503, cause, q850_of_cause(cause), "edge")
                 context.answer(503, b"Service Unavailable", now, headers=((b"Reason", reason_of(cause)),))
@@ -407,7 +366,7 @@ class Attempts:
 
     def _fail(self, call: Call, context: ResponseContext, reason: Reason, now: float) -> None:
         """Admitted, but nothing could be reached: our own refusal, and the lease goes back."""
-        self._mark_refused(call.facts, reason, self._respond(context, Refuse(reason), call.attempt, now))
+        self._refusals.refuse(context, call.facts, Refuse(reason), call.attempt, now)
         self._calls.move(call, CallInput.FAIL, now)
 
     def _closed_door(self, attempt: CallAttempt) -> Refuse | None:
@@ -425,58 +384,6 @@ class Attempts:
         elif request.value(b"route") is not None:
             return Refuse(Reason.ROUTE_NOT_ALLOWED)  # a preloaded route past us would go round the trunks
         return Refuse(Reason.OVERLOADED) if len(self._calls) >= limit else None
-
-    def _refuse(
-        self, context: ResponseContext, facts: CallFacts, refusal: Refuse, attempt: CallAttempt, now: float
-    ) -> None:
-        """Refused before the limiter was asked: answer and record."""
-        self._record_refusal(facts, refusal.reason, self._respond(context, refusal, attempt, now), now)
-
-    def _record_refusal(self, facts: CallFacts, reason: Reason, answer: verdicts.RefusalAnswer, now: float) -> None:
-        facts.decided_at = facts.released_at = now
-        self._mark_refused(facts, reason, answer)
-        self._node.outbox.ended.append(facts)
-
-    def _mark_refused(self, facts: CallFacts, reason: Reason, answer: verdicts.RefusalAnswer) -> None:
-        refused = self._node.counters.refused
-        refused[reason] = refused.get(reason, 0) + 1
-        facts.end(answer.status, reason.value, answer.q850, "edge")
-
-    def _respond(
-        self, context: ResponseContext, refusal: Refuse, attempt: CallAttempt | None, now: float
-    ) -> verdicts.RefusalAnswer:
-        """Send the refusal the account's profile has for this reason."""
-        node = self._node
-        snapshot = node.snapshot
-        profile = snapshot.default_profile if attempt is None else verdicts.profile_of(attempt, snapshot)
-        answer = verdicts.answer(refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw())
-        context.answer(answer.status, answer.phrase, now, headers=answer.headers)
-        return answer
-
-    def _facts(self, uid: str, txn: Transaction, call_id: bytes, from_tag: bytes, now: float) -> CallFacts:
-        """One more attempt: it will have one record."""
-        self._node.counters.attempts += 1
-        facts = CallFacts(uid, now)
-        facts.call_id = call_id.decode("utf-8", "replace")
-        facts.from_tag = from_tag.decode("utf-8", "replace")
-        host, port = txn.flow.address
-        facts.source = f"{host}:{port}"
-        return facts
-
-
-class _Paced:
-    """An attempt that waits for its turn on a trunk."""
-
-    __slots__ = ("_attempts", "_trunk", "_uid")
-
-    def __init__(self, attempts: Attempts, uid: str, trunk: EgressTrunk) -> None:
-        self._attempts = attempts
-        self._uid = uid
-        self._trunk = trunk
-
-    def fire(self, letter: str, now: float) -> None:
-        """The trunk's bucket holds a token again."""
-        self._attempts.paced(self._uid, self._trunk, now)
 
 
 class _User:
@@ -502,22 +409,3 @@ class _User:
 
     def cancelled(self, context: ResponseContext, reason: bytes | None, now: float) -> None:
         self._attempts.cancelled(self._call, context, reason, now)
-
-
-def _copy_attempt(attempt: CallAttempt, facts: CallFacts) -> None:
-    """What policy found out, for the record."""
-    if attempt.account is not None:
-        facts.account = attempt.account.id
-    if attempt.ingress is not None:
-        facts.ingress_trunk = attempt.ingress.id
-    facts.ingress_class = attempt.ingress_class
-    facts.cli_original = attempt.cli_original
-    facts.cli_presented = attempt.cli_presented
-    facts.cli_network = attempt.cli_network
-    facts.called_original = attempt.called_original
-    facts.called = attempt.called
-    facts.withheld = attempt.withheld
-    facts.emergency = attempt.emergency
-    facts.rule = attempt.rule
-    if attempt.rate is not None:
-        facts.rate_prefix, facts.zone, facts.price = attempt.rate

@@ -8,13 +8,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.config.snapshot import EgressTrunk
-from edge.policy.attempt import CallAttempt
-from edge.proxy.dialogs import MAX_DIALOGS, Dialog
+from edge.proxy.call import Call, CallState
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
 from edge.proxy.record import of_call
-from edge.proxy.responses import ResponseContext
 from limits.model import TRUNK, Settle
 
 if TYPE_CHECKING:
@@ -41,128 +38,8 @@ class CallInput(StrEnum):
     """No dialog is left: every BYE has its final response or its time-out."""
 
 
-class CallState(StrEnum):
-    """Where a call stands."""
-
-    ADMITTING = "admitting"
-    ABANDONED = "abandoned"
-    SETUP = "setup"
-    CANCELLING = "cancelling"
-    ANSWERED = "answered"
-    ENDING = "ending"
-    TEARING_DOWN = "tearing_down"
-    ENDED = "ended"
-
-
 RENEW_TOGETHER = 128
 """Leases renewed by one verb: its work in the store is bounded."""
-
-
-_NOTHING_PAID: dict[str, int] = {}
-"""Shared by all calls without a price; never written to."""
-
-
-class Call:
-    """One call attempt and what it becomes."""
-
-    __slots__ = (
-        "attempt",
-        "call_id",
-        "context",
-        "cseq",
-        "dialogs",
-        "dry",
-        "facts",
-        "from_tag",
-        "hang_up_cause",
-        "holders",
-        "inbound",
-        "invite",
-        "is_adopted",
-        "is_unlimited",
-        "look",
-        "loop",
-        "paced_at",
-        "paid",
-        "state",
-        "store_away",
-        "token",
-        "trunk",
-        "uid",
-    )
-
-    def __init__(self, uid: str, call_id: bytes, from_tag: bytes, cseq: int, facts: CallFacts, invite: bytes) -> None:
-        self.uid = uid
-        self.call_id = call_id
-        self.from_tag = from_tag
-        self.cseq = cseq
-        self.facts = facts
-        self.invite = invite
-        """The INVITE as it came."""
-        self.token = b""
-        self.loop = b""
-        """Loop part of our branches (RFC 5393)."""
-        self.attempt: CallAttempt | None = None
-        """What policy made of it, while a decision or a candidate is still open."""
-        self.state = CallState.ADMITTING
-        self.holders: tuple[str, ...] = ()
-        """Whose leases it has, or is to have when the store is back: its account's, its group's, its trunk's."""
-        self.paced_at: float | None = None
-        """Since when it waits for its turn on that trunk."""
-        self.trunk: EgressTrunk | None = None
-        """The candidate whose ceilings are being asked."""
-        self.paid: dict[str, int] = _NOTHING_PAID
-        """holder -> seconds of talk held there. The least of them is what may be talked (`facts.paid_s`)."""
-        self.dry = ""
-        """The limit that kept the talk from being extended, at the last renewal."""
-        self.store_away = "refuse"
-        """The account's choice (R11)."""
-        self.is_unlimited = False
-        """The store is away and the account bears the risk: not cut at the end of the paid talk."""
-        self.is_adopted = False
-        """Another node has taken it over: no record and no settlement from here."""
-        self.look: object | None = None
-        """The next look at it; an earlier one means nothing any more."""
-        self.inbound = 0
-        """Listener of the ingress side."""
-        self.dialogs: dict[bytes, Dialog] = {}
-        self.context: ResponseContext | None = None
-        """Until it is answered or has ended."""
-        self.hang_up_cause = ""
-        """Why the edge wants it ended while it is being set up."""
-
-    @property
-    def has_live_dialog(self) -> bool:
-        """Is a confirmed dialog not yet over?"""
-        return any(dialog.is_confirmed and not dialog.ended for dialog in self.dialogs.values())
-
-    @property
-    def is_being_left(self) -> bool:
-        """Has every confirmed dialog a BYE on its way, or behind it?"""
-        return all(not d.is_confirmed or d.leaving or d.ended for d in self.dialogs.values())
-
-    @property
-    def is_acked(self) -> bool:
-        """Has the caller acknowledged an answer?"""
-        return any(dialog.acked for dialog in self.dialogs.values())
-
-    def is_own_route(self, uri: bytes) -> bool:
-        """Is this Record-Route ours, from this pass of the call?"""
-        return self.token in uri
-
-    def open_dialog(self, tag: bytes) -> Dialog | None:
-        """The dialog with this To tag, a new one where there is none yet; None where there are too many."""
-        dialog = self.dialogs.get(tag)
-        if dialog is None and len(self.dialogs) < MAX_DIALOGS:
-            dialog = self.dialogs[tag] = Dialog(self.cseq)
-        return dialog
-
-    def forget_an_early_dialog(self) -> None:
-        """Make room for an answer: where all places are taken, the first early dialog goes."""
-        if len(self.dialogs) >= MAX_DIALOGS:
-            early = [tag for tag, dialog in self.dialogs.items() if not dialog.is_confirmed]
-            if early:
-                del self.dialogs[early[0]]
 
 
 class Row(NamedTuple):

@@ -12,9 +12,10 @@ from edge.policy.verdicts import Reason
 from edge.proxy.actions import Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
-from edge.proxy.calls import Call, CallTracker
+from edge.proxy.call import Call
+from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations
-from edge.proxy.facts import Counters, Fact
+from edge.proxy.facts import Counters
 from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
@@ -23,10 +24,11 @@ from edge.proxy.node import Node, Settings
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Ending, Teardown
+from edge.proxy.unreadable import Unreadable
 from edge.sip import compose, validation
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.flow import Flow
-from edge.sip.message import Message, Request, Response, parse
+from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from edge.sip.uri import parse_uri
@@ -38,7 +40,6 @@ _CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"
 _ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
 
 _REASONS = {400: Reason.BAD_REQUEST, 416: Reason.UNSUPPORTED_SCHEME, 420: Reason.BAD_EXTENSION}
-_PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -84,6 +85,7 @@ class ProxyCore:
         self._teardown.calls = self.calls
         self.calls.renewals = Renewals(self.calls)
         self._adoption = Adoption(node, self.calls)
+        self._unreadable = Unreadable(node)
         self._attempts = Attempts(node, self.calls, self._destinations, self._teardown)
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
 
@@ -127,7 +129,7 @@ class ProxyCore:
         try:
             message = parse(data)
         except ParseError as error:
-            self._malformed(error, flow)
+            self._unreadable.malformed(error, flow)
             return
         if isinstance(message, Response):
             via = message.via()
@@ -284,7 +286,7 @@ class ProxyCore:
         try:
             user.on_response(response, now)
         except FieldError as error:
-            self._count_malformed(str(error), txn.flow)
+            self._unreadable.count(str(error), txn.flow)
             if response.status >= 200:
                 user.on_transport_error(now)  # an answer nobody can read is no answer
 
@@ -373,7 +375,7 @@ class ProxyCore:
         """A request that §16.3 does not let in."""
         answer = self._reply(txn, request, reason, now, headers)
         if reason is Reason.BAD_REQUEST:
-            self._count_malformed(fault, txn.flow)
+            self._unreadable.count(fault, txn.flow)
         if request.method == b"INVITE":
             try:
                 if request.to().tag is None:
@@ -381,35 +383,9 @@ class ProxyCore:
             except FieldError:
                 return  # not even From or To can be read: the malformed counter is all there is to tell
 
-    # -- what cannot be read ---------------------------------------------------------------------------------------
-
-    def _malformed(self, error: ParseError, flow: Flow) -> None:
-        if error.reason == "keep-alive":
-            return
-        self._count_malformed(error.reason, flow)
-        if error.salvage is not None:
-            self._answer_statelessly(error.salvage, error.status_hint, flow)
-
-    def _answer_statelessly(self, message: Message, status: int, flow: Flow) -> None:
-        """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
-        reply_to = reply_flow(message, flow)
-        stamp_top_via(message, flow)
-        data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
-        self._node.outbox.sends.append((data, reply_to, None))
-
-    def _count_malformed(self, reason: str, flow: Flow) -> None:
-        malformed = self._node.counters.malformed
-        key = reason if reason in malformed or len(malformed) < 64 else "other"
-        malformed[key] = malformed.get(key, 0) + 1
-        host, port = flow.address
-        self._tell("message.malformed", fault=reason, source=f"{host}:{port}")
-
     def _drop(self, reason: str) -> None:
         drops = self._node.counters.drops
         drops[reason] = drops.get(reason, 0) + 1
-
-    def _tell(self, name: str, **fields: str | int | float) -> None:
-        self._node.outbox.facts.append(Fact(name, fields))
 
 
 def _is_same_attempt(invite: Transaction, txn: Transaction, cancel: Request) -> bool:

@@ -9,7 +9,8 @@ otherwise the call would stand, and hold its slot, until its end by time.
 """
 
 from edge.proxy.adoption import Adoption
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, q850_of
 from edge.proxy.destinations import Destinations
 from edge.proxy.dialogs import Dialog

@@ -14,7 +14,7 @@ from edge.proxy.facts import CallFacts
 from limits.rates import Price
 
 if TYPE_CHECKING:
-    from edge.proxy.calls import Call
+    from edge.proxy.call import Call
     from edge.proxy.node import Node
 
 VERSION = 1

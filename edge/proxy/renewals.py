@@ -6,7 +6,8 @@ talk is counted from the answer by this node's clock alone: no two clocks are co
 
 from typing import TYPE_CHECKING
 
-from edge.proxy.calls import RENEW_TOGETHER, Call, CallState
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import RENEW_TOGETHER
 from limits.model import Answer, Outcome, Renew, Renewed
 from limits.rates import Price
 

@@ -5,7 +5,8 @@ A proxy has no dialog of its own; it speaks with the tags, CSeq numbers, route s
 
 from typing import NamedTuple
 
-from edge.proxy.calls import Call, CallInput, CallState, CallTracker
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.destinations import Destinations
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.forwarding import next_hop

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "edge" / "
 
 from network import CALLER, NOTHING, SBC, TRUNK_A, TRUNK_B, Callee, Caller, Wire, reply
 
-from edge.proxy.calls import Call, CallState
+from edge.proxy.call import Call, CallState
 from edge.proxy.node import Settings
 from edge.sip.message import Request, Response
 from limits.model import Admit, Admitted, Outcome, Settle, Verb

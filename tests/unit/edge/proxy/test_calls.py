@@ -19,7 +19,8 @@ from network import (
     reply,
 )
 
-from edge.proxy.calls import CALL_TABLE, Call, CallInput, CallState
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CALL_TABLE, CallInput
 from edge.proxy.dialogs import Dialog
 from edge.proxy.node import Settings
 from edge.proxy.responses import Branch, ResponseContext

@@ -1,0 +1,75 @@
+"""Refusals of our own: the answer by the account's profile, the record, the count. Pure."""
+
+from edge.policy import verdicts
+from edge.policy.attempt import CallAttempt
+from edge.policy.verdicts import Reason, Refuse
+from edge.proxy.facts import CallFacts
+from edge.proxy.node import Node
+from edge.proxy.responses import ResponseContext
+from edge.sip.transaction.layer import Transaction
+
+
+class Refusals:
+    """Answers attempts that may not pass, and begins the record of each attempt."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def respond(
+        self, context: ResponseContext, refusal: Refuse, attempt: CallAttempt | None, now: float
+    ) -> verdicts.RefusalAnswer:
+        """Send the refusal the account's profile has for this reason."""
+        node = self._node
+        snapshot = node.snapshot
+        profile = snapshot.default_profile if attempt is None else verdicts.profile_of(attempt, snapshot)
+        answer = verdicts.answer(refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw())
+        context.answer(answer.status, answer.phrase, now, headers=answer.headers)
+        return answer
+
+    def refuse(
+        self, context: ResponseContext, facts: CallFacts, refusal: Refuse, attempt: CallAttempt | None, now: float
+    ) -> None:
+        """An attempt that has a record: answer it, and say in its record why."""
+        self.mark(facts, refusal.reason, self.respond(context, refusal, attempt, now))
+
+    def mark(self, facts: CallFacts, reason: Reason, answer: verdicts.RefusalAnswer) -> None:
+        """The record and the count; the answer has been sent."""
+        refused = self._node.counters.refused
+        refused[reason] = refused.get(reason, 0) + 1
+        facts.end(answer.status, reason.value, answer.q850, "edge")
+
+    def close(self, facts: CallFacts, now: float) -> None:
+        """Refused before a call began: its record goes out."""
+        facts.decided_at = facts.released_at = now
+        self._node.outbox.ended.append(facts)
+
+    def begin(self, uid: str, txn: Transaction, call_id: bytes, from_tag: bytes, now: float) -> CallFacts:
+        """One more attempt: it will have one record."""
+        self._node.counters.attempts += 1
+        facts = CallFacts(uid, now)
+        facts.call_id = call_id.decode("utf-8", "replace")
+        facts.from_tag = from_tag.decode("utf-8", "replace")
+        host, port = txn.flow.address
+        facts.source = f"{host}:{port}"
+        return facts
+
+
+def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
+    """What policy found out, for the record."""
+    if attempt.account is not None:
+        facts.account = attempt.account.id
+    if attempt.ingress is not None:
+        facts.ingress_trunk = attempt.ingress.id
+    facts.ingress_class = attempt.ingress_class
+    facts.cli_original = attempt.cli_original
+    facts.cli_presented = attempt.cli_presented
+    facts.cli_network = attempt.cli_network
+    facts.called_original = attempt.called_original
+    facts.called = attempt.called
+    facts.withheld = attempt.withheld
+    facts.emergency = attempt.emergency
+    facts.rule = attempt.rule
+    if attempt.rate is not None:
+        facts.rate_prefix, facts.zone, facts.price = attempt.rate

@@ -1,0 +1,45 @@
+"""What cannot be read: answered without a transaction where enough of it is legible, counted always (§16.3 item 1)."""
+
+from edge.proxy.facts import Fact
+from edge.proxy.forwarding import reply_flow, stamp_top_via
+from edge.proxy.node import Node
+from edge.sip import compose
+from edge.sip.errors import ParseError
+from edge.sip.flow import Flow
+from edge.sip.message import Message
+
+_PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
+_MAX_FAULTS = 64
+"""Kinds of fault told apart: the sender chooses what is wrong with its messages."""
+
+
+class Unreadable:
+    """Counts and answers malformed messages."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def malformed(self, error: ParseError, flow: Flow) -> None:
+        """A datagram that is no message; a keep-alive is none either, and no fault."""
+        if error.reason == "keep-alive":
+            return
+        self.count(error.reason, flow)
+        if error.salvage is not None:
+            self._answer(error.salvage, error.status_hint, flow)
+
+    def count(self, reason: str, flow: Flow) -> None:
+        """One more of this fault."""
+        malformed = self._node.counters.malformed
+        key = reason if reason in malformed or len(malformed) < _MAX_FAULTS else "other"
+        malformed[key] = malformed.get(key, 0) + 1
+        host, port = flow.address
+        self._node.outbox.facts.append(Fact("message.malformed", {"fault": reason, "source": f"{host}:{port}"}))
+
+    def _answer(self, message: Message, status: int, flow: Flow) -> None:
+        """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
+        reply_to = reply_flow(message, flow)
+        stamp_top_via(message, flow)
+        data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
+        self._node.outbox.sends.append((data, reply_to, None))
