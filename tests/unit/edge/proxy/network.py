@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from edge.config.deck import COLUMNS, parse_deck
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.core import ProxyCore
@@ -91,18 +92,24 @@ class Wire:
     """Everything around one core. Time moves only by `advance`."""
 
     def __init__(
-        self, policy: str = POLICY, settings: Settings | None = None, listeners: list[Listener] | None = None
+        self,
+        policy: str = POLICY,
+        settings: Settings | None = None,
+        listeners: list[Listener] | None = None,
+        deck: str = "",
     ) -> None:
+        """`deck`: rates as CSV lines without their header; none: no call has a price."""
         self.now = 1000.0
         self._serial = count(1)
         self.listeners = Listeners(
             listeners or [Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)]
         )
-        self.snapshot = PolicySnapshot(parse_policy(policy), generation=7)
+        rates = parse_deck(f"{','.join(COLUMNS)}\n{deck}", currency="EUR") if deck else None
+        self.snapshot = PolicySnapshot(parse_policy(policy), generation=7, deck=rates)
         self.settings = settings or Settings(node="edge1")
         self.core = self.new_core()
         self.limiter = MemoryLimiter(self._deliver, lambda: int(self.now * 1000))
-        self.limiter.provision(self.snapshot.commercial_values())
+        self.limiter.provision(self.snapshot.commercial_values(), opening=self.snapshot.opening_balances())
         self.is_store_away = False
         self.holding: list[Verb] | None = None
         """A list: verbs wait in it until `release_store`."""
