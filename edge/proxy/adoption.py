@@ -10,9 +10,7 @@ from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
-from edge.proxy.record import Record, dialogs_of, facts_of, read
-from edge.sip.errors import FieldError, ParseError
-from edge.sip.message import Request, parse
+from edge.proxy.record import Record, call_of, facts_of, holders_of, read
 from limits.model import GROUP, TRUNK, Adopted, Settle
 
 MAX_GOODBYES = 10_000
@@ -29,15 +27,15 @@ class Adoption:
     def __init__(self, node: Node, calls: CallTracker) -> None:
         self._node = node
         self._calls = calls
-        self._goodbyes: dict[str, tuple[float, str]] = {}
-        """uid -> (instant of a BYE, side that sent it), of calls that may be adopted later; the oldest first."""
+        self._goodbyes: dict[str, tuple[float, bytes]] = {}
+        """uid -> (instant of a BYE, its sender's tag), of calls that may be adopted later; the oldest first."""
 
-    def note_goodbye(self, uid: str, side: str, now: float) -> None:
+    def note_goodbye(self, uid: str, tag: bytes, now: float) -> None:
         """A BYE passed in a call that another node holds, or held."""
         goodbyes = self._goodbyes
         if len(goodbyes) >= MAX_GOODBYES:
             del goodbyes[next(iter(goodbyes))]
-        goodbyes.setdefault(uid, (now, side))
+        goodbyes.setdefault(uid, (now, tag))
 
     def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
         """These leases of `holder` are ours now. Accounts before groups and trunks: those only follow."""
@@ -50,64 +48,57 @@ class Adoption:
                 continue
             if call is not None:
                 continue  # ours already
-            record = read(one.record)
-            try:
-                self._take(holder, gone, one, record, now, now - now_ms / 1_000)
-            except (KeyError, TypeError, ValueError, FieldError, ParseError):
-                self._close(holder, gone, one, CallFacts(one.uid, now), None, now - now_ms / 1_000)
+            self._take(holder, gone, one, now, now - now_ms / 1_000)
 
-    def _take(self, holder: str, gone: str, one: Adopted, record: Record | None, now: float, offset: float) -> None:
+    def _take(self, holder: str, gone: str, one: Adopted, now: float, offset: float) -> None:
         """`offset`: monotonic seconds less the store's."""
         node = self._node
-        if record is None:
+        record = read(one.record)
+        facts = None if record is None else facts_of(one.uid, record, node.wall_offset)
+        if record is None or facts is None:
             node.counters.records_unreadable += 1
-            self._close(holder, gone, one, CallFacts(one.uid, now), None, offset)
+            self._close(holder, gone, one, None, None, offset)
             return
-        facts = facts_of(one.uid, record, node.wall_offset)
-        dialogs = None
-        if one.answered_ms and not one.is_expired and record.get("dialogs"):
-            outbound = {listener.name: index for index, listener in enumerate(node.listeners.all)}
-            first = next(iter(outbound.values()))
-            named = {name: outbound.get(name, first) for name in [dialog[4] for dialog in record["dialogs"]]}
-            dialogs = dialogs_of(record, named, now)
-        if not dialogs:
+        listeners = {listener.name: index for index, listener in enumerate(node.listeners.all)}
+        is_up = one.answered_ms > 0 and not one.is_expired
+        kept = call_of(record, listeners, now) if is_up else None
+        if kept is None:
             self._close(holder, gone, one, facts, record, offset)
             return
-        invite = parse(record["invite"].encode("latin-1"))
-        assert isinstance(invite, Request)
-        call = Call(one.uid, invite.call_id(), invite.from_().tag or b"", int(record["cseq"]), facts, invite.data)
+        invite = kept.invite
+        call = Call(one.uid, invite.call_id(), invite.from_().tag or b"", kept.cseq, facts, invite.data)
         facts.answered_at = offset + one.answered_ms / 1_000
         facts.price = one.price
         facts.adopted_from = gone
         facts.end(facts.status or 200, "answered", 0, "")
         call.state = CallState.ANSWERED
         call.token = node.identifiers.token(call.uid, call.call_id)
-        call.dialogs = dialogs
-        call.store_away = str(record["store_away"])
-        names = [listener.name for listener in node.listeners.all]
-        call.inbound = names.index(record["inbound"]) if record["inbound"] in names else 0
+        call.dialogs = kept.dialogs
+        call.store_away = kept.store_away
+        call.inbound = listeners.get(kept.inbound, 0)
         self._calls.add(call)
-        paid = {str(name): int(seconds) for name, seconds in record["paid"].items()}
-        for name in record["holders"]:
-            self._calls.lease(call, str(name), one.paid_s if name == holder else paid.get(name, 0))
+        for name in kept.holders:
+            self._calls.lease(call, name, one.paid_s if name == holder else kept.paid.get(name, 0))
         self._calls.tell("call.adopted", call, gone=gone)
         goodbye = self._goodbyes.pop(one.uid, None)
         if goodbye is None:
             self._calls.renewals.schedule(call, now)
             return
         # It was left while nobody held it.
-        at, side = goodbye
+        at, tag = goodbye
+        side = "ingress" if tag == call.from_tag else "egress"
         self._calls.move(call, CallInput.BYE, max(at, facts.answered_at))
         facts.release_side, facts.q850 = side, NORMAL_CLEARING
         self._calls.move(call, CallInput.OVER, now)
 
     def _close(
-        self, holder: str, gone: str, one: Adopted, facts: CallFacts, record: Record | None, offset: float
+        self, holder: str, gone: str, one: Adopted, facts: CallFacts | None, record: Record | None, offset: float
     ) -> None:
         """Its record, marked `lost`, up to the last instant it is known to have lived; then its leases go back."""
-        if record is None:
+        if facts is None:
+            facts = CallFacts(one.uid, offset + one.admitted_ms / 1_000)
             facts.account = holder
-            facts.received_at = facts.decided_at = offset + one.admitted_ms / 1_000
+            facts.decided_at = facts.received_at
         facts.price, facts.paid_s = one.price, one.paid_s
         facts.lost, facts.adopted_from = True, gone
         facts.answered_at = None
@@ -124,7 +115,7 @@ class Adoption:
         node = self._node
         node.counters.calls_lost += 1
         node.outbox.ended.append(facts)
-        others = [] if record is None else [str(name) for name in record.get("holders", ()) if name != holder]
-        for name in [holder, *others]:
+        others = () if record is None else holders_of(record)
+        for name in (holder, *[name for name in others if name != holder]):
             price = None if name.startswith(TRUNK) else one.price
             node.outbox.asks.append(Settle(name, one.uid, outcome, facts.duration_ms, price))

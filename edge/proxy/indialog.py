@@ -76,7 +76,7 @@ class InDialog:
         if request.method == b"BYE":
             self._bye(relayed, request, now)
             if uid is not None and relayed.call is None:
-                self._adoption.note_goodbye(uid, "", now)
+                self._adoption.note_goodbye(uid, request.from_().tag or b"", now)
 
         def forward(flow: Flow | None, now: float) -> None:
             if context.concluded:

@@ -5,12 +5,15 @@ another node has another monotonic clock; listeners are kept by name. The store 
 spoilt: a record that cannot be read is None.
 """
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 
-from edge.proxy.dialogs import Dialog
+from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
+from edge.sip.errors import FieldError, ParseError
+from edge.sip.message import Request, parse
 from limits.rates import Price
 
 if TYPE_CHECKING:
@@ -21,7 +24,14 @@ VERSION = 1
 MAX_RECORD_BYTES = 8_192
 """A longer one is not kept: its call is only closed by another node, not gone on with."""
 
+CSEQ_GAP = 1_000
+_CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*", re.IGNORECASE)
+
 Record = dict[str, Any]
+
+_T = TypeVar("_T")
+_SPOILT = (KeyError, TypeError, ValueError, AttributeError, FieldError, ParseError)
+"""What reading a record may come to where some of it is not what we wrote."""
 
 _TEXTS = (
     "call_id", "from_tag", "to_tag", "source", "account", "ingress_trunk", "ingress_class", "egress_trunk",
@@ -78,37 +88,90 @@ def read(data: bytes) -> Record | None:
         return None
 
 
-def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts:
-    """The facts as far as the record has them. Raises KeyError, TypeError, ValueError where it is spoilt."""
-    facts = CallFacts(uid, float(record["received_at"]) - wall_offset)
-    for name in (*_TEXTS, *_NUMBERS, *_FLAGS):
-        setattr(facts, name, record[name])
-    for name in _INSTANTS[1:]:
-        instant = record[name]
-        setattr(facts, name, None if instant is None else float(instant) - wall_offset)
-    facts.shadowed = tuple([str(word) for word in record["shadowed"]])
-    facts.candidates = [(str(trunk), int(status)) for trunk, status in record["candidates"]]
-    price = record["price"]
-    facts.price = None if price is None else Price(*[int(number) for number in price])
+def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts | None:
+    """The facts as far as the record has them; None where it is spoilt."""
+    try:
+        facts = CallFacts(uid, float(record["received_at"]) - wall_offset)
+        for names, kind in ((_TEXTS, str), (_NUMBERS, int), (_FLAGS, bool)):
+            for name in names:
+                setattr(facts, name, _of_type(record[name], kind))
+        for name in _INSTANTS[1:]:
+            instant = record[name]
+            setattr(facts, name, None if instant is None else float(instant) - wall_offset)
+        facts.shadowed = tuple([_of_type(word, str) for word in record["shadowed"]])
+        facts.candidates = [(_of_type(trunk, str), _of_type(status, int)) for trunk, status in record["candidates"]]
+        price = record["price"]
+        facts.price = None if price is None else Price(*[_of_type(number, int) for number in price])
+    except _SPOILT:
+        return None
     return facts
 
 
-def dialogs_of(record: Record, outbound: dict[str, int], now: float) -> dict[bytes, Dialog]:
-    """The confirmed dialogs, by To tag. CSeq numbers go on well above those kept, since the other node may have counted
-    further: a gap is allowed (RFC 3261 §12.2.1.1). Raises KeyError, TypeError, ValueError."""
+class Kept(NamedTuple):
+    """What it takes to go on with a call."""
+
+    invite: Request
+    cseq: int
+    inbound: str
+    """Name of the listener of the ingress side."""
+    holders: tuple[str, ...]
+    paid: dict[str, int]
+    store_away: str
+    dialogs: dict[bytes, Dialog]
+    """The confirmed ones, by To tag."""
+
+
+def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | None:
+    """The call; None where the record has no dialog to go on with, or is spoilt. `listeners`: index by name."""
+    try:
+        invite = parse(_bytes_of(record["invite"]))
+        dialogs = _dialogs(record["dialogs"], listeners, now)
+        holders = tuple([_of_type(name, str) for name in record["holders"]])
+        if not isinstance(invite, Request) or not dialogs or not holders:
+            return None
+        invite.call_id(), invite.from_()
+        return Kept(
+            invite=invite,
+            cseq=_of_type(record["cseq"], int),
+            inbound=_of_type(record["inbound"], str),
+            holders=holders,
+            paid={name: _of_type(seconds, int) for name, seconds in record["paid"].items()},
+            store_away=_of_type(record["store_away"], str),
+            dialogs=dialogs,
+        )
+    except _SPOILT:
+        return None
+
+
+def holders_of(record: Record) -> tuple[str, ...]:
+    """Whose leases the call had; none where that cannot be read."""
+    holders = record.get("holders")
+    return tuple([name for name in holders if type(name) is str]) if type(holders) is list else ()
+
+
+def _dialogs(rows: list[list[object]], listeners: dict[str, int], now: float) -> dict[bytes, Dialog]:
+    """CSeq numbers go on well above those kept, since the other node may have counted further: a gap is allowed
+    (RFC 3261 §12.2.1.1)."""
     dialogs = {}
-    for tag, answer, ingress, egress, listener, target_ingress, target_egress in record["dialogs"]:
-        dialog = Dialog(int(ingress) + CSEQ_GAP)
-        dialog.confirm(answer.encode("latin-1"), outbound[listener], now)
-        dialog.cseq_egress = int(egress) + CSEQ_GAP
+    for tag, answer, ingress, egress, listener, target_ingress, target_egress in rows[:MAX_DIALOGS]:
+        dialog = Dialog(_of_type(ingress, int) + CSEQ_GAP)
+        dialog.confirm(_bytes_of(answer), listeners.get(_of_type(listener, str), 0), now)
+        dialog.cseq_egress = _of_type(egress, int) + CSEQ_GAP
         dialog.acked = True
-        dialog.target_ingress = target_ingress.encode("latin-1") or None
-        dialog.target_egress = target_egress.encode("latin-1") or None
-        dialogs[tag.encode("latin-1")] = dialog
+        dialog.target_ingress = _bytes_of(target_ingress) or None
+        dialog.target_egress = _bytes_of(target_egress) or None
+        dialogs[_bytes_of(tag)] = dialog
     return dialogs
 
 
-CSEQ_GAP = 1_000
+def _bytes_of(value: object) -> bytes:
+    return _of_type(value, str).encode("latin-1")
+
+
+def _of_type(value: object, kind: type[_T]) -> _T:
+    if not isinstance(value, kind) or type(value) is not kind:  # True is no number
+        raise TypeError(f"{value!r:.40}: expected {kind.__name__}")
+    return value
 
 
 def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
@@ -119,7 +182,7 @@ def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
     record["v"] = VERSION
     record["shadowed"] = facts.shadowed
     record["candidates"] = facts.candidates
-    record["price"] = facts.price
+    record["price"] = None if facts.price is None else list(facts.price)
     return record
 
 
@@ -134,8 +197,10 @@ def _bytes(record: Record) -> bytes:
 
 
 def _head(message: bytes) -> str:
-    """The message without its body, which nobody needs any more."""
-    head, gap, _ = message.partition(b"\r\n\r\n")
+    """The message without its body, which nobody needs any more, nor its length (§18.3: none means, to the end)."""
+    head, gap, body = message.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if body:
+        head = _CONTENT_LENGTH.sub(b"", head)
     return (head + gap).decode("latin-1")
 
 

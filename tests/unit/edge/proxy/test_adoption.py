@@ -1,0 +1,219 @@
+"""A node is gone: another core goes on with its calls from what the store keeps of them."""
+
+import pytest
+from network import CALLER, NOTHING, POLICY, TRUNK_A, Established, Ringing, Wire, hang_up, reply
+
+from edge.proxy.core import ProxyCore
+from edge.proxy.node import Settings
+from limits.model import Adopted
+
+PRICED = POLICY.replace('id = "acme"\n', 'id = "acme"\nopening_balance = 10\n', 1)
+DECK = "+33,all,0,0.60,1,1,0\n"
+"""One cent a second."""
+
+
+class Pair:
+    """A node that dies, and its heir, on one limiter."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def heir(self) -> ProxyCore:
+        """The first node is gone from now on; inputs go to the second one."""
+        self.wire.settings = Settings(node="edge2")
+        return self.wire.new_core()
+
+    def take_over(self, *holders: str) -> tuple[Adopted, ...]:
+        """What the rim does once the other node has been silent too long."""
+        found: tuple[Adopted, ...] = ()
+        wire = self.wire
+        for holder in holders or ("acme",):
+            found = tuple(wire.limiter.adopt(holder, gone="edge1", heir="edge2", lease_ms=30_000))
+            wire.core.adopt(holder, "edge1", int(wire.now * 1_000), found, wire.now)
+            wire.pump()
+        return found
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair(Wire(PRICED, deck=DECK))
+
+
+def test_a_running_call_goes_on(pair):
+    """Leases renewed, requests of both sides routed, BYE settles; one record, with the true duration and the origin."""
+    wire = pair.wire
+    call = Established(wire, body="v=0\r\n")
+    wire.advance(7)
+    pair.heir()
+    (taken,) = pair.take_over()
+    assert wire.told("call.adopted")[0]["gone"] == "edge1"
+    assert (taken.is_expired, wire.in_use(), wire.core.leases) == (False, 1, 1)
+
+    call.callee.say("INFO")
+    (info,) = wire.requests_to(CALLER, b"INFO")
+    wire.send(reply(info, 200), CALLER)
+    assert wire.statuses_to(TRUNK_A) == [200]
+
+    wire.advance(120)
+    assert wire.in_use() == 1
+    hang_up(call)
+    assert wire.in_use() == 0
+    (facts,) = wire.ended
+    assert (facts.reason, facts.adopted_from, facts.lost) == ("answered", "edge1", False)
+    assert (facts.account, facts.egress_trunk, facts.candidates) == ("acme", "a", [("a", 200)])
+    assert facts.duration_ms == pytest.approx(127_000, abs=2)
+    usage = wire.usage()
+    assert (usage.held_micros, usage.balance_micros) == (0, 10_000_000 - 127 * 10_000)
+    wire.advance(64)
+    assert wire.held == NOTHING
+
+
+def test_credit_is_drawn_on_and_the_call_cut_where_it_ends(pair):
+    """Ten units pay for 1,000 s: the heir renews holds and says BYE to both sides when nothing more can be held."""
+    wire = pair.wire
+    Established(wire)
+    wire.advance(7)
+    pair.heir()
+    pair.take_over()
+    wire.advance(992.9)
+    assert wire.requests_to(CALLER) == []
+    wire.advance(0.2)
+    assert [len(wire.requests_to(side, b"BYE")) for side in (CALLER, TRUNK_A)] == [1, 1]
+    wire.advance(64)
+    (facts,) = wire.ended
+    assert (facts.reason, facts.release_side, facts.duration_ms) == ("credit", "edge", 1_000_000)
+    assert (wire.usage().balance_micros, wire.usage().held_micros, wire.in_use()) == (0, 0, 0)
+
+
+def test_a_call_that_rang_is_closed(pair):
+    """Its dialogs cannot be known: the record says `lost`, not answered, charged nothing."""
+    wire = pair.wire
+    Ringing(wire)
+    pair.heir()
+    pair.take_over()
+    (facts,) = wire.ended
+    assert (facts.lost, facts.reason, facts.adopted_from, facts.duration_ms) == (True, "lost", "edge1", 0)
+    assert (facts.account, facts.cli_presented, facts.called) == ("acme", "+33612345678", "+33170000001")
+    assert (wire.in_use(), wire.usage().held_micros, wire.usage().balance_micros) == (0, 0, 10_000_000)
+    assert wire.core.counters.calls_lost == 1
+
+
+def test_a_call_found_too_late_is_closed_up_to_its_last_renewal(pair):
+    """Nobody came for 40 s: the lease has run out, charged to the last sign of life; the record says the same."""
+    wire = pair.wire
+    Established(wire)
+    wire.advance(25)  # renewed at 10 and 20 s
+    pair.heir()
+    wire.advance(40)
+    (taken,) = pair.take_over()
+    (facts,) = wire.ended
+    assert (taken.is_expired, facts.lost, facts.duration_ms) == (True, True, pytest.approx(20_000, abs=2))
+    usage = wire.usage()
+    assert (usage.in_use, usage.held_micros) == (0, 0)
+    assert 10_000_000 - usage.balance_micros == taken.charged_micros == 20 * 10_000
+
+
+def test_a_bye_that_came_first_ends_the_call(pair):
+    """Between death and takeover a BYE passed through the heir: the call ends at that instant, not later."""
+    wire = pair.wire
+    call = Established(wire, body="v=0\r\n")
+    wire.advance(5)
+    pair.heir()
+    call.caller.say("BYE")
+    (bye,) = wire.requests_to(TRUNK_A, b"BYE")
+    wire.send(reply(bye, 200), TRUNK_A)
+    wire.advance(6)
+    pair.take_over()
+    (facts,) = wire.ended
+    assert (facts.reason, facts.release_side, facts.adopted_from) == ("answered", "ingress", "edge1")
+    assert facts.duration_ms == pytest.approx(5_000, abs=2)
+    assert (wire.in_use(), wire.usage().balance_micros) == (0, 10_000_000 - 50_000)
+
+
+def test_what_was_ours_before_lets_go(pair):
+    """The node was only held up: it learns at its next renewal, sends no BYE, writes no record, settles nothing."""
+    wire = pair.wire
+    Established(wire)
+    first = wire.core
+    second = pair.heir()
+    pair.take_over()
+    wire.core = first
+    first.account_changed("", wire.now)
+    wire.pump()
+    assert wire.told("call.adopted_elsewhere")
+    assert (wire.ended, len(first.calls), wire.requests_to(CALLER, b"BYE"), wire.in_use()) == ([], 0, [], 1)
+    assert len(second.calls) == 1
+
+
+def test_a_second_takeover_finds_nothing(pair):
+    """Each call changes hands once."""
+    Established(pair.wire)
+    pair.heir()
+    assert len(pair.take_over()) == 1
+    assert pair.take_over() == ()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"{", b"[]", b'{"v":1}', b"\xff\xfe", b'{"v":99}', b"null"],
+    ids=["none", "torn", "list", "empty", "binary", "newer", "null"],
+)
+def test_a_spoilt_record_costs_one_call_not_the_takeover(pair, record):
+    """It is closed with what the limits themselves know of it, and the others are taken."""
+    wire = pair.wire
+    Established(wire), Established(wire)
+    wire.advance(5)
+    pair.heir()
+    found = wire.limiter.adopt("acme", gone="edge1", heir="edge2", lease_ms=30_000)
+    found[0] = found[0]._replace(record=record)
+    wire.core.adopt("acme", "edge1", int(wire.now * 1_000), tuple(found), wire.now)
+    wire.pump()
+    (facts,) = wire.ended
+    assert (facts.account, facts.lost, facts.uid) == ("acme", True, found[0].uid)
+    assert (wire.in_use(), len(wire.core.calls)) == (1, 1)
+
+
+@pytest.mark.parametrize("field", ["dialogs", "invite", "inbound", "paid", "holders", "cseq", "received_at", "price"])
+@pytest.mark.parametrize("value", [None, 7, "x", [], [[]], {}, [1, 2]])
+def test_no_field_of_a_record_can_stop_the_takeover(pair, field, value):
+    """Whatever one field has become: the call is taken or closed, and nothing escapes."""
+    import orjson
+
+    wire = pair.wire
+    Established(wire)
+    wire.advance(5)
+    pair.heir()
+    (one,) = wire.limiter.adopt("acme", gone="edge1", heir="edge2", lease_ms=30_000)
+    record = orjson.loads(one.record)
+    record[field] = value
+    wire.core.adopt("acme", "edge1", int(wire.now * 1_000), (one._replace(record=orjson.dumps(record)),), wire.now)
+    wire.pump()
+    assert len(wire.core.calls) + len(wire.ended) == 1
+
+
+def test_the_group_and_the_trunk_follow():
+    """Their leases change hands as well; with the call's end all three are free."""
+    text = PRICED.replace('id = "acme"\n', 'id = "acme"\ngroup = "pool"\n', 1)
+    text = text.replace('uri = "sip:198.51.100.1:5060"', 'uri = "sip:198.51.100.1:5060"\ncalls = 5')
+    wire = Wire(text + '[[groups]]\nid = "pool"\n', deck=DECK)
+    pair = Pair(wire)
+    call = Established(wire, body="v=0\r\n")
+    holders = ("acme", "group:pool", "trunk:a")
+    assert [wire.in_use(holder) for holder in holders] == [1, 1, 1]
+    pair.heir()
+    pair.take_over(*holders)
+    wire.advance(65)
+    assert [wire.in_use(holder) for holder in holders] == [1, 1, 1]
+    hang_up(call)
+    assert [wire.in_use(holder) for holder in holders] == [0, 0, 0]
+    assert wire.usage("group:pool").held_micros == 0
+
+
+def test_leases_of_nobodys_call_go_back():
+    """A group's lease whose account's call has ended meanwhile is settled, not kept."""
+    wire = Wire(PRICED.replace('id = "acme"\n', 'id = "acme"\ngroup = "pool"\n', 1) + '[[groups]]\nid = "pool"\n')
+    pair = Pair(wire)
+    Established(wire)
+    pair.heir()
+    pair.take_over("group:pool")
+    assert wire.in_use("group:pool") == 0

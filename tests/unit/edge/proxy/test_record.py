@@ -1,0 +1,112 @@
+"""The record of a call kept in the store: what goes in comes out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from network import Established, Ringing, Wire
+
+from edge.proxy import record
+from edge.proxy.facts import CallFacts
+from edge.sip.message import parse
+from limits.rates import Price
+
+TEXT = st.text(max_size=40)
+INSTANT = st.none() | st.floats(0, 1e6)
+
+
+@given(
+    texts=st.tuples(TEXT, TEXT, TEXT),
+    instants=st.tuples(INSTANT, INSTANT),
+    price=st.none() | st.builds(Price, *[st.integers(0, 10**9)] * 2, *[st.integers(1, 3600)] * 3),
+    candidates=st.lists(st.tuples(TEXT, st.integers(0, 699)), max_size=4),
+    offset=st.floats(-1e6, 2e9),
+)
+def test_what_goes_in_comes_out(texts, instants, price, candidates, offset):
+    """Every text, number, instant and price, under another monotonic clock; surrogates cost their own text only."""
+    wire = Wire()
+    node = wire.core._node
+    node.wall_offset = 100.0
+    facts = CallFacts("u", 1000.0)
+    facts.called, facts.cli_presented, facts.zone = texts
+    facts.sent_at, facts.ringing_at = instants
+    facts.price, facts.candidates, facts.shadowed = price, candidates, ("caps",)
+    found = record.read(record.of_attempt(facts, node))
+    assert found is not None
+    again = record.facts_of("u", found, offset)
+    assert again is not None
+    assert (again.price, again.candidates, again.shadowed) == (price, candidates, ("caps",))
+    assert (again.called, again.cli_presented, again.zone) == texts
+    assert again.received_at + offset == pytest.approx(1100.0, abs=1e-3)
+    for name, instant in zip(("sent_at", "ringing_at"), instants, strict=True):
+        value = getattr(again, name)
+        assert (value is None) == (instant is None)
+        assert value is None or value + offset == pytest.approx(instant + 100.0, abs=1e-3)
+
+
+def test_a_surrogate_does_not_stop_the_record():
+    """Text that no JSON can hold is told in ASCII."""
+    facts = CallFacts("u", 0.0)
+    facts.called = "a\ud800b"
+    found = record.read(record.of_attempt(facts, Wire().core._node))
+    assert found is not None
+    assert found["called"] == "a?b"
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_record_are_none(data):
+    """Never an exception."""
+    assert record.read(data) is None
+
+
+def test_the_dialogs_are_kept_without_bodies():
+    """Each side's target, route and CSeq; no SDP of anybody in the store."""
+    wire = Wire()
+    call = Established(wire, body="v=0\r\nsecret-body")
+    (kept,) = wire.core.calls.live()
+    data = record.of_call(kept, wire.core._node)
+    assert b"secret-body" not in data
+    found = record.read(data)
+    assert found is not None
+    listener = wire.listeners.all[0].name
+    again = record.call_of(found, {listener: 0}, wire.now)
+    assert again is not None
+    (dialog,) = again.dialogs.values()
+    (before,) = kept.dialogs.values()
+    assert (dialog.is_confirmed, dialog.acked) == (True, True)
+    assert dialog.cseq_ingress == before.cseq_ingress + record.CSEQ_GAP
+    assert call.callee.tag.encode() in kept.dialogs
+
+
+@pytest.mark.parametrize(
+    "length",
+    ["Content-Length: 3", "l:3", "CONTENT-LENGTH \t:\r\n 3", "content-length: \r\n\t3\r\nX-After: 1", "X-None: 1"],
+)
+def test_a_message_is_kept_without_its_body_however_its_length_is_spelt(length):
+    """What is kept can be read again, with the same header fields and no body."""
+    lines = ["INVITE sip:a@b SIP/2.0", "Via: SIP/2.0/UDP h;branch=z9hG4bKx", length, "From: <sip:a@b>;tag=1",
+             "To: <sip:c@d>", "Call-ID: i", "CSeq: 1 INVITE", "Label: l: 7"]  # fmt: skip
+    data = "\r\n".join(["", *lines, "", "v=0"]).encode()
+    kept = parse(record._head(data).encode())
+    assert (kept.body, kept.call_id(), kept.value(b"label")) == (b"", b"i", b"l: 7")
+
+
+def test_a_record_too_long_keeps_what_its_cdr_needs():
+    """A caller that sends kilobytes of headers costs itself the takeover, not the store its memory."""
+    wire = Wire()
+    Established(wire, extra="\n".join(f"X-Pad-{number}: {'x' * 500}" for number in range(20)))
+    (call,) = wire.core.calls.live()
+    data = record.of_call(call, wire.core._node)
+    assert len(data) <= record.MAX_RECORD_BYTES
+    found = record.read(data)
+    assert found is not None
+    assert ("dialogs" in found, found["account"]) == (False, "acme")
+
+
+def test_a_ringing_call_has_no_dialogs():
+    """Only confirmed ones can be gone on with."""
+    wire = Wire()
+    Ringing(wire)
+    (call,) = wire.core.calls.live()
+    found = record.read(record.of_call(call, wire.core._node))
+    assert found is not None
+    assert record.call_of(found, {}, wire.now) is None
