@@ -26,6 +26,7 @@ from limits.model import (
     Outcome,
     Renew,
     Renewed,
+    RunningCall,
     Settle,
     Settled,
     Usage,
@@ -83,7 +84,7 @@ class MemoryLimiter:
         return Usage(
             account=values,
             tokens_micro=book.bucket.content(now, caps=values.caps, burst=values.burst),
-            calls=tuple((uid, book.calls[uid].node, until) for until, uid in live[:PEEK_CALLS]),
+            calls=tuple(_running(uid, until, book.calls[uid]) for until, uid in live[:PEEK_CALLS]),
             in_use=len(live),
             counters=tuple(book.counters.items()),
             balance_micros=book.balance,
@@ -94,6 +95,7 @@ class MemoryLimiter:
             prefixes=tuple(sorted((p.prefix, book.in_use_of(now, prefix=p.prefix)) for p in values.prefix_ceilings)),
             reverts=tuple(sorted((name, at, back) for name, (at, back) in book.reverts.items())),
             last_call_ms=book.last_call_ms,
+            now_ms=now,
         )
 
     def provision(self, accounts: Iterable[Account], *, opening: Mapping[str, int] | None = None) -> None:
@@ -319,3 +321,7 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
     book.counters[f"settled_{outcome}"] += 1
     book.counters["talk_ms"] += verb.duration_ms
     return Settled(already=False, charged_micros=charged)
+
+
+def _running(uid: str, until: int, call: HeldCall) -> RunningCall:
+    return RunningCall(uid, call.node, until, call.admitted_ms, call.answered_ms, call.paid_s, call.held)

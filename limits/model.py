@@ -253,14 +253,28 @@ class Settled(NamedTuple):
 Outcome = Admitted | Denied | Unavailable | Answered | Renewed | Settled
 
 
+class RunningCall(NamedTuple):
+    """A call that holds a slot."""
+
+    uid: str
+    node: str
+    lease_until_ms: int
+    admitted_ms: int
+    answered_ms: int
+    """0: not answered yet."""
+    paid_s: int
+    """Seconds of talk held for it; 0: it has no price."""
+    held_micros: int
+
+
 class Usage(NamedTuple):
     """What `peek` tells: in force and in use, nothing taken."""
 
     account: Account
     tokens_micro: int
     """CAPS tokens in the bucket at this instant, in millionths."""
-    calls: tuple[tuple[str, str, int], ...]
-    """(uid, node, lease_until_ms) of each call that holds a slot, next to expire first; at most 10,000 of them."""
+    calls: tuple[RunningCall, ...]
+    """Each call that holds a slot, next to expire first; at most 10,000 of them."""
     in_use: int
     """Concurrent calls now (may exceed len(calls))."""
     counters: tuple[tuple[str, int], ...]
@@ -278,6 +292,8 @@ class Usage(NamedTuple):
     """(value's name, instant, what it returns to) of each time-boxed change."""
     last_call_ms: int = 0
     """Last attempt admitted (contract article 17.3); 0: none yet."""
+    now_ms: int = 0
+    """The store's clock at this answer."""
 
 
 class Adopted(NamedTuple):

@@ -23,6 +23,7 @@ from limits.model import (
     Outcome,
     Renew,
     Renewed,
+    RunningCall,
     Settle,
     Settled,
     Usage,
@@ -252,7 +253,7 @@ def usage_of(account: AccountId, reply: object) -> Usage | None:
         return Usage(
             account=values,
             tokens_micro=tokens,
-            calls=tuple(zip(_words(held[::3]), _words(held[1::3]), map(int, held[2::3]), strict=True)),
+            calls=_running(held),
             in_use=int(in_use),
             counters=tuple((name, int(fields.get(name, "0"))) for name in COUNTERS),
             balance_micros=int(fields.get("balance_micros", "0")),
@@ -263,14 +264,30 @@ def usage_of(account: AccountId, reply: object) -> Usage | None:
             prefixes=tuple(sorted(zip(prefixes[::2], map(int, prefixes[1::2]), strict=True))),
             reverts=tuple(sorted(_revert(*pair) for pair in zip(reverts[::2], reverts[1::2], strict=True))),
             last_call_ms=int(fields.get("last_call_ms", "0")),
+            now_ms=int(now),
         )
     except (ValueError, TypeError, KeyError) as fault:
         raise Garbage(f"account {account}: {fault}") from fault
 
 
+def _running(flat: list[object]) -> tuple[RunningCall, ...]:
+    if len(flat) % 7:
+        raise Garbage(f"seven items a call expected, {flat!r:.80} found")
+    uids, nodes = _words(flat[::7]), _words(flat[1::7])
+    until, admitted, answered, paid, held = (_integers(flat[place::7]) for place in range(2, 7))
+    return tuple(map(RunningCall, uids, nodes, until, admitted, answered, paid, held))
+
+
 def _revert(name: str, text: str) -> tuple[str, int, str]:
     at, _, back = text.partition(" ")
     return name, int(at), back
+
+
+def _integers(flat: list[object]) -> tuple[int, ...]:
+    numbers = tuple([number for number in flat if isinstance(number, int)])
+    if len(numbers) != len(flat):
+        raise Garbage(f"numbers expected, {flat!r:.80} found")
+    return numbers
 
 
 def _words(reply: object) -> tuple[str, ...]:

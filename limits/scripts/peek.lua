@@ -2,7 +2,8 @@
 -- USES: part_money part_leases part_reverts
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 reverts hash
 -- ARGV: none
--- RETURNS: {1, now_ms, in_use, {field, value, ...}, {uid, node, lease_until_ms, ...}, expired, {prefix, in_use, ...}, {value, 'at_ms back', ...}}
+-- RETURNS: {1, now_ms, in_use, {field, value, ...}, {uid, node, lease_until_ms, admitted_ms, answered_ms, paid_s, held,
+--        ...}, expired, {prefix, in_use, ...}, {value, 'at_ms back', ...}}
 --       or {0, 'unknown', 0, 0, 0}; of the calls the next to expire first, 10,000 at most
 
 local account, leases, calls = KEYS[1], KEYS[2], KEYS[3]
@@ -20,9 +21,10 @@ local live = call('ZRANGEBYSCORE', leases, after, '+inf', 'WITHSCORES', 'LIMIT',
 local holders = {}
 for i = 1, #live, 2 do
   local record = read_call(call('HGET', calls, live[i]))
-  holders[#holders + 1] = live[i]
-  holders[#holders + 1] = record and record.node or ''
-  holders[#holders + 1] = tonumber(live[i + 1])
+  for _, item in ipairs({ live[i], record and record.node or '', tonumber(live[i + 1]), record and record.admitted or 0,
+    record and record.answered or 0, record and record.paid or 0, record and record.held or 0 }) do
+    holders[#holders + 1] = item
+  end
 end
 local prefixes = {}
 for prefix in string.gmatch(found[3] or '', '([^ :]+):%d*:%d*') do

@@ -15,6 +15,7 @@ from limits.model import (
     Limit,
     Renew,
     Renewed,
+    RunningCall,
     Settle,
     Settled,
     Usage,
@@ -177,14 +178,16 @@ def test_a_peek_is_a_usage():
     fields = [b"status", b"active", b"caps_base", b"2", b"generation", b"7", b"calls_admitted", b"9"]
     bucket = [b"tokens_micro", b"500000", b"refilled_ms", b"1000"]
 
-    full = usage_of("a", [1, 1_250, 1, fields, [b"u", b"n", 31_000], 2, [b"+33", b"1"], [b"status", b"9 active"]])
-    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], [b"u", b"n", 31_000], 0, [], []])
+    call = [b"u", b"n", 31_000, 1_000, 0, 30, 5]
+    full = usage_of("a", [1, 1_250, 1, fields, call, 2, [b"+33", b"1"], [b"status", b"9 active"]])
+    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], call, 0, [], []])
 
     account = Account("a", caps_base=2, generation=7)
     counters = tuple((name, 9 if name == "calls_admitted" else 0) for name in COUNTERS)
     more = {"expired": 2, "prefixes": (("+33", 1),), "reverts": (("status", 9, "active"),)}
-    assert full == Usage(account, 2_000_000, (("u", "n", 31_000),), 1, counters, **more)
-    assert half == Usage(account, 1_000_000, (("u", "n", 31_000),), 1, counters)
+    calls = (RunningCall("u", "n", 31_000, 1_000, 0, 30, 5),)
+    assert full == Usage(account, 2_000_000, calls, 1, counters, now_ms=1_250, **more)
+    assert half == Usage(account, 1_000_000, calls, 1, counters, now_ms=1_250)
     assert usage_of("a", [0, b"unknown", 0, 0, 0]) is None
 
 
@@ -201,7 +204,8 @@ def test_a_peek_is_a_usage():
         [1, 5, 0, [b"status", b"active"], [], 0, [], [b"status", b"soon"]],
         [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], [], 0, [], []],
         [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], [], 0, [], []],
-        [1, 5, 0, [b"status", b"active"], [b"u", b"n", b"x"], 0, [], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1], 0, [], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1, 2, 3, 4, b"x"], 0, [], []],
         [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], [], 0, [], []],
     ],
 )
