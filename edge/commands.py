@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from edge.accounts import commands as account_commands
+
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
     from edge.server import Running
@@ -25,6 +27,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(account_commands.app)
 
 
 def main() -> None:

@@ -59,7 +59,12 @@ class AccountStore:
         await self._redis.aclose()
 
     async def provision(
-        self, accounts: Iterable[Account], *, opening: Mapping[str, int] | None = None, by: str = "policy file"
+        self,
+        accounts: Iterable[Account],
+        *,
+        opening: Mapping[str, int] | None = None,
+        by: str = "policy file",
+        why: str = "created",
     ) -> Provisioned:
         """Brings the values of the policy file in.
 
@@ -79,7 +84,7 @@ class AccountStore:
                     for account in part:
                         keys = account_keys(account.id)
                         start = str((opening or {}).get(account.id, 0))
-                        head = (fields.digest(account), by, str(AUDIT_LENGTH), start, account.id)
+                        head = (fields.digest(account), by, why, str(AUDIT_LENGTH), start, account.id)
                         names = (keys.account, keys.audit, keys.refs, keys.reverts)
                         pipe.evalsha(provision.sha1, 4, *names, *head, *fields.to_fields(account))
                     pipe.sadd(HOLDERS, *[account.id for account in part])
