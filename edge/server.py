@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from edge import state
+from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
@@ -159,6 +160,7 @@ class _Server:
                 takeover_s=self.static.takeover_s,
                 lease_ms=round(self.static.lease_s * 1000),
             )
+            self._books = Bookkeeping(url, holders=self._core.calls.holders, tell=self._tell)
             if self.static.metrics:
                 page = self._metrics_page(self.static.metrics)
                 opened.callback(page.close)
@@ -184,6 +186,7 @@ class _Server:
                 background += [
                     tasks.create_task(self._neighbours.run()),
                     tasks.create_task(self._neighbours.listen()),
+                    tasks.create_task(self._books.run()),
                 ]
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self._sockets)}))
@@ -295,6 +298,7 @@ class _Server:
             leases=lambda: core.leases,
             policy_generation=lambda: self.policy.snapshot.generation,
             is_draining=self._stopping.is_set,
+            books_broken=lambda: self._books.broken,
         )
         try:
             return MetricsPage(*parse_host_port(address), sources)

@@ -24,6 +24,10 @@ SLICE = 500
 """Accounts in one pipeline: bounded memory, and the store serves calls in between."""
 
 
+MAX_SUMMED = 5_000
+"""Calls whose holds are summed up when books are verified: the script's work is bounded."""
+
+
 class Provisioned(NamedTuple):
     """What an import did, in numbers of accounts."""
 
@@ -161,6 +165,13 @@ class AccountStore:
         if reply[0] == 3:
             raise UsedReference(account, reference, int(str(reply[1])))
         return int(str(reply[1])), reply[2] == 1
+
+    async def verify(self, account: AccountId) -> tuple[str, ...]:
+        """Which invariants (`limits.model.INVARIANTS`) the books of this holder break; none: they add up. Raises
+        UnknownAccount."""
+        reply = await self._ask(account, script("verify"), *account_keys(account)[:5], str(MAX_SUMMED), keys=5)
+        broken = reply[1]
+        return tuple([str(name) for name in broken]) if isinstance(broken, list) else ()
 
     async def audit(self, account: AccountId, *, last: int = 100) -> tuple[AuditEntry, ...]:
         """The latest changes, the newest first."""

@@ -60,6 +60,10 @@ Money: `topped_up_micros` - `charged_micros` = balance, always. `overdrawn_micro
 applied before the store forgot them. `shadow_*`: attempts that a shadowed limit would have refused."""
 
 
+INVARIANTS = ("no_negative", "conservation_of_money", "conservation_of_leases", "no_leak", "holds")
+"""What the books of every holder must satisfy at every instant, as far as one look can tell: `verify`."""
+
+
 class Limit(StrEnum):
     """Which check of `admit` said no. The order is the order of the checks."""
 

@@ -78,6 +78,12 @@ async def peek_all(store: AccountStore, prefix: str) -> list[Usage]:
     return [await store.peek(AccountId(name)) for name in await store.holders() if name.startswith(prefix)]
 
 
+async def verify(store: AccountStore, prefix: str) -> tuple[int, list[tuple[str, str]]]:
+    """How many holders were looked at, and (holder, invariant) of each that its books break."""
+    names = [AccountId(name) for name in await store.holders() if name.startswith(prefix)]
+    return len(names), [(name, invariant) for name in names for invariant in await store.verify(name)]
+
+
 async def history(store: AccountStore, holder: AccountId, last: int) -> list[AuditEntry]:
     """The latest changes, the newest first. Raises UnknownAccount."""
     await store.read(holder)

@@ -97,6 +97,21 @@ def history(
     _say(*([_json([views.entry_data(entry) for entry in entries])] if as_json else views.history_lines(entries)))
 
 
+@app.command()
+def verify(
+    pattern: Annotated[str, typer.Argument(help="Beginning of the names to look at.", metavar="PREFIX")] = "",
+    redis: Redis = "embedded",
+    state: State = "state",
+) -> None:
+    """Do the books add up? Money, leases, holds; takes nothing. Exit 1 where they do not."""
+    from edge.accounts import changes
+
+    looked_at, broken = _run((redis, state), lambda store: changes.verify(store, pattern))
+    if broken:
+        _fail(f"of {looked_at} books these do not add up: " + ", ".join(f"{name} ({what})" for name, what in broken))
+    _say(f"{looked_at} books add up")
+
+
 # -- changing ------------------------------------------------------------------------------------------------------
 
 

@@ -207,6 +207,10 @@ class CallTracker:
         """Calls of this holder on this node."""
         return self._in_use.get(holder, 0)
 
+    def holders(self) -> tuple[str, ...]:
+        """Everybody this node has a call of."""
+        return tuple(self._in_use)
+
     def record_of(self, call: Call) -> bytes:
         """What another node needs to go on with this call; empty where none is to be kept."""
         return of_call(call, self.node) if self.node.settings.keeps_records else b""

@@ -51,6 +51,7 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("store.recounted", "info", False, "the leases are taken again; attempts are admitted again"),
     FactRow("nodes.changed", "info", False, "the nodes alive on this store"),
     FactRow("node.gone", "warning", False, "a node is gone; so many of its leases were taken over here"),
+    FactRow("books.broken", "error", True, "an account's books do not add up: a fault of ours, or damage by hand"),
     FactRow("limit.near", "warning", True, "an account, group or trunk is at 80 or 95 % of a ceiling"),
     FactRow("cdr.failing", "error", False, "the disk refuses CDRs; they wait in memory"),
     FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),

@@ -97,6 +97,7 @@ class Sources:
     leases: Callable[[], int]
     policy_generation: Callable[[], int]
     is_draining: Callable[[], bool]
+    books_broken: Callable[[], Mapping[str, int]]
 
 
 class MetricType(StrEnum):
@@ -233,6 +234,13 @@ METRICS: tuple[MetricRow, ...] = (
         lambda s: int(s.limiter.is_recounting),
     ),
     MetricRow("edge_limiter_epochs_total", _C, "", "how often the store had lost its data", lambda s: s.limiter.epochs),
+    MetricRow(
+        "edge_books_broken",
+        _G,
+        "invariant",
+        "accounts, groups and trunks whose books broke it at the last look; must read 0",
+        lambda s: s.books_broken(),
+    ),
     MetricRow("edge_limiter_stalls_total", _C, "", "connections closed for silence", lambda s: s.limiter.stalls),
     MetricRow(
         "edge_limiter_garbage_total", _C, "", "connections closed for what came over them", lambda s: s.limiter.garbage

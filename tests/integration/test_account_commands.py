@@ -283,6 +283,16 @@ def test_refusals_say_what_was_expected(desk, words, code, told):
     assert desk.client.hget("{acct:acme}", "generation") == "1"
 
 
+def test_verify_looks_at_every_book(desk):
+    """Sound: how many. Damaged by hand: whose, and what does not add up, exit 1."""
+    assert desk.say("verify") == "2 books add up\n"
+    desk.client.hincrby("{acct:acme}", "balance_micros", 1)
+    code, out, err = desk.ask("verify")
+    assert (code, out) == (1, "")
+    assert err == "edge: of 2 books these do not add up: acme (conservation_of_money)\n"
+    assert desk.say("verify", "acme2") == "1 books add up\n"
+
+
 def test_relative_changes_of_many_operators_all_count(desk):
     """Eight at once, one lot each: compare-and-set, and again on the new values."""
     with ThreadPoolExecutor(4) as pool:

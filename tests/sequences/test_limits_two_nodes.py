@@ -85,6 +85,7 @@ class TwoNodes(RuleBasedStateMachine):
         self.tasks = [self.loop.create_task(node.run()) for node in self.nodes]
         for node in self.nodes:
             assert self.loop.run_until_complete(node.connected(timeout_s=5)), node.last_fault
+        self.store = AccountStore(_url)
         self.offset = 0
         self.generation = 1
         self.ceiling = 3
@@ -109,6 +110,7 @@ class TwoNodes(RuleBasedStateMachine):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 self.loop.run_until_complete(task)
+        self.loop.run_until_complete(self.store.__aexit__())
         self.loop.close()
         self.client.close()
 
@@ -284,6 +286,11 @@ class TwoNodes(RuleBasedStateMachine):
         fields = self.client.hgetall(account_keys(self.account).account)
         unforeseen = int(fields.get("overdrawn_micros", "0")) + self.reasserted * 30_000_000 * 2
         assert int(fields.get("held_micros", "0")) <= int(fields["balance_micros"]) + unforeseen
+
+    @invariant()
+    def the_books_add_up(self) -> None:
+        """By the store's own look at them."""
+        assert self.loop.run_until_complete(self.store.verify(self.account)) == ()
 
     @invariant()
     def conservation(self) -> None:

@@ -66,6 +66,7 @@ def sources() -> Sources:
         leases=lambda: counters.leases_live,
         policy_generation=lambda: 13,
         is_draining=lambda: False,
+        books_broken=lambda: {"no_leak": 0, "holds": 2},
     )
 
 

@@ -1,0 +1,48 @@
+-- verify: do the books of a holder add up? Takes nothing, writes nothing; the invariants of limits/README.md.
+-- USES: part_money
+-- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset
+-- ARGV: 1 most calls whose holds are summed up: bounded work
+-- RETURNS: {1, {invariant that does not hold, ...}} or {0, 'unknown', 0, 0, 0}
+
+local account, leases, calls, expired = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+
+local value = call('HMGET', account, 'generation', 'topped_up_micros', 'charged_micros', 'balance_micros', 'held_micros',
+  'calls_admitted', 'leases_reasserted', 'calls_settled', 'leases_expired')
+if not value[1] then
+  return {0, 'unknown', 0, 0, 0}
+end
+local broken = {}
+
+-- The balance may be below zero: what runs while the store is away is charged all the same. Nothing else may.
+local fields = call('HGETALL', account)
+for i = 1, #fields, 2 do
+  local name = fields[i]
+  if name ~= 'balance_micros' and name ~= 'floor_micros' and name ~= 'topped_up_micros'
+    and string.find(fields[i + 1], '^%-%d+$') then
+    broken[#broken + 1] = 'no_negative'
+    break
+  end
+end
+if whole(value[2]) ~= whole(value[3]) + whole(value[4]) then
+  broken[#broken + 1] = 'conservation_of_money'
+end
+local running = call('ZCARD', leases)
+if whole(value[6]) + whole(value[7]) ~= whole(value[8]) + whole(value[9]) + running then
+  broken[#broken + 1] = 'conservation_of_leases'
+end
+local known = call('HLEN', calls)
+if running + call('ZCARD', expired) ~= known then
+  broken[#broken + 1] = 'no_leak'
+end
+if known <= tonumber(ARGV[1]) then
+  local held = 0
+  local lines = call('HVALS', calls)
+  for i = 1, #lines do
+    local record = read_call(lines[i])
+    held = held + (record and record.held or 0)
+  end
+  if held ~= whole(value[5]) then
+    broken[#broken + 1] = 'holds'
+  end
+end
+return {1, broken}

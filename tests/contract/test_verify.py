@@ -1,0 +1,69 @@
+"""The store's own look at the books: sound ones pass, each kind of damage is named."""
+
+import pytest
+import redis
+
+from limits import Account, UnknownAccount
+from limits.accounts import AccountStore
+from limits.keys import account_keys
+from limits.model import INVARIANTS
+
+
+@pytest.fixture(params=["redis", "valkey"])
+async def books(request, server_urls):
+    """An account with a running call and an ended one, its keys, a client and the store."""
+    url = server_urls[request.param]
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        client.flushdb()
+        async with AccountStore(url) as store:
+            await store.provision([Account("acme", caps_base=9)], opening={"acme": 100_000_000})
+            names = account_keys("acme")
+            yield "acme", names, client, store
+
+
+def call_line(held: int) -> str:
+    """A running call, as the scripts keep it."""
+    return f"1 1 1 30 {held} 0 0 60000000 1 1 0 - - node"
+
+
+async def test_a_new_account_adds_up(books):
+    """Nothing in, nothing out, but the opening balance."""
+    account, _, _, store = books
+    assert await store.verify(account) == ()
+
+
+async def test_nobody_has_no_books(books):
+    """Said as everywhere."""
+    *_, store = books
+    with pytest.raises(UnknownAccount):
+        await store.verify("nobody")
+
+
+@pytest.mark.parametrize(
+    ("damage", "broken"),
+    [
+        (lambda names, client: client.hincrby(names.account, "balance_micros", 1), "conservation_of_money"),
+        (lambda names, client: client.hincrby(names.account, "charged_micros", 5), "conservation_of_money"),
+        (lambda names, client: client.hset(names.account, "held_micros", -1), "no_negative"),
+        (lambda names, client: client.hset(names.account, "held_micros", 7), "holds"),
+        (lambda names, client: client.hincrby(names.account, "calls_admitted", 1), "conservation_of_leases"),
+        (lambda names, client: client.zadd(names.leases, {"u": 9e15}), "conservation_of_leases"),
+        (lambda names, client: client.zadd(names.leases, {"u": 9e15}), "no_leak"),
+        (lambda names, client: client.hset(names.calls, "u", call_line(0)), "no_leak"),
+        (lambda names, client: client.hset(names.calls, "u", call_line(3)), "holds"),
+    ],
+)
+async def test_damage_is_named(books, damage, broken):
+    """By the invariant it breaks."""
+    account, names, client, store = books
+    damage(names, client)
+    found = await store.verify(account)
+    assert broken in found
+    assert set(found) <= set(INVARIANTS)
+
+
+async def test_a_balance_below_zero_is_no_damage(books):
+    """What ran while the store was away is charged all the same."""
+    account, names, client, store = books
+    client.hset(names.account, mapping={"charged_micros": 150_000_000, "balance_micros": -50_000_000})
+    assert await store.verify(account) == ()
