@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from limits import Account, Admit, Admitted, Answer, MemoryLimiter, Outcome, Renew, Renewed, Settle, Verb
+from limits import Account, Admit, Admitted, Answer, Denied, Limit, MemoryLimiter, Outcome, Renew, Renewed, Settle, Verb
 from limits.account import PrefixCeiling
 from limits.accounts import AccountStore
 from limits.books import HeldCall
@@ -27,7 +27,7 @@ from limits.embedded import find_binary
 from limits.keys import account_keys
 from limits.model import DEFAULT_LEASE_MS, OUTCOMES, Adopted
 from limits.nodes import NodeRegistry
-from limits.rates import Price
+from limits.rates import Price, cost
 from limits.redis_limiter import RedisLimiter
 
 AGE = (Path(__file__).parents[1] / "contract" / "age.lua").read_text()
@@ -174,7 +174,23 @@ class TwoNodes(RuleBasedStateMachine):
 
     @rule(node=NODES, uid=UIDS, lease_ms=LEASES, price=PRICES, called=CALLED, record=st.sampled_from([b"", b"r"]))
     def admit(self, node: int, uid: str, lease_ms: int, price: Price | None, called: str, record: bytes) -> None:
-        self.step(node, Admit(self.account, uid, f"node {node}", lease_ms, price, called, record=record))
+        outcome = self.step(node, Admit(self.account, uid, f"node {node}", lease_ms, price, called, record=record))
+        if isinstance(outcome, Denied):
+            self.no_false_refusal(outcome, price)
+
+    def no_false_refusal(self, denied: Denied, price: Price | None) -> None:
+        """With free capacity an attempt is admitted: whatever refused was used up at that instant, give or take the
+        milliseconds between the store's reading of its clock and ours."""
+        fields = self.client.hgetall(account_keys(self.account).account)
+        if denied.limit is Limit.CALLS:
+            live = self.client.zcount(account_keys(self.account).leases, self.now() - self.offset - 50, "+inf")
+            assert live >= int(fields["calls_base"])
+        if denied.limit is Limit.CAPS:
+            assert int(fields["caps_base"]) == 0 or 0 < denied.retry_after_ms <= 1_000 // int(fields["caps_base"]) + 1
+        if denied.limit is Limit.CREDIT:
+            assert price is not None
+            free = int(fields["balance_micros"]) - int(fields.get("held_micros", "0"))
+            assert free < cost(price, 0)
 
     @rule(node=NODES, uid=UIDS)
     def answer(self, node: int, uid: str) -> None:
