@@ -16,12 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 # The network of the unit tests: a file beside them, no package (importlib mode).
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "edge" / "proxy"))
 
-from network import CALLER, NOTHING, SBC, TRUNK_A, TRUNK_B, Callee, Caller, Wire, reply
+from network import CALLER, NOTHING, POLICY, SBC, TRUNK_A, TRUNK_B, Callee, Caller, Wire, reply
 
 from edge.proxy.call import Call, CallState
 from edge.proxy.node import Settings
 from edge.sip.message import Request, Response
-from limits.model import Admit, Admitted, Outcome, Settle, Verb
+from limits.model import AccountId, Admit, Admitted, Outcome, Settle, Verb
+from limits.rates import cost
 
 MAX_ATTEMPTS = 6
 MAX_DURATION_S = 120.0
@@ -29,6 +30,7 @@ KEPT = 40
 """Requests a side keeps in mind."""
 
 TRUNKS = {TRUNK_A: "a", TRUNK_B: "b"}
+ACCOUNTS = ("acme", "fragile")
 
 picks = st.integers(0, 10_000)
 called = st.sampled_from(["+33170000001", "+33170000001", "+33190000001", "112"])
@@ -50,12 +52,12 @@ def key_of(caller: Caller) -> Key:
 class Watched(Wire):
     """A network that remembers what the store has said."""
 
-    def __init__(self) -> None:
-        super().__init__(settings=Settings(node="edge1", max_duration_s=MAX_DURATION_S))
+    def __init__(self, policy: str = POLICY, deck: str = "") -> None:
+        super().__init__(policy, Settings(node="edge1", max_duration_s=MAX_DURATION_S), deck=deck)
         self.admitted: set[str] = set()
 
     def _deliver(self, verb: Verb, outcome: Outcome) -> None:
-        if isinstance(verb, Admit) and isinstance(outcome, Admitted):
+        if isinstance(verb, Admit) and verb.account in ACCOUNTS and isinstance(outcome, Admitted):
             self.admitted.add(verb.uid)
         super()._deliver(verb, outcome)
 
@@ -65,7 +67,7 @@ class Calls(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wire = Watched()
+        self.wire = self.network()
         self.callers: list[Caller] = []
         self.invites: list[Callee] = []
         self.open: list[tuple[Request, tuple[str, int]]] = []
@@ -75,6 +77,10 @@ class Calls(RuleBasedStateMachine):
         """Datagrams of this instant, which the network may deliver again."""
         self.seen: dict[str, Call] = {}
         self.was_away = False
+
+    def network(self) -> Watched:
+        """What the calls run through."""
+        return Watched()
 
     # -- the network -----------------------------------------------------------------------------------------------
 
@@ -243,8 +249,9 @@ class Calls(RuleBasedStateMachine):
     @invariant()
     def a_lease_is_settled_once(self) -> None:
         """When its call has ended, and not before; what was never leased is never settled."""
-        settled = Counter(verb.uid for verb in self.wire.asked if isinstance(verb, Settle))
-        assert set(settled.values()) <= {1}
+        every = Counter((verb.account, verb.uid) for verb in self.wire.asked if isinstance(verb, Settle))
+        assert set(every.values()) <= {1}
+        settled = {uid for holder, uid in every if holder in ACCOUNTS}
         for uid, call in self.seen.items():
             if call.state is not CallState.ENDED:
                 assert uid not in settled
@@ -268,7 +275,7 @@ class Calls(RuleBasedStateMachine):
         leased = {call.uid for call in self.wire.core.calls.live() if call.holders}
         assert len(leased) == self.wire.core.leases
         if self.wire.holding is None and not self.was_away:
-            held = {uid for name in ("acme", "fragile") for uid, _, _ in self.wire.usage(name).calls}
+            held = {call.uid for name in ACCOUNTS for call in self.wire.usage(name).calls}
             assert leased == held
 
     @invariant()
@@ -300,12 +307,64 @@ class Calls(RuleBasedStateMachine):
         wire.advance(MAX_DURATION_S + 400)
         self.hear()
         assert NOTHING == wire.held
-        assert (wire.in_use("acme"), wire.in_use("fragile")) == (0, 0)
+        for holder in self.wire.snapshot.commercial_values():
+            assert wire.in_use(holder.id) == 0, holder.id
         assert len(wire.ended) == len(self.callers)
         for caller in self.callers:
             assert self.finals[key_of(caller)], caller.call_id
         self.one_failure_or_successes_only()
 
 
+POOL = "group:pool"
+PAID = (
+    POLICY.replace('id = "acme"\n', 'id = "acme"\ngroup = "pool"\ncalls_reserved = 1\nopening_balance = 2\n', 1)
+    .replace('id = "fragile"\n', 'id = "fragile"\ngroup = "pool"\nopening_balance = 5\n', 1)
+    .replace('uri = "sip:198.51.100.1:5060"', 'uri = "sip:198.51.100.1:5060"\ncalls = 2\ncaps = 2\npacing_ms = 400')
+) + '[[groups]]\nid = "pool"\ncalls_base = 4\n'
+DECK = "+33,france,0.10,1.20,1,1,0\n+3319,names,0,6,30,6,0\n"
+
+
+class PaidCalls(Calls):
+    """The same where every call has a price, its account a group, and one trunk has ceilings."""
+
+    def network(self) -> Watched:
+        return Watched(PAID, DECK)
+
+    @rule(account=st.sampled_from(ACCOUNTS), amount=st.integers(1, 1_000_000))
+    def top_up(self, account: str, amount: int) -> None:
+        """Money comes, and the running calls hear of it."""
+        self.wire.limiter.top_up(AccountId(account), amount=amount, reference=f"r{len(self.wire.asked)}-{amount}")
+        self.wire.core.account_changed(account, self.wire.now)
+        self.wire.pump()
+        self.hear()
+
+    @invariant()
+    def conservation(self) -> None:
+        """Topped up = charged + balance; nothing is spent that was not there, but what ran without the store."""
+        for account in (*ACCOUNTS, POOL):
+            usage = self.wire.usage(account)
+            count = dict(usage.counters)
+            assert count["topped_up_micros"] == count["charged_micros"] + usage.balance_micros
+            assert usage.held_micros >= sum(call.held_micros for call in usage.calls)  # not all is swept at once
+            if account != POOL:
+                assert usage.balance_micros + count["overdrawn_micros"] >= 0
+
+    def teardown(self) -> None:
+        """What the records say is what was charged, to the micro-unit: by the accounts, and again by their group."""
+        super().teardown()
+        costs: Counter[str] = Counter()
+        for facts in self.wire.ended:
+            if facts.is_billed and facts.price is not None:
+                costs[facts.account] += cost(facts.price, facts.duration_ms)
+        if self.was_away:
+            return  # this network has no journal: settlements were lost, their leases have run out
+        for account in ACCOUNTS:
+            usage = self.wire.usage(account)
+            assert (usage.held_micros, dict(usage.counters)["charged_micros"]) == (0, costs[account])
+        assert dict(self.wire.usage(POOL).counters)["charged_micros"] == sum(costs.values())
+
+
 TestCalls = Calls.TestCase
 TestCalls.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPaidCalls = PaidCalls.TestCase
+TestPaidCalls.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
