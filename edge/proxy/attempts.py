@@ -8,6 +8,7 @@ from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
+from edge.proxy.answers import Answers
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
@@ -23,9 +24,8 @@ from edge.sip import compose
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
-from edge.sip.transaction.machine import State
 from limits.local import Ceilings
-from limits.model import GROUP, TRUNK, Admit, Admitted, Answer, Denied, Unavailable
+from limits.model import GROUP, TRUNK, Admit, Admitted, Denied, Unavailable
 
 _RESERVE = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
@@ -40,13 +40,13 @@ _REASON_OF_CAUSE = {
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_calls", "_ceilings", "_destinations", "_node", "_refusals", "_teardown")
+    __slots__ = ("_calls", "_ceilings", "_destinations", "_node", "_refusals", "answers")
 
     def __init__(self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown) -> None:
         self._node = node
         self._calls = calls
         self._destinations = destinations
-        self._teardown = teardown
+        self.answers = Answers(node, calls, teardown)
         self._refusals = Refusals(node)
         self._ceilings = TrunkCeilings(node, calls, self)
 
@@ -248,57 +248,6 @@ class Attempts:
         if tag:
             call.open_dialog(tag)
 
-    def succeeded(self, call: Call, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
-        """2xx: the call is answered; or it comes too late, and is ended in the caller's name."""
-        tag = response.to().tag or b""
-        dialog = call.dialogs.get(tag)
-        if dialog is None or not dialog.is_confirmed:
-            if not self._is_welcome(call, context):
-                self._teardown.end_leftover(call, branch, response, now)
-                return
-            call.forget_an_early_dialog()
-            dialog = call.open_dialog(tag)
-            if dialog is None:
-                self._teardown.end_leftover(call, branch, response, now)
-                return
-            dialog.confirm(response.data, branch.flow.listener, now)
-            facts = call.facts
-            if facts.answered_at is None:
-                facts.to_tag = tag.decode("utf-8", "replace")
-                facts.end(response.status, "answered", 0, "")
-                assert branch.trunk is not None
-                facts.egress_trunk = branch.trunk.id
-                facts.note(branch.trunk.id, response.status)
-            is_first = call.state in (CallState.SETUP, CallState.CANCELLING)
-            self._calls.move(call, CallInput.ANSWER, now)
-            if is_first:
-                self._tell_answer(call)
-            if dialog.leaving:
-                self._calls.left(call, "ingress", NORMAL_CLEARING, now)
-        context.answered = True
-        context.relay(response, now)
-        # Nothing is tried any more. The transactions keep the context as long as a 2xx may be repeated.
-        call.attempt = call.context = None
-        if call.hang_up_cause and call.state is CallState.ANSWERED:
-            self._teardown.hang_up(call, call.hang_up_cause, now)  # the answer crossed the edge's CANCEL
-
-    def _tell_answer(self, call: Call) -> None:
-        """The charging clock starts; the record that another node would need goes to the account."""
-        record = self._calls.record_of(call)
-        asks = self._node.outbox.asks
-        for holder in call.holders:
-            if record or holder in call.paid:
-                asks.append(Answer(holder, call.uid, record))
-            record = b""
-
-    @staticmethod
-    def _is_welcome(call: Call, context: ResponseContext) -> bool:
-        """May a new dialog still begin? Not after the caller has had a failure or is gone, nor in a call that is over
-        or being ended: a dialog must not outlive the lease of its call."""
-        if call.state in (CallState.ENDED, CallState.TEARING_DOWN):
-            return False
-        return not context.concluded or (context.answered and context.server.state is not State.TERMINATED)
-
     def try_next(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """The branch failed: is there another candidate, and may it be tried?"""
         trunk = branch.trunk
@@ -399,7 +348,7 @@ class _User:
         self._attempts.provisional(self._call, response, now)
 
     def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
-        self._attempts.succeeded(self._call, context, branch, response, now)
+        self._attempts.answers.succeeded(self._call, context, branch, response, now)
 
     def try_next(self, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         return self._attempts.try_next(self._call, context, branch, status, now)

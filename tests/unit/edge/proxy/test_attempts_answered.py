@@ -241,3 +241,9 @@ def test_an_answered_call_keeps_no_more_than_it_needs(wire):
     Established(wire)
     (call,) = wire.core.calls.live()
     assert (call.context, call.attempt) == (None, None)
+
+
+def test_a_call_asks_the_store_three_times(wire):
+    """Admit, answer, settle: no more scripts than these for a call shorter than a renewal."""
+    hang_up(Established(wire))
+    assert [type(verb).__name__ for verb in wire.asked] == ["Admit", "Answer", "Settle"]

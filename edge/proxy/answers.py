@@ -1,0 +1,73 @@
+"""The answer to an attempt: a 2xx opens the dialog and starts the charge, or it comes too late and is ended. Pure."""
+
+from edge.proxy.call import Call, CallState
+from edge.proxy.calls import CallInput, CallTracker
+from edge.proxy.causes import NORMAL_CLEARING
+from edge.proxy.node import Node
+from edge.proxy.responses import Branch, ResponseContext
+from edge.proxy.teardown import Teardown
+from edge.sip.message import Response
+from edge.sip.transaction.machine import State
+from limits.model import Answer
+
+
+class Answers:
+    """Takes every 2xx to an INVITE that opened a call."""
+
+    __slots__ = ("_calls", "_node", "_teardown")
+
+    def __init__(self, node: Node, calls: CallTracker, teardown: Teardown) -> None:
+        self._node = node
+        self._calls = calls
+        self._teardown = teardown
+
+    def succeeded(self, call: Call, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
+        """2xx: the call is answered; or it comes too late, and is ended in the caller's name."""
+        tag = response.to().tag or b""
+        dialog = call.dialogs.get(tag)
+        if dialog is None or not dialog.is_confirmed:
+            if not self._is_welcome(call, context):
+                self._teardown.end_leftover(call, branch, response, now)
+                return
+            call.forget_an_early_dialog()
+            dialog = call.open_dialog(tag)
+            if dialog is None:
+                self._teardown.end_leftover(call, branch, response, now)
+                return
+            dialog.confirm(response.data, branch.flow.listener, now)
+            facts = call.facts
+            if facts.answered_at is None:
+                facts.to_tag = tag.decode("utf-8", "replace")
+                facts.end(response.status, "answered", 0, "")
+                assert branch.trunk is not None
+                facts.egress_trunk = branch.trunk.id
+                facts.note(branch.trunk.id, response.status)
+            is_first = call.state in (CallState.SETUP, CallState.CANCELLING)
+            self._calls.move(call, CallInput.ANSWER, now)
+            if is_first:
+                self._tell_answer(call)
+            if dialog.leaving:
+                self._calls.left(call, "ingress", NORMAL_CLEARING, now)
+        context.answered = True
+        context.relay(response, now)
+        # Nothing is tried any more. The transactions keep the context as long as a 2xx may be repeated.
+        call.attempt = call.context = None
+        if call.hang_up_cause and call.state is CallState.ANSWERED:
+            self._teardown.hang_up(call, call.hang_up_cause, now)  # the answer crossed the edge's CANCEL
+
+    def _tell_answer(self, call: Call) -> None:
+        """The charging clock starts; the record that another node would need goes to the account."""
+        record = self._calls.record_of(call)
+        asks = self._node.outbox.asks
+        for holder in call.holders:
+            if record or holder in call.paid:
+                asks.append(Answer(holder, call.uid, record))
+            record = b""
+
+    @staticmethod
+    def _is_welcome(call: Call, context: ResponseContext) -> bool:
+        """May a new dialog still begin? Not after the caller has had a failure or is gone, nor in a call that is over
+        or being ended: a dialog must not outlive the lease of its call."""
+        if call.state in (CallState.ENDED, CallState.TEARING_DOWN):
+            return False
+        return not context.concluded or (context.answered and context.server.state is not State.TERMINATED)
