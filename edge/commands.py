@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 
 heavy is imported by the command that needs it, so that `edge --version` answers at once.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -27,7 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
 
 app.add_typer(account_commands.app)
 
@@ -207,18 +205,10 @@ def demo() -> None:
 
 def _static(given: "dict[str, str | list[str] | None]", config: str | None) -> "StaticConfig":
     from edge.config.errors import StaticConfigError
-    from edge.config.parsing import read_static
+    from edge.settings import read_settings
 
-    text: str | None = None
-    if config is not None:
-        try:
-            text = Path(config).read_text(encoding="utf-8")
-        except OSError as error:
-            _usage(f"--config / EDGE_CONFIG: cannot read {config}: {error.strerror}")
-        except UnicodeDecodeError:
-            _usage(f"--config / EDGE_CONFIG: {config} is not UTF-8")
     try:
-        return read_static(command_line=given, environment=os.environ, file_text=text, file_name=config or "")
+        return read_settings(given, config)
     except StaticConfigError as error:
         _usage(*(str(problem) for problem in error.problems))
 

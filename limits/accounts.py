@@ -17,7 +17,7 @@ from limits.keys import AUDIT_LENGTH, HOLDERS, account_keys
 from limits.model import Usage
 from limits.rates import MAX_MONEY_MICROS
 from limits.script_loader import Script, script
-from limits.stores import open_store
+from limits.stores import is_cluster, open_store
 from limits.wire import Garbage, usage_of
 
 SLICE = 500
@@ -69,34 +69,45 @@ class AccountStore:
         opening: Mapping[str, int] | None = None,
         by: str = "policy file",
         why: str = "created",
+        only_new: bool = False,
     ) -> Provisioned:
         """Brings the values of the policy file in.
 
         Creates what is not there, with its opening balance in micro-units; writes, one generation up, where the file's
         values are not those last imported; else touches nothing, so that a value raised in the store outlives a
         restart. Accounts the file no longer names are left as they are: the policy refuses them before the limits are
-        asked.
+        asked. With `only_new` nothing that is there is changed: it counts as unchanged.
         """
         counts = [0, 0, 0]
         todo = list(accounts)
         provision = script("provision")
         try:
-            await self._redis.script_load(provision.text)
             for first in range(0, len(todo), SLICE):
                 part = todo[first : first + SLICE]
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for account in part:
-                        keys = account_keys(account.id)
-                        start = str((opening or {}).get(account.id, 0))
-                        head = (fields.digest(account), by, why, str(AUDIT_LENGTH), start, account.id)
-                        names = (keys.account, keys.audit, keys.refs, keys.reverts)
-                        pipe.evalsha(provision.sha1, 4, *names, *head, *fields.to_fields(account))
-                    pipe.sadd(HOLDERS, *[account.id for account in part])
-                    for reply in (await pipe.execute())[:-1]:
-                        counts[int(reply[1])] += 1
+                requests = []
+                for account in part:
+                    keys = account_keys(account.id)
+                    start = str((opening or {}).get(account.id, 0))
+                    only = "1" if only_new else ""
+                    head = (fields.digest(account), by, why, str(AUDIT_LENGTH), start, account.id, only)
+                    names = (keys.account, keys.audit, keys.refs, keys.reverts)
+                    requests.append((*names, *head, *fields.to_fields(account)))
+                await self._redis.sadd(HOLDERS, *[account.id for account in part])
+                for reply in await self._run_each(provision, requests, keys=4):
+                    counts[int(str(reply[1]))] += 1
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(f"accounts could not be provisioned: {fault}") from fault
         return Provisioned(created=counts[1], changed=counts[2], unchanged=counts[0])
+
+    async def _run_each(self, what: Script, requests: list[tuple[str, ...]], *, keys: int) -> list[list[object]]:
+        """The same script for each of these; in one pipeline where the store can."""
+        if is_cluster(self._redis):
+            return [list(await self._redis.eval(what.text, keys, *words)) for words in requests]
+        await self._redis.script_load(what.text)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for words in requests:
+                pipe.evalsha(what.sha1, keys, *words)
+            return [list(reply) for reply in await pipe.execute()]
 
     async def read(self, account: AccountId) -> Account:
         """The values in force. Raises UnknownAccount; ValueError where the store holds something else."""
@@ -105,14 +116,31 @@ class AccountStore:
     async def peek(self, account: AccountId) -> Usage:
         """Everything in force and in use, nothing taken. Raises UnknownAccount; ValueError as `read`."""
         keys = account_keys(account)
-        reply = await self._ask(account, script("peek"), *keys[:5], keys.reverts, keys=6)
+        return _usage(account, await self._ask(account, script("peek"), *keys[:5], keys.reverts, keys=6))
+
+    async def peek_many(self, accounts: Iterable[AccountId]) -> tuple[list[Usage], list[tuple[AccountId, str]]]:
+        """The same of many, in their order; and (account, why) of those that cannot be read."""
+        peek = script("peek")
+        todo = list(accounts)
+        usages: list[Usage] = []
+        spoilt: list[tuple[AccountId, str]] = []
         try:
-            usage = usage_of(account, _as_bytes(reply))
-        except Garbage as fault:
-            raise ValueError(str(fault)) from fault
-        if usage is None:
-            raise UnknownAccount(account)
-        return usage
+            await self._redis.script_load(peek.text)
+            for first in range(0, len(todo), SLICE):
+                part = todo[first : first + SLICE]
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for account in part:
+                        keys = account_keys(account)
+                        pipe.evalsha(peek.sha1, 6, *keys[:5], keys.reverts)
+                    replies = await pipe.execute(raise_on_error=False)
+                for account, reply in zip(part, replies, strict=True):
+                    try:
+                        usages.append(_usage(account, reply))
+                    except (UnknownAccount, ValueError) as fault:
+                        spoilt.append((account, str(fault)))
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return usages, spoilt
 
     async def holders(self) -> tuple[str, ...]:
         """Every account, group (`group:ID`) and trunk (`trunk:ID`) of the store, in order."""
@@ -166,6 +194,14 @@ class AccountStore:
             raise UsedReference(account, reference, int(str(reply[1])))
         return int(str(reply[1])), reply[2] == 1
 
+    async def booked(self, account: AccountId, reference: str) -> int | None:
+        """The amount this reference stands for, in micro-units; None: it has not been used."""
+        try:
+            found = await self._redis.hget(account_keys(account).refs, reference)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return None if found is None else int(found)
+
     async def verify(self, account: AccountId) -> tuple[str, ...]:
         """Which invariants (`limits.model.INVARIANTS`) the books of this holder break; none: they add up. Raises
         UnknownAccount."""
@@ -195,6 +231,19 @@ class AccountStore:
         if answer[0] == 0:
             raise UnknownAccount(account)
         return answer
+
+
+def _usage(account: AccountId, reply: object) -> Usage:
+    """Raises UnknownAccount; ValueError where the reply is none of ours."""
+    if isinstance(reply, redis.exceptions.RedisError):
+        raise ValueError(str(reply)) from reply
+    try:
+        usage = usage_of(account, _as_bytes(reply))
+    except Garbage as fault:
+        raise ValueError(str(fault)) from fault
+    if usage is None:
+        raise UnknownAccount(account)
+    return usage
 
 
 def _texts(found: Mapping[bytes | str, bytes | str]) -> dict[str, str]:

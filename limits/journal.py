@@ -26,7 +26,7 @@ DOUBTFUL_S = 60.0
 class SettlementJournal:
     """First in, first out. `keep` takes one in, `take` hands the next over, `empty` forgets what was handed over."""
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, name: str = "settlements.jsonl") -> None:
         """Without a directory: in memory only. With one: takes up what an earlier process left there."""
         self._waiting: deque[tuple[Settle, bool, float]] = deque()
         """(settlement, it may have been applied, UTC seconds when it was kept)."""
@@ -40,7 +40,7 @@ class SettlementJournal:
         self.fault = ""
         if directory is None:
             return
-        path = directory / "settlements.jsonl"
+        path = directory / name
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from edge.accounts import values
-from edge.accounts.values import Changed, Terms, ToppedUp
+from edge.accounts.values import Changed, Created, Terms, ToppedUp
+from edge.config.errors import Problem, StaticConfigError
 from edge.config.money import format_money
+from edge.settings import UNREADABLE_STORE, read_settings
 from limits import fields
 from limits.account import Account, AccountId
 from limits.accounts import AccountStore, AuditEntry
@@ -25,17 +27,25 @@ TRIES = 5
 """A relative change is tried so often where others change the same account."""
 
 _T = TypeVar("_T")
-Plan = Callable[[Account], tuple[fields.Patch, bool]]
-"""Of the values in force: the patch, and whether it may be made again on other values. Raises ValueError."""
+Plan = Callable[[Usage], tuple[fields.Patch, bool]]
+"""Of what is in force: the patch, and whether it may be made again on other values. Raises ValueError."""
+
+
+class Place(NamedTuple):
+    """Where the store is, as the command line says; None: as the environment, the file or the default say."""
+
+    redis: str | None = None
+    state: str | None = None
+    config: str | None = None
 
 
 class Refused(Exception):
     """It was not done; one sentence says why, and what was expected."""
 
 
-def run(redis: str, state: str, work: Callable[[AccountStore], Awaitable[_T]]) -> _T:
-    """Open the store, do the work. Raises Refused."""
-    url, shown = _url(redis, state)
+def run(place: Place, work: Callable[[AccountStore], Awaitable[_T]]) -> _T:
+    """Open the store, do the work. Raises Refused; StaticConfigError where the settings are wrong."""
+    url, shown = _url(place)
 
     async def do() -> _T:
         async with AccountStore(url) as store:
@@ -57,25 +67,29 @@ def run(redis: str, state: str, work: Callable[[AccountStore], Awaitable[_T]]) -
         raise Refused(str(error)) from error
 
 
-def _url(redis: str, state: str) -> tuple[str, str]:
+def _url(place: Place) -> tuple[str, str]:
     """The store's URL, and how to name it without its password."""
-    if redis != "embedded":
+    # The file is that of `edge run`; a policy is the one thing it must name that nobody needs here.
+    settings = read_settings({"redis": place.redis, "state": place.state, "policy": "-"}, place.config)
+    if settings.redis != "embedded":
         try:
-            return redis, str(parse_address(redis))
-        except ValueError as error:
-            raise Refused(f"--redis: {error}") from error
+            return settings.redis, str(parse_address(settings.redis))
+        except ValueError:
+            raise StaticConfigError([Problem("redis (--redis / EDGE_REDIS)", UNREADABLE_STORE)]) from None
     try:
-        path = socket_path(Path(state) / "store")
+        path = socket_path(Path(settings.state) / "store")
     except EmbeddedStoreError as error:
         raise Refused(str(error)) from error
     if not path.exists():
-        raise Refused(f"no edge with an embedded store runs on {state}: expected its --state, or --redis URL")
-    return f"unix://{path.resolve()}", f"embedded in {state}"
+        raise Refused(f"no edge with an embedded store runs on {settings.state}: expected its --state, or --redis URL")
+    return f"unix://{path.resolve()}", f"embedded in {settings.state}"
 
 
-async def peek_all(store: AccountStore, prefix: str) -> list[Usage]:
-    """Every holder whose name begins so, in order."""
-    return [await store.peek(AccountId(name)) for name in await store.holders() if name.startswith(prefix)]
+async def peek_all(store: AccountStore, prefix: str) -> tuple[list[Usage], list[str]]:
+    """Every holder whose name begins so, in order; a sentence for each that cannot be read."""
+    names = [AccountId(name) for name in await store.holders() if name.startswith(prefix)]
+    usages, spoilt = await store.peek_many(names)
+    return usages, [f"{name}: cannot be read: {why}" for name, why in spoilt]
 
 
 async def verify(store: AccountStore, prefix: str) -> tuple[int, list[tuple[str, str]]]:
@@ -86,20 +100,27 @@ async def verify(store: AccountStore, prefix: str) -> tuple[int, list[tuple[str,
 
 async def history(store: AccountStore, holder: AccountId, last: int) -> list[AuditEntry]:
     """The latest changes, the newest first. Raises UnknownAccount."""
-    await store.read(holder)
-    return list(await store.audit(holder, last=last))
+    found = await store.audit(holder, last=last)
+    if not found:
+        await store.read(holder)
+    return list(found)
 
 
-async def create(store: AccountStore, wanted: Account, opening_micros: int, terms: Terms) -> Changed:
+async def create(store: AccountStore, wanted: Account, opening_micros: int, terms: Terms) -> Created:
     """A new account. Raises Refused where it is there."""
     holder = wanted.id
-    try:
+    if terms.dry_run:
+        try:
+            found = await store.read(holder)
+        except UnknownAccount:
+            return Created(wanted, opening_micros)
+    else:
+        opening: dict[str, int] = {holder: opening_micros}
+        why = terms.reason or "created"
+        done = await store.provision([wanted], opening=opening, by=terms.by, why=why, only_new=True)
+        if done.created:
+            return Created(wanted, opening_micros)
         found = await store.read(holder)
-    except UnknownAccount:
-        if not terms.dry_run:
-            why = terms.reason or "created"
-            await store.provision([wanted], opening={holder: opening_micros}, by=terms.by, why=why)
-        return Changed(Account(holder), wanted, None)
     raise Refused(f"account {holder!r} is there, at generation {found.generation}; to change it: set {holder} …")
 
 
@@ -112,12 +133,29 @@ async def change(store: AccountStore, holder: AccountId, plan: Plan, terms: Term
         if terms.generation not in (None, found.generation):
             raise StaleGeneration(holder, expected=terms.generation or 0, found=found.generation)
         until = values.until_of(terms.until, usage.now_ms) if terms.until else None
-        planned, is_relative = plan(found)
-        patch = {name: value for name, value in planned.items() if getattr(found, name) != value}
+        planned, is_relative = plan(usage)
+        pending = {name: back for name, _, back in usage.reverts}
+        # A value that is what is wanted, but only for a time, is to stay, or to stay longer.
+        patch = {name: value for name, value in planned.items() if getattr(found, name) != value or name in pending}
         wanted = fields.patched(found, patch)
-        cancelled = tuple([one for one in usage.reverts if one[0] in patch]) if until is None else ()
-        if not patch or terms.dry_run:
-            return Changed(found, wanted, until, cancelled)
+        if not patch:
+            return Changed(found, found, None)
+        before = {name: fields.to_text(name, getattr(found, name)) for name in patch}
+        told = Changed(
+            found,
+            wanted,
+            until,
+            cancelled=tuple(
+                [
+                    one
+                    for one in usage.reverts
+                    if until is None and one[0] in patch and one[2] != fields.to_text(one[0], getattr(wanted, one[0]))
+                ]
+            ),
+            returns=() if until is None else tuple([(name, pending.get(name, before[name])) for name in patch]),
+        )
+        if terms.dry_run:
+            return told
         try:
             after = await store.change(
                 holder, generation=found.generation, patch=patch, by=terms.by, why=terms.reason, until_ms=until
@@ -127,13 +165,16 @@ async def change(store: AccountStore, holder: AccountId, plan: Plan, terms: Term
             if not is_relative or terms.generation is not None or not tries:
                 raise
         else:
-            return Changed(found, after, until, cancelled)
+            return told._replace(after=after)
 
 
 async def top_up(store: AccountStore, holder: AccountId, amount: int, reference: str, terms: Terms) -> ToppedUp:
     """Credit so many micro-units. Raises UsedReference."""
     before = (await store.peek(holder)).balance_micros
     if terms.dry_run:
-        return ToppedUp(before, before + amount, already=False)
+        booked = await store.booked(holder, reference)
+        if booked not in (None, amount):
+            raise UsedReference(holder, reference, booked or 0)
+        return ToppedUp(before, before if booked else before + amount, already=booked is not None)
     after, already = await store.top_up(holder, amount=amount, reference=reference, by=terms.by, why=terms.reason)
     return ToppedUp(after if already else after - amount, after, already)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from edge.accounts import values, views
+from edge.accounts.options import By, Config, Cut, DryRun, Generation, Json, Lots, Name, Reason, Redis, State, Until
 from edge.accounts.values import Changed, Terms
 from limits import fields
-from limits.account import Account, AccountId, AccountStatus, is_holder_id
+from limits.account import AccountId, AccountStatus, is_holder_id
+from limits.model import Usage
 
 if TYPE_CHECKING:
     from edge.accounts.changes import Plan
@@ -28,56 +30,44 @@ app = typer.Typer(
 )
 
 _T = TypeVar("_T")
-Store = tuple[str, str]
-"""--redis and --state."""
-Name = Annotated[str, typer.Argument(help="An account, group:ID or trunk:ID.", metavar="ACCOUNT")]
-Redis = Annotated[
-    str,
-    typer.Option(help="URL of the store; `embedded`: that of the edge on --state.", metavar="URL", envvar="EDGE_REDIS"),
-]
-State = Annotated[str, typer.Option(help="State directory of a running edge.", metavar="DIR", envvar="EDGE_STATE")]
-Json = Annotated[bool, typer.Option("--json", help="For machines; money in micro-units, instants in UTC ms.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the account's history.", metavar="TEXT")]
-By = Annotated[str, typer.Option(help="Who; default: the user of this terminal.", metavar="NAME")]
-Until = Annotated[
-    str, typer.Option(help="Then it returns by itself: 45m, 2h, 3d, or 2027-01-31T08:00Z.", metavar="WHEN")
-]
-Generation = Annotated[int | None, typer.Option(help="Change only what is at this generation.", metavar="N", min=1)]
+Store = tuple[str | None, str | None, str | None]
+"""--redis, --state and --config."""
 
 
 # -- looking -------------------------------------------------------------------------------------------------------
 
 
 @app.command()
-def show(account: Name, redis: Redis = "embedded", state: State = "state", as_json: Json = False) -> None:
+def show(account: Name, redis: Redis = None, state: State = None, config: Config = None, as_json: Json = False) -> None:
     """Everything in force and in use."""
-    usage = _run((redis, state), lambda store: store.peek(_holder(account)))
+    usage = _run((redis, state, config), lambda store: store.peek(_holder(account)))
     _say(*([_json(views.usage_data(usage))] if as_json else views.usage_lines(usage)))
 
 
 @app.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(help="Beginning of the names to list.", metavar="PREFIX")] = "",
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Every account, group and trunk: status, calls, CAPS, money, last call."""
-
     from edge.accounts import changes
 
-    found = [views.listed(usage) for usage in _run((redis, state), lambda store: changes.peek_all(store, pattern))]
-    if as_json:
-        _say(_json([row._asdict() for row in found]))
-    else:
-        _say(*views.list_lines(found))
+    usages, spoilt = _run((redis, state, config), lambda store: changes.peek_all(store, pattern))
+    rows = [views.listed(usage) for usage in usages]
+    _say(*([_json([row._asdict() for row in rows])] if as_json else views.list_lines(rows)))
+    if spoilt:
+        _fail("\nedge: ".join(spoilt))
 
 
 @app.command()
-def calls(account: Name, redis: Redis = "embedded", state: State = "state", as_json: Json = False) -> None:
+def calls(
+    account: Name, redis: Redis = None, state: State = None, config: Config = None, as_json: Json = False
+) -> None:
     """The calls that hold a slot now, the next to expire first."""
-    usage = _run((redis, state), lambda store: store.peek(_holder(account)))
+    usage = _run((redis, state, config), lambda store: store.peek(_holder(account)))
     _say(*([_json([call._asdict() for call in usage.calls])] if as_json else views.call_lines(usage)))
 
 
@@ -85,28 +75,29 @@ def calls(account: Name, redis: Redis = "embedded", state: State = "state", as_j
 def history(
     account: Name,
     last: Annotated[int, typer.Option(help="So many entries, the newest first.", min=1, max=1000)] = 20,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Who changed what, when and why."""
-
     from edge.accounts import changes
 
-    entries = _run((redis, state), lambda store: changes.history(store, _holder(account), last))
+    entries = _run((redis, state, config), lambda store: changes.history(store, _holder(account), last))
     _say(*([_json([views.entry_data(entry) for entry in entries])] if as_json else views.history_lines(entries)))
 
 
 @app.command()
 def verify(
     pattern: Annotated[str, typer.Argument(help="Beginning of the names to look at.", metavar="PREFIX")] = "",
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
 ) -> None:
     """Do the books add up? Money, leases, holds; takes nothing. Exit 1 where they do not."""
     from edge.accounts import changes
 
-    looked_at, broken = _run((redis, state), lambda store: changes.verify(store, pattern))
+    looked_at, broken = _run((redis, state, config), lambda store: changes.verify(store, pattern))
     if broken:
         _fail(f"of {looked_at} books these do not add up: " + ", ".join(f"{name} ({what})" for name, what in broken))
     _say(f"{looked_at} books add up")
@@ -123,56 +114,62 @@ def create(
     reason: Reason = "",
     by: By = "",
     dry_run: DryRun = False,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """A new account. Its calls are let in once the policy document names it too."""
     holder = _holder(account)
     patch = _or_usage(lambda: values.patch_of(settings)) if settings else {}
     amount = _or_usage(lambda: views.amount_of("--opening", opening, least=0))
-    wanted = _or_usage(lambda: fields.patched(Account(holder), patch))
-
-    terms = Terms(by=by or _user(), reason=reason, dry_run=dry_run)
+    wanted = _or_usage(lambda: fields.patched(values.blank(holder), patch))
+    terms = _terms(by, reason, dry_run=dry_run)
     from edge.accounts import changes
 
-    _tell_change(_run((redis, state), lambda store: changes.create(store, wanted, amount, terms)), terms, as_json)
+    created = _run((redis, state, config), lambda store: changes.create(store, wanted, amount, terms))
+    if as_json:
+        _say(_json(views.created_data(created, dry_run=dry_run)))
+    else:
+        _say(*views.dry(dry_run), *views.created_lines(created))
 
 
 @app.command("caps-lots", context_settings={"ignore_unknown_options": True})
 def caps_lots(
     account: Name,
-    lots: Annotated[str, typer.Argument(help="+1, -1: so many more or less; 3: so many in all.", metavar="LOTS")],
+    lots: Lots,
     until: Until = "",
     reason: Reason = "",
     by: By = "",
     dry_run: DryRun = False,
     generation: Generation = None,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Lots of call attempts per second: in force at the next INVITE, on every node."""
-    terms = Terms(by or _user(), reason, until, dry_run, generation)
-    _change_lots(account, "caps_lots", lots, terms, (redis, state), as_json)
+    terms = _terms(by, reason, until, dry_run, generation)
+    _change_lots(account, "caps_lots", lots, terms, (redis, state, config), as_json)
 
 
 @app.command("call-lots", context_settings={"ignore_unknown_options": True})
 def call_lots(
     account: Name,
-    lots: Annotated[str, typer.Argument(help="+1, -1: so many more or less; 3: so many in all.", metavar="LOTS")],
+    lots: Lots,
     until: Until = "",
     reason: Reason = "",
     by: By = "",
     dry_run: DryRun = False,
     generation: Generation = None,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Lots of concurrent calls: in force at the next INVITE, on every node."""
-    terms = Terms(by or _user(), reason, until, dry_run, generation)
-    _change_lots(account, "call_lots", lots, terms, (redis, state), as_json)
+    terms = _terms(by, reason, until, dry_run, generation)
+    _change_lots(account, "call_lots", lots, terms, (redis, state, config), as_json)
 
 
 @app.command("set")
@@ -184,31 +181,33 @@ def set_(
     by: By = "",
     dry_run: DryRun = False,
     generation: Generation = None,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Any values: caps_base=5 floor=-100.00 prefix_ceilings=+3389:2:1 shadow=caps,calls max_rate=none …"""
     patch = _or_usage(lambda: values.patch_of(settings))
-    terms = Terms(by or _user(), reason, until, dry_run, generation)
-    _change(account, lambda _: (patch, False), terms, (redis, state), as_json)
+    terms = _terms(by, reason, until, dry_run, generation)
+    _change(account, lambda _: (patch, False), terms, (redis, state, config), as_json)
 
 
 @app.command()
 def suspend(
     account: Name,
     reason: Reason = "",
-    cut: Annotated[bool, typer.Option("--cut", help="End its running calls too.")] = False,
+    cut: Cut = False,
     until: Until = "",
     by: By = "",
     dry_run: DryRun = False,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """No new call passes (403); with --cut the running ones are ended. Needs a --reason."""
-    terms = Terms(by or _user(), reason, until, dry_run)
-    _change_status(account, AccountStatus.SUSPENDED, terms, (redis, state), as_json, cut=cut)
+    terms = _terms(by, reason, until, dry_run)
+    _change_status(account, AccountStatus.SUSPENDED, terms, (redis, state, config), as_json, cut=cut)
 
 
 @app.command()
@@ -218,29 +217,32 @@ def resume(
     reason: Reason = "",
     by: By = "",
     dry_run: DryRun = False,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Calls pass again."""
-    terms = Terms(by or _user(), reason or "resumed", "", dry_run)
-    _change_status(account, AccountStatus.ACTIVE, terms, (redis, state), as_json, reopen=reopen)
+    terms = _terms(by, reason or "resumed", dry_run=dry_run)
+    _change_status(account, AccountStatus.ACTIVE, terms, (redis, state, config), as_json, reopen=reopen)
 
 
 @app.command()
 def close(
     account: Name,
     reason: Reason = "",
-    cut: Annotated[bool, typer.Option("--cut", help="End its running calls too.")] = False,
+    cut: Cut = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Although calls run on it.")] = False,
     by: By = "",
     dry_run: DryRun = False,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """For good: no call passes any more. Its books and its history stay. Needs a --reason."""
-    terms = Terms(by or _user(), reason, "", dry_run)
-    _change_status(account, AccountStatus.CLOSED, terms, (redis, state), as_json, cut=cut)
+    """For good: no call passes any more. Books and history stay. Needs a --reason, and --yes while calls run."""
+    terms = _terms(by, reason, dry_run=dry_run)
+    _change_status(account, AccountStatus.CLOSED, terms, (redis, state, config), as_json, cut=cut, is_sure=yes)
 
 
 @app.command("top-up", context_settings={"ignore_unknown_options": True})
@@ -255,24 +257,25 @@ def top_up(
     reason: Reason = "",
     by: By = "",
     dry_run: DryRun = False,
-    redis: Redis = "embedded",
-    state: State = "state",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Money actually received: running calls go on with it at once."""
     micros = _or_usage(lambda: views.amount_of("AMOUNT", amount))
     if not micros:
         _usage("AMOUNT: expected an amount other than zero")
-    if not 1 <= len(reference) <= 128:
-        _usage("--reference: expected the payment's reference, 1 to 128 characters, so that nothing is booked twice")
+    if not reference:
+        _usage("--reference: expected the payment's reference, so that nothing is booked twice")
+    _or_usage(lambda: values.line_of("--reference", reference, most=128))
     if micros < 0 and not reason:
         _usage("--reason: a correction below zero needs one")
-
-    terms = Terms(by=by or _user(), reason=reason, dry_run=dry_run)
+    terms = _terms(by, reason, dry_run=dry_run)
     from edge.accounts import changes
 
     holder = _holder(account)
-    done = _run((redis, state), lambda store: changes.top_up(store, holder, micros, reference, terms))
+    done = _run((redis, state, config), lambda store: changes.top_up(store, holder, micros, reference, terms))
     if as_json:
         _say(_json(views.top_up_data(holder, done, dry_run=dry_run)))
     else:
@@ -282,11 +285,19 @@ def top_up(
 # -- what the commands share ---------------------------------------------------------------------------------------
 
 
+def _terms(by: str, reason: str, until: str = "", dry_run: bool = False, generation: int | None = None) -> Terms:
+    _or_usage(lambda: values.line_of("--reason", reason, most=500))
+    who = _or_usage(lambda: values.line_of("--by", by or _user(), most=100))
+    if until:
+        _or_usage(lambda: values.check_until(until))
+    return Terms(who, reason, until, dry_run, generation)
+
+
 def _change_lots(account: str, field: str, lots: str, terms: Terms, store: Store, as_json: bool) -> None:
     _or_usage(lambda: values.lots_of(lots.lstrip("-"), 0))  # what is no number of lots needs no store
 
-    def plan(found: Account) -> tuple[fields.Patch, bool]:
-        number, is_relative = values.lots_of(lots, getattr(found, field))
+    def plan(found: Usage) -> tuple[fields.Patch, bool]:
+        number, is_relative = values.lots_of(lots, getattr(found.account, field))
         return {field: number}, is_relative
 
     _change(account, plan, terms, store, as_json)
@@ -301,38 +312,49 @@ def _change_status(
     *,
     cut: bool = False,
     reopen: bool = False,
+    is_sure: bool = False,
 ) -> None:
     if not terms.reason:
         what = "suspending" if status is AccountStatus.SUSPENDED else "closing"
         _usage(f"--reason: {what} an account needs one: it is kept in its history")
 
-    def plan(found: Account) -> tuple[fields.Patch, bool]:
-        return {"status": values.next_status(found, status, reopen=reopen), "is_cut": cut}, True
+    def plan(found: Usage) -> tuple[fields.Patch, bool]:
+        before = found.account
+        after = values.next_status(before, status, reopen=reopen)
+        is_closing = after is AccountStatus.CLOSED and before.status is not AccountStatus.CLOSED
+        if is_closing and found.in_use and not is_sure and not terms.dry_run:
+            raise ValueError(
+                f"account {before.id!r} has {found.in_use} running calls: expected none, or --yes; they run to their "
+                "end, or with --cut are ended now"
+            )
+        # Whoever was to be cut stays so until calls pass again.
+        is_cut = status is not AccountStatus.ACTIVE and (cut or before.is_cut)
+        return {"status": after, "is_cut": is_cut}, True
 
-    _change(account, plan, terms, store, as_json)
+    _change(account, plan, terms, store, as_json, already=str(status))
 
 
-def _change(account: str, plan: "Plan", terms: Terms, store: Store, as_json: bool) -> None:
+def _change(account: str, plan: "Plan", terms: Terms, store: Store, as_json: bool, already: str = "") -> None:
     from edge.accounts import changes
 
     holder = _holder(account)
-    _tell_change(_run(store, lambda opened: changes.change(opened, holder, plan, terms)), terms, as_json)
-
-
-def _tell_change(changed: Changed, terms: Terms, as_json: bool) -> None:
+    changed: Changed = _run(store, lambda opened: changes.change(opened, holder, plan, terms))
     if as_json:
         _say(_json(views.change_data(changed, dry_run=terms.dry_run)))
     else:
-        _say(*views.dry(terms.dry_run), *views.change_lines(changed))
+        _say(*views.dry(terms.dry_run), *views.change_lines(changed, already))
 
 
 def _run(store: Store, work: "Callable[[AccountStore], Awaitable[_T]]") -> _T:
-    from edge.accounts.changes import Refused, run
+    from edge.accounts.changes import Place, Refused, run
+    from edge.config.errors import StaticConfigError
 
     try:
-        return run(*store, work)
+        return run(Place(*store), work)
     except Refused as refused:
         _fail(str(refused))
+    except StaticConfigError as error:
+        _usage(*(str(problem) for problem in error.problems))
 
 
 def _holder(account: str) -> AccountId:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from edge.config.money import format_money, parse_money
-from limits.account import Account, AccountStatus, Credit, PrefixCeiling
+from limits.account import MAX_CEILING, Account, AccountId, AccountStatus, Credit, PrefixCeiling
 from limits.fields import Patch, Value
-from limits.model import SHADOWABLE
+from limits.model import GROUP, SHADOWABLE, TRUNK
 
 _AMOUNTS = {
     "floor": "floor_micros",
@@ -31,6 +31,7 @@ _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOTS = re.compile(r"([+-]?)=?([0-9]{1,7})")
 MAX_UNTIL = timedelta(days=3660)
+_EXAMPLE = "2027-01-31T08:00Z"
 
 
 class Terms(NamedTuple):
@@ -52,6 +53,15 @@ class Changed(NamedTuple):
     until_ms: int | None
     cancelled: tuple[tuple[str, int, str], ...] = ()
     """(value, instant, what it was to return to) of returns that this change, made for good, does away with."""
+    returns: tuple[tuple[str, str], ...] = ()
+    """(value, what it returns to at `until_ms`)."""
+
+
+class Created(NamedTuple):
+    """A new account, or what it would be."""
+
+    account: Account
+    opening_micros: int
 
 
 class ToppedUp(NamedTuple):
@@ -77,28 +87,48 @@ def lots_of(text: str, present: int) -> tuple[int, bool]:
     return lots, True
 
 
+def check_until(text: str) -> None:
+    """Raises ValueError where that is no time at all. Whether it is to come, the store's clock decides."""
+    if _SPAN.fullmatch(text) is None:
+        _instant(text)
+
+
 def until_of(text: str, now_ms: int) -> int:
     """The instant in UTC milliseconds: `2h`, `45m`, `3d` from now, or ISO 8601 with its zone. Raises ValueError."""
     span = _SPAN.fullmatch(text)
-    now = datetime.fromtimestamp(now_ms / 1_000, UTC)
     if span is not None:
-        instant = now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        ahead = timedelta(**{_UNITS[span[2]]: int(span[1])})
     else:
-        try:
-            instant = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"--until {text!r}: expected a time from now, 45m, 2h or 3d, or {_example(now)}") from None
-        if instant.tzinfo is None:
-            raise ValueError(f"--until {text}: in which zone? Expected {_example(now)} or {text}+01:00")
-    if instant <= now:
+        ahead = _instant(text) - datetime.fromtimestamp(now_ms / 1_000, UTC)
+    if ahead <= timedelta(0):
         raise ValueError(f"--until {text}: that is past; the store's clock says {show_instant(now_ms)}")
-    if instant - now > MAX_UNTIL:
+    if ahead > MAX_UNTIL:
         raise ValueError(f"--until {text}: expected at most ten years from now; leave it out for good")
-    return round(instant.timestamp() * 1_000)
+    return now_ms + ahead // timedelta(milliseconds=1)
 
 
-def _example(now: datetime) -> str:
-    return (now + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%MZ")
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"--until {text!r}: expected a time from now, 45m, 2h or 3d, or {_EXAMPLE}") from None
+    if instant.tzinfo is None:
+        raise ValueError(f"--until {text}: in which zone? Expected {_EXAMPLE} or {text}+01:00")
+    return instant
+
+
+def line_of(name: str, text: str, *, most: int) -> str:
+    """Text that goes into the journal, and from there to other terminals. Raises ValueError."""
+    if len(text) > most or not text.isprintable():
+        raise ValueError(f"{name}: expected at most {most} printable characters on one line, got {text[:most]!a}")
+    return text
+
+
+def blank(holder: AccountId) -> Account:
+    """What `create` starts from: as in the policy document, groups and trunks have no credit, and trunks no ceiling."""
+    if holder.startswith(TRUNK):
+        return Account(holder, caps_base=MAX_CEILING, calls_base=MAX_CEILING, credit=Credit.NONE)
+    return Account(holder, credit=Credit.NONE if holder.startswith(GROUP) else Credit.PREPAID)
 
 
 def patch_of(words: list[str]) -> Patch:
@@ -174,8 +204,15 @@ def show_stored(field: str, text: str) -> str:
     if field == "is_cut":
         return "yes" if text == "1" else "no"
     if field.endswith("_micros"):
-        return format_money(int(text)) if re.fullmatch(r"-?[0-9]+", text) else text or "none"
-    return text or "none"
+        return format_money(int(text)) if re.fullmatch(r"-?[0-9]+", text) else show_text(text) or "none"
+    if field in ("prefix_ceilings", "shadow"):
+        text = text.replace(" ", ",")  # as `set` takes it
+    return show_text(text) or "none"
+
+
+def show_text(text: str) -> str:
+    """Nothing in it moves the reader's cursor, whoever wrote it."""
+    return text if text.isprintable() else "".join([one if one.isprintable() else "?" for one in text])
 
 
 def show_instant(ms: int) -> str:

@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.accounts.values import Changed, ToppedUp, operator_name, show_instant, show_span, show_stored
+from edge.accounts.values import (
+    Changed,
+    Created,
+    ToppedUp,
+    operator_name,
+    show_instant,
+    show_span,
+    show_stored,
+    show_text,
+)
 from edge.config.money import format_money, parse_money
 from limits import fields
 from limits.account import Account
@@ -119,7 +128,7 @@ def usage_data(usage: Usage) -> Data:
         "spent_day_micros": usage.spent_day_micros,
         "expired": usage.expired,
         "prefixes": dict(usage.prefixes),
-        "reverts": [{"name": name, "at_ms": at, "to": back} for name, at, back in usage.reverts],
+        "reverts": [{"name": name, "at_ms": at, "to": _typed(name, back)} for name, at, back in usage.reverts],
         "last_call_ms": usage.last_call_ms,
         "now_ms": usage.now_ms,
         "counters": dict(usage.counters),
@@ -183,18 +192,47 @@ def list_lines(rows: list[Listed]) -> list[str]:
 # -- changes -------------------------------------------------------------------------------------------------------
 
 
-def change_lines(changed: Changed) -> list[str]:
-    """What changed: `name before -> after`, with the ceilings that follow."""
-    before, after, until, cancelled = changed
+def created_lines(created: Created) -> list[str]:
+    """What there is now."""
+    account, opening = created
+    credit = "no credit" if account.credit == "none" else str(account.credit)
+    return [
+        f"{account.id}: created (generation 1): CAPS {account.caps}, {account.calls} calls, {credit}, "
+        f"balance {money(opening)}"
+    ]
+
+
+def created_data(created: Created, *, dry_run: bool) -> Data:
+    """The same for a machine."""
+    account, opening = created
+    return {
+        "account": account.id,
+        "dry_run": dry_run,
+        "generation": account.generation,
+        "values": {name: _plain(getattr(account, name)) for name in VALUE_FIELDS},
+        "caps": account.caps,
+        "burst": account.burst,
+        "calls": account.calls,
+        "balance_micros": opening,
+    }
+
+
+def change_lines(changed: Changed, already: str = "") -> list[str]:
+    """What changed: `name before -> after`, with the ceilings that follow. `already`: what it is where nothing does."""
+    before, after, until, cancelled, returns = changed
     pairs = _pairs(before, after)
-    if not pairs:
-        return [f"{after.id}: nothing to change, generation {before.generation}"]
+    if not pairs and not cancelled and not returns:
+        return [
+            f"{after.id}: {f'is {already} already' if already else 'nothing to change'}, generation {after.generation}"
+        ]
     told = [f"{operator_name(name)} {show_stored(name, was)} -> {show_stored(name, now)}" for name, was, now in pairs]
     for name, was, now in (("CAPS", before.caps, after.caps), ("calls", before.calls, after.calls)):
         if was != now:
             told.append(f"{name} {was} -> {now}")
-    back = f"; returns by itself at {show_instant(until)}" if until is not None else ""
-    lines = [f"{after.id}: {', '.join(told)} (generation {after.generation}){back}"]
+    lines = [f"{after.id}: {', '.join(told) or f'is {already} already'} (generation {after.generation})"]
+    if returns and until is not None:
+        back = ", ".join(f"{operator_name(name)} to {show_stored(name, text)}" for name, text in returns)
+        lines.append(f"{after.id}: returns by itself at {show_instant(until)}: {back}")
     for name, at, back_to in cancelled:
         text = show_stored(name, back_to)
         lines.append(f"{after.id}: {operator_name(name)} was to return to {text} at {show_instant(at)}: now it stays")
@@ -203,7 +241,7 @@ def change_lines(changed: Changed) -> list[str]:
 
 def change_data(changed: Changed, *, dry_run: bool) -> Data:
     """The same for a machine."""
-    before, after, until, cancelled = changed
+    before, after, until, cancelled, returns = changed
     return {
         "account": after.id,
         "dry_run": dry_run,
@@ -212,15 +250,18 @@ def change_data(changed: Changed, *, dry_run: bool) -> Data:
         "changed": {
             name: [_plain(getattr(before, name)), _plain(getattr(after, name))] for name, _, _ in _pairs(before, after)
         },
-        "cancelled": [{"name": name, "at_ms": at, "to": back} for name, at, back in cancelled],
+        "returns": [{"name": name, "at_ms": until, "to": _typed(name, back)} for name, back in returns],
+        "cancelled": [{"name": name, "at_ms": at, "to": _typed(name, back)} for name, at, back in cancelled],
     }
 
 
 def top_up_lines(holder: str, done: ToppedUp, reference: str, *, dry_run: bool) -> list[str]:
     """What became of the balance."""
     if done.already:
+        balance = money(done.after_micros)
         return [
-            f"{holder}: reference {reference!r} is booked already: nothing changed, balance {money(done.after_micros)}"
+            *dry(dry_run),
+            f"{holder}: reference {reference!r} is booked already: nothing changed, balance {balance}",
         ]
     return [*dry(dry_run), f"{holder}: balance {money(done.before_micros)} -> {money(done.after_micros)}"]
 
@@ -234,23 +275,29 @@ def history_lines(entries: list["AuditEntry"]) -> list[str]:
     """The journal, the newest first."""
     lines = []
     for entry in entries:
-        why = f": {entry.why}" if entry.why else ""
+        why = f": {show_text(entry.why)}" if entry.why else ""
         until = f", until {show_instant(entry.until_ms)}" if entry.until_ms else ""
-        lines.append(f"{show_instant(entry.at_ms)}  generation {entry.generation}, {entry.by}{why}{until}")
+        lines.append(f"{show_instant(entry.at_ms)}  generation {entry.generation}, {show_text(entry.by)}{why}{until}")
         for name, was, now in entry.values:
             if entry.generation == 1 and not was and name in VALUE_FIELDS:
                 continue  # every value it began with: `show` tells those that matter
             came = f"{show_stored(name, was)} -> " if was or name in VALUE_FIELDS else ""
-            lines.append(f"    {operator_name(name)} {came}{show_stored(name, now)}")
+            text = f"stays {show_stored(name, now)}" if was == now else f"{came}{show_stored(name, now)}"
+            lines.append(f"    {operator_name(name)} {text}")
     return lines or ["no history"]
 
 
 def entry_data(entry: "AuditEntry") -> Data:
-    """The same for a machine."""
-    return {
-        **entry._asdict(),
-        "values": [{"name": name, "before": was, "after": now} for name, was, now in entry.values],
-    }
+    """The same for a machine; nothing was before the first entry."""
+    changed = [
+        {
+            "name": name,
+            "before": None if entry.generation == 1 and not was else _typed(name, was),
+            "after": _typed(name, now),
+        }
+        for name, was, now in entry.values
+    ]
+    return {**entry._asdict(), "values": changed}
 
 
 def _pairs(before: Account, after: Account) -> list[tuple[str, str, str]]:
@@ -264,6 +311,16 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [dict(one._asdict()) if hasattr(one, "_asdict") else one for one in value]
     return value
+
+
+def _typed(name: str, stored: str) -> object:
+    """What the store keeps as text; None for nothing, the text itself where it is none of ours."""
+    try:
+        if name in VALUE_FIELDS:
+            return _plain(fields.from_text(name, stored))
+        return int(stored) if name.endswith("_micros") else stored
+    except ValueError:
+        return stored or None
 
 
 def _counted(name: str, number: int) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
 from edge.config.addresses import Listen, parse_host_port, parse_listen
 from edge.config.fields import NODE_NAME, Section
+from limits.address import parse_address
 
 
 def _metrics(text: str) -> str:
@@ -26,8 +27,12 @@ def _listen(value: object) -> Listen:
 
 
 def _redis(text: str) -> str:
-    if text != "embedded" and not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("expected `embedded` or a URL: redis://HOST:PORT/DB, rediss://…, unix:///PATH")
+    if text != "embedded":
+        try:
+            parse_address(text)
+        except ValueError as fault:
+            text = str(fault).removeprefix("not a store address: expected ")
+            raise ValueError(f"expected `embedded` or a URL: {text}") from fault
     return text
 
 
@@ -48,7 +53,8 @@ class StaticConfig(Section):
     redis: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_redis)] = Field(
         default="embedded",
         description="Store of accounts and leases: `embedded` (a private server beside this process) or a URL: "
-        "`redis://`, `rediss://`, `unix://`.",
+        "`redis://HOST:PORT/DB`, `rediss://…` (TLS), `unix:///PATH`, "
+        "`redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB`, `redis+cluster://HOST:PORT,HOST:PORT`.",
         examples=["redis://redis.example:6379/0"],
     )
     state: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(

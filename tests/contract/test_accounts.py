@@ -26,6 +26,33 @@ async def test_an_import_says_what_it_did(url, account_id):
         assert await store.read(f"{account_id}-7") == Account(f"{account_id}-7", caps_base=7)
 
 
+async def test_only_new_changes_nothing_that_is_there(url, account_id):
+    """Neither values nor journal; what is not there is created with its opening balance, which is in the journal."""
+    async with AccountStore(url) as store:
+        first = await store.provision([Account(account_id)], opening={account_id: 7_000_000}, only_new=True)
+        again = await store.provision([Account(account_id, caps_base=9)], opening={account_id: 1}, only_new=True)
+
+        assert (first, again) == (Provisioned(1, 0, 0), Provisioned(0, 0, 1))
+        assert await store.read(account_id) == Account(account_id)
+        (entry,) = await store.audit(account_id)
+        assert entry.values[-3:] == (
+            ("reference", "", "opening"),
+            ("amount_micros", "", "7000000"),
+            ("balance_micros", "0", "7000000"),
+        )
+
+
+async def test_an_import_leaves_what_it_changed(url, account_id):
+    """Before and after of these values, and of no others; before is what was in force, whoever had set it."""
+    async with AccountStore(url) as store:
+        await store.provision([Account(account_id)])
+        await store.change(account_id, generation=1, patch={"caps_lots": 3}, by="ann", why="fair")
+        await store.provision([Account(account_id, caps_base=6)])
+        newest = (await store.audit(account_id))[0]
+
+    assert (newest.why, newest.values) == ("import", (("caps_base", "1", "6"), ("caps_lots", "3", "0")))
+
+
 async def test_every_change_leaves_who_what_and_why(url, account_id):
     """The newest first; a change that lost the race leaves nothing."""
     async with AccountStore(url) as store:

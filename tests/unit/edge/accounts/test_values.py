@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.accounts.values import lots_of, next_status, patch_of, show_span, until_of
+from edge.accounts.values import (
+    blank,
+    check_until,
+    line_of,
+    lots_of,
+    next_status,
+    patch_of,
+    show_span,
+    show_stored,
+    until_of,
+)
 from limits.account import Account, AccountStatus, PrefixCeiling
 
 NOON = 1_796_040_000_000
@@ -61,13 +71,76 @@ def test_until(text, minutes):
         ("2026-11-30T12:00Z", "that is past"),
         ("2026-11-30T13:00", "in which zone"),
         ("999999d", "at most ten years"),
+        ("999999w", "at most ten years"),
         ("9999-12-31T23:59Z", "at most ten years"),
+        ("9999-12-31T23:59-23:59", "at most ten years"),
+        ("0001-01-01T00:00+23:59", "that is past"),
     ],
 )
 def test_until_refused(text, told):
     """And what was expected."""
     with pytest.raises(ValueError, match=told):
         until_of(text, NOON)
+
+
+@pytest.mark.parametrize("text", ["2h", "999999w", "2020-01-01T00:00Z", "9999-12-31T23:59Z"])
+def test_a_time_at_all(text):
+    """Whether it is to come is the store's to say: its clock counts."""
+    check_until(text)
+
+
+@pytest.mark.parametrize("text", ["soon", "", "2h30m", "2026-11-30T13:00", "1e3s", "٣h"])
+def test_no_time_at_all(text):
+    """Told before the store is asked."""
+    with pytest.raises(ValueError, match="--until"):
+        check_until(text)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_time_or_a_sentence(text):
+    """Never anything else than ValueError; a time is after now and within ten years."""
+    with suppress(ValueError):
+        assert 0 < until_of(text, NOON) - NOON <= 3660 * 86_400_000
+
+
+@pytest.mark.parametrize("text", ["", "trade fair: +10", "café", "x" * 9])
+def test_a_line(text):
+    """Kept as it is written."""
+    assert line_of("--reason", text, most=15) == text
+
+
+@pytest.mark.parametrize("text", ["x" * 16, "two\nlines", "\x1b[31m", "\udcff", "a\u2028b"])
+def test_no_line(text):
+    """Too long, or not printable: refused, and shown harmlessly."""
+    with pytest.raises(ValueError, match="--reason: expected at most 15 printable characters on one line") as fault:
+        line_of("--reason", text, most=15)
+    assert str(fault.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("holder", "found"),
+    [("acme", ("prepaid", 1, 10)), ("group:pool", ("none", 1, 10)), ("trunk:a", ("none", 1_000_000, 1_000_000))],
+)
+def test_a_new_account(holder, found):
+    """Groups and trunks have no credit of their own; a trunk has no ceiling but those it is given."""
+    account = blank(holder)
+    assert (account.credit, account.caps, account.calls) == found
+
+
+@pytest.mark.parametrize(
+    ("field", "stored", "shown"),
+    [
+        ("floor_micros", "-100000000", "-100.00"), ("max_rate_micros", "", "none"),
+        ("max_rate_micros", "12500", "0.0125"),
+        ("balance_micros", "spoilt\x07", "spoilt?"), ("is_cut", "1", "yes"), ("is_cut", "0", "no"),
+        ("caps_base", "5", "5"),
+        ("group", "", "none"), ("group", "a\x1b[2Jb", "a?[2Jb"), ("shadow", "calls caps", "calls,caps"),
+        ("prefix_ceilings", "+33:2:1 +44::9", "+33:2:1,+44::9"),
+    ],
+)  # fmt: skip
+def test_stored_values_for_a_reader(field, stored, shown):
+    """As `set` takes them; nothing moves the cursor."""
+    assert show_stored(field, stored) == shown
 
 
 def test_a_patch():
