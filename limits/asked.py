@@ -4,16 +4,19 @@ import asyncio
 import re
 
 from limits.model import Verb
-from limits.wire import Epoch, Load, Peek, Probe
+from limits.wire import Asking, Epoch, Load, Peek, Probe
 
 STORE_WIDE = re.compile(
-    r"(?:^|-)(?:LOADING|READONLY|MASTERDOWN|MISCONF|OOM|BUSY|NOAUTH|NOPERM|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|NOREPLICAS)\b"
+    r"(?:^|-)(?:LOADING|READONLY|MASTERDOWN|MISCONF|OOM|BUSY|NOAUTH|NOPERM|CLUSTERDOWN|NOREPLICAS)\b"
 )
 """Error replies that concern every verb, not this one: the connection is closed and opened again later."""
 
+ELSEWHERE = re.compile(r"(?:^|-)(MOVED|ASK|TRYAGAIN)\b(?: [0-9]+ (\S+))?")
+"""Error replies of a cluster: this key is at another master, or on its way there. Group 2: HOST:PORT."""
 
-Asking = Verb | Peek | Load | Epoch | Probe
-OURS = (Peek, Load, Epoch, Probe)
+
+Request = Verb | Peek | Load | Epoch | Probe | Asking
+OURS = (Peek, Load, Epoch, Probe, Asking)
 
 
 class Asked:
@@ -21,7 +24,7 @@ class Asked:
 
     __slots__ = ("at", "done", "future", "own", "retried", "verb")
 
-    def __init__(self, verb: Asking, at: float) -> None:
+    def __init__(self, verb: Request, at: float) -> None:
         self.verb = verb
         self.at = at
         self.done = False

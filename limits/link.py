@@ -134,6 +134,7 @@ class StoreLink(asyncio.Protocol):
 async def open_link(
     address: StoreAddress,
     *,
+    epoch_key: str,
     on_reply: Callable[[object], None],
     on_read: Callable[[], None],
     on_lost: Callable[[str], None],
@@ -149,7 +150,7 @@ async def open_link(
             else:
                 context = ssl.create_default_context(cafile=address.ca_file or None) if address.tls else None
                 await loop.create_connection(lambda: link, address.host, address.port, ssl=context)
-            await link.greet(_first_commands(address))
+            await link.greet(_first_commands(address, epoch_key))
     except TimeoutError as fault:
         link.close("no answer to the first commands")
         raise StoreUnavailable(f"{address}: no answer within {timeout_s:g} s") from fault
@@ -165,7 +166,7 @@ async def open_link(
     return link
 
 
-def _first_commands(address: StoreAddress) -> list[bytes]:
+def _first_commands(address: StoreAddress, epoch_key: str) -> list[bytes]:
     commands = []
     if address.password:
         user = [address.username.encode()] if address.username else []
@@ -173,5 +174,5 @@ def _first_commands(address: StoreAddress) -> list[bytes]:
     if address.database:
         commands.append(command(b"SELECT", b"%d" % address.database))
     commands += [command(b"SCRIPT", b"LOAD", script(name).text.encode()) for name in LOADED]
-    commands.append(ask_epoch(secrets.token_hex(8).encode()))
+    commands.append(ask_epoch(epoch_key, secrets.token_hex(8)))
     return commands

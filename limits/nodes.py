@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from limits.account import AccountId
 from limits.errors import StoreUnavailable, UnknownAccount
-from limits.keys import NODES, account_keys, node_accounts_key
+from limits.keys import GOODBYES, NODES, account_keys, node_accounts_key
 from limits.model import Adopted
 from limits.rates import Price
 from limits.script_loader import script
@@ -20,6 +20,9 @@ from limits.stores import open_store
 
 FORGET_MS = 86_400_000
 """A node silent for a day is no longer listed."""
+
+GOODBYE_MS = 300_000
+"""How long a goodbye waits for the node that holds the call."""
 
 Reply = list[Any]
 """What a script returned: numbers, words, lists of them."""
@@ -44,6 +47,23 @@ class Adoption(NamedTuple):
     calls: tuple[Adopted, ...]
     more: bool
     """There are more: ask again."""
+
+
+class Goodbye(NamedTuple):
+    """A BYE passed through a node that does not hold its call."""
+
+    uid: str
+    tag: bytes
+    """Of its sender."""
+    age_ms: int
+
+
+class Heard(NamedTuple):
+    """Goodbyes of every node."""
+
+    now_ms: int
+    """The store's clock: where to go on listening."""
+    goodbyes: tuple[Goodbye, ...]
 
 
 class NodeRegistry:
@@ -88,6 +108,29 @@ class NodeRegistry:
             raise StoreUnavailable(str(fault)) from fault
         return tuple(sorted([name.decode() if isinstance(name, bytes) else str(name) for name in found]))
 
+    async def say_goodbyes(self, goodbyes: Iterable[Goodbye]) -> None:
+        """Tells whoever holds these calls, now or after a takeover."""
+        try:
+            now_ms = await self._now_ms()
+            said = {f"{one.uid} {one.age_ms} {one.tag.decode('latin-1')}": now_ms for one in goodbyes}
+            await self._redis.zadd(GOODBYES, said)
+            await self._redis.zremrangebyscore(GOODBYES, "-inf", now_ms - GOODBYE_MS)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def hear_goodbyes(self, since_ms: int) -> Heard:
+        """Goodbyes said since that instant of the store's clock, in that order."""
+        try:
+            now_ms = await self._now_ms()
+            found: Reply = list(await self._redis.zrangebyscore(GOODBYES, since_ms, "+inf", withscores=True))
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        goodbyes = []
+        for member, said_ms in found:
+            uid, age_ms, tag = member.split(b" ", 2)
+            goodbyes.append(Goodbye(uid.decode("latin-1"), tag, int(age_ms) + max(0, now_ms - int(said_ms))))
+        return Heard(now_ms, tuple(goodbyes))
+
     async def adopt(
         self, account: AccountId, *, gone: str, heir: str, lease_ms: int, most: int = 100, keep: Iterable[str] = ()
     ) -> Adoption:
@@ -102,6 +145,11 @@ class NodeRegistry:
         flat = reply[3]
         calls = [_adopted(flat[first : first + _WORDS]) for first in range(0, len(flat), _WORDS)]
         return Adoption(int(reply[1]), tuple(calls), reply[2] == 1)
+
+    async def _now_ms(self) -> int:
+        # By a script: of a cluster's clocks it is that of the server which keeps the goodbyes.
+        seconds, micros = await self._redis.eval("return redis.call('TIME')", 1, GOODBYES)
+        return int(seconds) * 1_000 + int(micros) // 1_000
 
     async def _run(self, name: str, keys: int, *words: str) -> Reply:
         try:

@@ -4,12 +4,14 @@ Nothing hangs on a notice: a lost one costs a running call one renewal, and the 
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import redis.exceptions
 
+from limits.address import StoreKind, parse_address
 from limits.keys import CHANGES
-from limits.stores import open_store
+from limits.stores import open_server, open_store
 
 PAUSE_S = 1.0
 """Between two attempts to listen."""
@@ -20,8 +22,11 @@ LISTEN_S = 15.0
 async def watch(url: str, on_change: Callable[[str], None]) -> None:
     """Listens until cancelled; `on_change(holder)` for each notice, and with an empty name whenever notices may have
     been missed. Raises ValueError where the URL is not one."""
+    address = parse_address(url)
+    servers = itertools.cycle(address.hosts)
     while True:
-        client = open_store(url, decode=True)
+        # A script's PUBLISH reaches every server of a cluster, so that one of them is enough to listen at.
+        client = open_server(address.at(*next(servers))) if address.kind is StoreKind.CLUSTER else open_store(url)
         try:
             async with client.pubsub() as listening:
                 await listening.subscribe(CHANGES)

@@ -1,24 +1,25 @@
 """RedisLimiter: the limiter's contract over Redis or Valkey, one script a verb, many verbs in one write.
 
 I/O (asyncio). Nothing here waits: a verb is bytes out and, later, a reply in. What stands between is a queue in the
-order of the wire (`_sent`) and one in the order of the deadlines (`_timed`), which is the same order, as all verbs
+order of the wire (`pending`) and one in the order of the deadlines (`deadlines`), which is the same order, as all verbs
 are given the same time. Replies that come too late are still read, since a lease may hang on them.
 """
 
 import asyncio
 import contextlib
-import random
 import secrets
-from collections import deque
 from collections.abc import Callable
 
-from limits.address import parse_address
-from limits.asked import OURS, STORE_WIDE, Asked
+from limits.address import StoreAddress, parse_address
+from limits.asked import ELSEWHERE, OURS, STORE_WIDE, Asked
 from limits.breaker import PROBE_S, Breaker, BreakerInput
+from limits.connection import Connection, Find
+from limits.deadlines import Deadlines
 from limits.errors import StoreUnavailable
 from limits.journal import SettlementJournal
+from limits.keys import EPOCH
 from limits.limiter import Deliver
-from limits.link import LOADED, StoreLink, open_link
+from limits.link import StoreLink
 from limits.model import (
     GIVEN_BACK,
     AccountId,
@@ -33,8 +34,10 @@ from limits.model import (
     Verb,
 )
 from limits.near_cache import NearCache
+from limits.pending import Pending
 from limits.script_loader import script
-from limits.wire import UNKNOWN, Encoder, Epoch, Garbage, Load, Peek, Probe, outcome_of, usage_of
+from limits.turns import RenewTurns
+from limits.wire import UNKNOWN, Asking, Encoder, Epoch, Garbage, Load, Peek, Probe, outcome_of, usage_of
 
 DEADLINE_S = 0.05
 """A decision later than this is no decision (R11)."""
@@ -44,20 +47,15 @@ STALL_S = 1.0
 
 PEEK_TIMEOUT_S = 1.0
 
-BACKOFF_S = (0.05, 2.0)
-"""First and longest pause between two attempts to connect; doubles in between, with jitter."""
-
 MAX_SENT = 20_000
 """Verbs that may wait for a reply at one time; beyond, they are Unavailable at once."""
 
-MAX_RENEWS = 10_000
-"""Renewals that may wait for their turn; beyond, they are Unavailable at once."""
-
-EPOCH_S = 1.0
-"""Seconds between two looks whether the store has lost its data under a connection that stands."""
-
 SLICE = 256
 """Kept settlements sent at one time when the store is back, so that fresh verbs need not wait behind all of them."""
+
+
+Elsewhere = Callable[["RedisLimiter", Asked, str, str], None]
+"""Takes a request that this master does not hold: (who asked it, the request, MOVED or ASK or TRYAGAIN, HOST:PORT)."""
 
 
 class RedisLimiter:
@@ -72,46 +70,55 @@ class RedisLimiter:
         stall_s: float = STALL_S,
         journal: SettlementJournal | None = None,
         on_epoch: Callable[[str], None] | None = None,
+        find: Find | None = None,
+        elsewhere: Elsewhere | None = None,
+        epoch_key: str = EPOCH,
     ) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`).
 
         `on_epoch` is told the name of the store's new life when it has lost its data: whoever owns the accounts must
-        bring them in again and have running calls renewed, then `trust`."""
+        bring them in again and have running calls renewed, then `trust`. `find` says where the store is, where it is
+        not always at one place. `elsewhere` takes what belongs to another master of a cluster."""
         self._deliver = deliver
-        self._address = parse_address(url)
+        address = parse_address(url)
+
+        async def stay() -> StoreAddress:
+            return address
+
+        self._connection = Connection(
+            find or stay,
+            on_up=self._on_up,
+            on_reply=self._on_reply,
+            on_read=self._on_read,
+            on_lost=self._on_lost,
+            on_fault=self._on_fault,
+            on_tick=self._on_tick,
+        )
+        self._elsewhere = elsewhere
+        self._epoch_key = epoch_key
         self._deadline_s = deadline_s
         self._stall_s = stall_s
-        self._encode = Encoder().encode
+        encoder = Encoder()
+        self._encode = encoder.encode
+        self._pending = Pending(encoder)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._link: StoreLink | None = None
         self._up = asyncio.Event()
         self._queue: list[Verb] = []
-        self._sent: deque[Asked] = deque()
-        self._timed: deque[Asked] = deque()
-        self._timer: asyncio.Handle | None = None
+        self._deadlines = Deadlines(deadline_s, on_missed=self._missed, on_round=self._round)
         self._journal = SettlementJournal() if journal is None else journal
         self._on_epoch = on_epoch
         self._epoch = ""
         self._breaker = Breaker()
         self._probe: asyncio.TimerHandle | None = None
         self._near = NearCache()
-        self._renews: deque[Renew] = deque()
-        """Renewals that wait: one at a time, so that a slow script delays the others by one round trip at most."""
-        self._renewing = False
+        self._turns = RenewTurns()
         self._own_waiting = 0
-        self._again: deque[Asked] = deque()
-        """Requests the store had no script for; not empty: nothing new is written until `_sent` has run dry."""
-        self._behind: deque[Asked] = deque()
-        """Requests that wait behind those, to keep the order."""
-        self._proven = False
-        """This connection has answered a verb: the next back-off starts small again."""
         self._idle: asyncio.Event | None = None
         """Somebody waits for the moment when nothing is under way."""
         self.asked = 0
         self.late = 0
         """Replies that came after their deadline."""
         self.unavailable = 0
-        self.reconnects = 0
         self.given_back = 0
         """Leases returned because their asker had stopped waiting, or might have got one nobody heard of."""
         self.is_recounting = False
@@ -130,7 +137,12 @@ class RedisLimiter:
     @property
     def is_up(self) -> bool:
         """Connected, scripts loaded."""
-        return self._link is not None
+        return self._pending.link is not None
+
+    @property
+    def reconnects(self) -> int:
+        """Connections made anew."""
+        return self._connection.reconnects
 
     @property
     def queued_settles(self) -> int:
@@ -165,7 +177,7 @@ class RedisLimiter:
     @property
     def renews_waiting(self) -> int:
         """Renewals that wait for their turn."""
-        return len(self._renews)
+        return len(self._turns)
 
     def forget(self, holder: str) -> None:
         """The values of this holder were changed; an empty name: anybody's may have been."""
@@ -178,45 +190,33 @@ class RedisLimiter:
     async def run(self) -> None:
         """Keeps a connection until cancelled. The server owns this coroutine; ended, every verb is Unavailable."""
         self._loop = asyncio.get_running_loop()
-        pause, longest = BACKOFF_S
-        connected = 0
+        self._deadlines.start(self._loop)
         try:
-            while True:
-                try:
-                    link = await open_link(
-                        self._address, on_reply=self._on_reply, on_read=self._on_read, on_lost=self._on_lost
-                    )
-                except StoreUnavailable as fault:
-                    self.last_fault = str(fault)
-                else:
-                    if not link.lost.is_set():
-                        self.reconnects += connected > 0
-                        connected += 1
-                        self._link = link
-                        self._proven = False
-                        self._take_epoch(link.epoch)
-                        self._up.set()
-                        self._send_kept()
-                    await self._until_lost(link)
-                    if self._proven:
-                        pause = BACKOFF_S[0]
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, longest)
+            await self._connection.run(lambda: self._epoch_key)
         finally:
-            if self._link is not None:
-                self._link.close("stopped")
+            if self._pending.link is not None:
+                self._pending.link.close("stopped")
             self._journal.close()
 
-    async def _until_lost(self, link: StoreLink) -> None:
-        """Asks now and then whether the store still has its data."""
-        while True:
-            try:
-                async with asyncio.timeout(EPOCH_S):
-                    await link.lost.wait()
-                return
-            except TimeoutError:
-                if not self._breaker.is_open:
-                    self._ask_for_us(Epoch(secrets.token_hex(8)))
+    def _on_up(self, link: StoreLink) -> None:
+        self._pending.link = link
+        self._take_epoch(link.epoch)
+        self._up.set()
+        self._send_kept()
+
+    def _on_fault(self, why: str) -> None:
+        self.last_fault = why
+
+    def _on_tick(self) -> None:
+        """Has the store still its data?"""
+        if not self._breaker.is_open:
+            self._ask_for_us(Epoch(secrets.token_hex(8), self._epoch_key))
+
+    def watch_epoch(self, key: str) -> None:
+        """The life of this store is told by another key from now on: the slots have moved."""
+        if key != self._epoch_key:
+            self._epoch_key = key
+            self._epoch = ""
 
     def _take_epoch(self, epoch: str) -> None:
         before, self._epoch = self._epoch, epoch
@@ -260,7 +260,7 @@ class RedisLimiter:
             return
         self._queue = []
         self.asked += len(queue)
-        if self._link is None or self._loop is None or self._breaker.is_open:
+        if self._pending.link is None or self._loop is None or self._breaker.is_open:
             for verb in queue:
                 self._refuse(verb, "the store is away")
             return
@@ -276,18 +276,14 @@ class RedisLimiter:
                 if self.is_recounting:
                     unasked.append((verb, Unavailable("the store lost its data: recount")))
                     continue
-            elif isinstance(verb, Renew):
-                if self._renewing:
-                    if len(self._renews) < MAX_RENEWS:
-                        self._renews.append(verb)
-                    else:
-                        unasked.append((verb, Unavailable("too many renewals under way")))
-                    continue
-                self._renewing = True
+            elif isinstance(verb, Renew) and not self._turns.take():
+                if not self._turns.wait(verb):
+                    unasked.append((verb, Unavailable("too many renewals under way")))
+                continue
             outcome = self._put(verb, now, out)
             if outcome is not None:
                 unasked.append((verb, outcome))
-        self._link.write(b"".join(out))
+        self._pending.link.write(b"".join(out))
         self._set_timer(now)
         # Last, since what is delivered may flush again.
         for verb, outcome in unasked:
@@ -298,45 +294,38 @@ class RedisLimiter:
 
     def _put(self, verb: Verb, now: float, out: list[bytes]) -> Outcome | None:
         """The bytes of one verb into `out`; else why it is not asked."""
-        if len(self._sent) >= MAX_SENT:
-            self._renewing &= not isinstance(verb, Renew)
+        if self._pending.on_wire >= MAX_SENT:
+            self._turns.is_taken &= not isinstance(verb, Renew)
             return Unavailable("too many verbs under way")
         data = self._encode(verb)
         if data is None:
-            self._renewing &= not isinstance(verb, Renew)
+            self._turns.is_taken &= not isinstance(verb, Renew)
             return UNKNOWN
         asked = Asked(verb, now)
-        self._timed.append(asked)
-        if self._again:
-            self._behind.append(asked)
-        else:
-            self._sent.append(asked)
+        self._deadlines.add(asked)
+        if self._pending.put(asked):
             out.append(data)
         return None
 
     def _set_timer(self, now: float) -> None:
-        if self._timer is None and self._sent and self._loop is not None:
-            self._timer = self._loop.call_at(now + self._deadline_s, self._deadline_due)
+        if self._pending.on_wire:
+            self._deadlines.watch(now)
 
     def _next_renew(self) -> None:
         """The renewal under way is over: the next one that waits."""
-        self._renewing = False
-        while self._renews and not self._renewing and self._link is not None and self._loop is not None:
-            verb = self._renews.popleft()
+        while (verb := self._turns.next()) is not None and self._pending.link is not None and self._loop is not None:
             out: list[bytes] = []
             now = self._loop.time()
-            self._renewing = True
             outcome = self._put(verb, now, out)
             if outcome is None:
-                self._link.write(b"".join(out))
+                self._pending.link.write(b"".join(out))
                 self._set_timer(now)
-            else:
-                self._renewing = False
-                self._deliver(verb, outcome)
+                return
+            self._deliver(verb, outcome)
 
     async def peek(self, account: AccountId) -> Usage | None:
         """See `Limiter.peek`."""
-        if self._link is None or self._loop is None:
+        if self._pending.link is None or self._loop is None:
             raise StoreUnavailable(self.last_fault or "the store is away")
         verb = Peek(account)
         data = self._encode(verb)
@@ -345,7 +334,7 @@ class RedisLimiter:
         asked = Asked(verb, self._loop.time())
         asked.done = True
         asked.future = self._loop.create_future()
-        self._write(asked, data)
+        self._pending.write(asked, data)
         try:
             async with asyncio.timeout(PEEK_TIMEOUT_S):
                 reply = await asked.future
@@ -359,10 +348,10 @@ class RedisLimiter:
     # Replies
 
     def _on_reply(self, reply: object) -> None:
-        if not self._sent:
+        asked = self._pending.next()
+        if asked is None:
             self._break("a reply nobody asked for")
             return
-        asked = self._sent.popleft()
         if isinstance(reply, Exception):
             self._on_error(asked, str(reply))
             return
@@ -373,10 +362,10 @@ class RedisLimiter:
         try:
             outcome = outcome_of(verb, reply)
         except Garbage as fault:
-            self._sent.appendleft(asked)
+            self._pending.put_back(asked)
             self._break(str(fault))
             return
-        self._proven = True
+        self._connection.is_proven = True
         if isinstance(verb, Renew):
             self._next_renew()
         if not asked.done:
@@ -409,44 +398,77 @@ class RedisLimiter:
             self._breaker.tell(BreakerInput.PROBE_ANSWERED if in_time else BreakerInput.PROBE_MISSED)
             self._watch_breaker()
 
-    def _ask_for_us(self, verb: Epoch | Probe) -> None:
-        if self._link is None or self._loop is None:
+    def take_over(self, asked: Asked, *, is_asking: bool) -> None:
+        """A request that another master of the cluster has sent here; its deadline goes on where it was set."""
+        data = self._encode(asked.verb)
+        if self._pending.link is None or self._loop is None or data is None:
+            self.give_up(asked, "the store is away")
+            return
+        if is_asking:
+            self._ask_for_us(Asking())
+        self._own_waiting += asked.own
+        self._pending.write(asked, data)
+        self._set_timer(self._loop.time())
+
+    def give_up(self, asked: Asked, why: str) -> None:
+        """It has nowhere to go: a settlement is kept, its asker is told."""
+        if isinstance(asked.verb, Settle):
+            self._journal.keep(asked.verb, is_maybe_applied=False)
+        if asked.future is not None and not asked.future.done():
+            asked.future.set_exception(StoreUnavailable(why))
+        self._finish_unavailable(asked, why)
+
+    def take_kept(self) -> list[Settle]:
+        """Settlements that wait here, to be kept by another: this master is no more."""
+        return self._journal.take(len(self._journal))
+
+    def keep(self, settle: Settle) -> None:
+        """A settlement that waited elsewhere."""
+        self._journal.keep(settle, is_maybe_applied=settle.doubtful)
+        if not self._own_waiting:
+            self._send_kept()
+
+    def _ask_for_us(self, verb: Epoch | Probe | Asking) -> None:
+        if self._pending.link is None or self._loop is None:
             return
         asked = Asked(verb, self._loop.time())
         asked.done = True
         data = self._encode(verb)
         assert data is not None
-        self._write(asked, data)
+        self._pending.write(asked, data)
         self._set_timer(asked.at)
 
     def _watch_breaker(self) -> None:
         """Open: probe the store until it answers in time."""
         if self._breaker.is_open and self._probe is None and self._loop is not None:
-            for verb in self._renews:
-                self.unavailable += 1
-                self._deliver(verb, Unavailable("the store is away"))
-            self._renews.clear()
+            self._give_up_renewals("the store is away")
             self._probe = self._loop.call_later(PROBE_S, self._send_probe)
 
     def _send_probe(self) -> None:
         self._probe = None
-        if self._breaker.is_open and self._link is not None:
+        if self._breaker.is_open and self._pending.link is not None:
             self._breaker.tell(BreakerInput.PROBE_SENT)
             self._ask_for_us(Probe())
 
     def _on_error(self, asked: Asked, text: str) -> None:
         if text.startswith("NOSCRIPT") and not asked.retried:
-            asked.retried = True
-            self._again.append(asked)
+            self._pending.ask_again(asked)
+            return
+        moved = ELSEWHERE.search(text) if self._elsewhere is not None else None
+        if moved is not None and self._elsewhere is not None:
+            self._own_waiting -= asked.own
+            if isinstance(asked.verb, Renew):
+                self._next_renew()
+            self._elsewhere(self, asked, moved[1], moved[2] or "")
             return
         self.store_errors += 1
         self.last_fault = text
         if asked.future is not None and not asked.future.done():
             asked.future.set_exception(StoreUnavailable(text))
         if STORE_WIDE.search(text):
-            self._sent.appendleft(asked)
-            if self._link is not None:
-                self._link.close(text)
+            self._pending.put_back(asked)
+            if self._pending.link is not None:
+                self._pending.link.close(text)
             return
         # This verb alone: to ask it again would give the same error again, so nothing is kept.
         self._own_waiting -= asked.own
@@ -455,8 +477,8 @@ class RedisLimiter:
         self._finish_unavailable(asked, text)
 
     def _on_read(self) -> None:
-        if self._again and not self._sent:
-            self._load_and_resend()
+        if self._loop is not None:
+            self._pending.resend(self._loop.time())
         if not self._own_waiting:
             if self._journal:
                 self._send_kept()
@@ -466,59 +488,22 @@ class RedisLimiter:
             self._idle.set()
 
     def _is_idle(self) -> bool:
-        return not (self._sent or self._again or self._journal or self._renews)
-
-    def _load_and_resend(self) -> None:
-        """The store lost its scripts (restart, SCRIPT FLUSH): all of them are loaded, then all is asked once more."""
-        assert self._loop is not None
-        now = self._loop.time()
-        requests = [Asked(Load(name), now) for name in LOADED]
-        for request in requests:
-            request.done = True
-        requests += self._again
-        requests += self._behind
-        self._again.clear()
-        self._behind.clear()
-        for request in requests:
-            data = self._encode(request.verb)
-            assert data is not None
-            self._write(request, data)
-
-    def _write(self, asked: Asked, data: bytes) -> None:
-        if self._again:
-            self._behind.append(asked)
-        elif self._link is not None:
-            self._sent.append(asked)
-            self._link.write(data)
+        return not (self._pending or self._journal or self._turns)
 
     # Deadlines
 
-    def _deadline_due(self) -> None:
-        """A loop that was held up runs its timers before it reads. Replies that are here already get their turn first:
-        two rounds of the loop, since what is called soon still comes before the reading of this round."""
-        assert self._loop is not None
-        soon, now = self._loop.call_soon, self._loop.time()
-        self._timer = soon(lambda: soon(self._end_overdue, now))
+    def _missed(self, asked: Asked) -> None:
+        self._breaker.tell(BreakerInput.MISSED)
+        self._finish_unavailable(asked, "no answer in time")
 
-    def _end_overdue(self, now: float) -> None:
-        """Everything that was overdue at `now`, and has had no reply since, is Unavailable."""
-        assert self._loop is not None
-        self._timer = None
-        timed = self._timed
-        over = now - self._deadline_s
-        while timed and (timed[0].done or timed[0].at <= over):
-            asked = timed.popleft()
-            if not asked.done:
-                self._breaker.tell(BreakerInput.MISSED)
-            self._finish_unavailable(asked, "no answer in time")
+    def _round(self, now: float) -> bool:
+        """After each look at the deadlines: is the store silent altogether? True: something waits for it still."""
         self._watch_breaker()
-        if self._sent and now - self._sent[0].at >= self._stall_s and self._link is not None:
+        oldest = self._pending.oldest_at()
+        if oldest is not None and now - oldest >= self._stall_s and self._pending.link is not None:
             self.stalls += 1
-            self._link.close(f"the store was silent for {self._stall_s:g} s")
-        # Delivering may have flushed, and that may have set the timer.
-        if self._timer is None and (timed or self._sent):
-            first = timed[0].at if timed else now
-            self._timer = self._loop.call_at(first + self._deadline_s, self._deadline_due)
+            self._pending.link.close(f"the store was silent for {self._stall_s:g} s")
+        return self._pending.on_wire > 0
 
     def _finish_unavailable(self, asked: Asked, why: str) -> None:
         verb = asked.verb
@@ -537,28 +522,22 @@ class RedisLimiter:
     # Loss, and what must survive it
 
     def _break(self, fault: str) -> None:
-        if self._link is not None:
-            self._link.close(fault, garbled=True)
+        if self._pending.link is not None:
+            self._pending.link.close(fault, garbled=True)
 
     def _on_lost(self, why: str) -> None:
         """Everything under way is Unavailable. What may have taken a lease is given back when the store returns."""
-        if self._link is None:
+        if self._pending.link is None:
             return
-        self.garbage += self._link.garbled
-        self._link = None
+        self.garbage += self._pending.link.garbled
+        self._pending.link = None
         self._up.clear()
         self.last_fault = why
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        under_way = [*self._sent, *self._again, *self._behind]
-        for queue in (self._sent, self._again, self._behind, self._timed):
-            queue.clear()
+        under_way = self._pending.take_all()
+        self._deadlines.clear()
         self._own_waiting = 0
-        self._renewing = False
+        self._turns.is_taken = False
         self._breaker.tell(BreakerInput.LOST)
-        renews = [*self._renews]
-        self._renews.clear()
         for asked in under_way:
             if isinstance(asked.verb, Settle):
                 self._journal.keep(asked.verb, is_maybe_applied=True)
@@ -568,7 +547,10 @@ class RedisLimiter:
                 asked.future.set_exception(StoreUnavailable(why))
         for asked in under_way:
             self._finish_unavailable(asked, why)
-        for renew in renews:
+        self._give_up_renewals(why)
+
+    def _give_up_renewals(self, why: str) -> None:
+        for renew in self._turns.give_up():
             self.unavailable += 1
             self._deliver(renew, Unavailable(why))
 
@@ -578,7 +560,7 @@ class RedisLimiter:
         self._journal.keep(Settle(admit.account, admit.uid, GIVEN_BACK, 0), is_maybe_applied=False)
 
     def _send_kept(self) -> None:
-        if self._loop is None or self._link is None:
+        if self._loop is None or self._pending.link is None:
             return
         now = self._loop.time()
         for settle in self._journal.take(SLICE):
@@ -588,5 +570,5 @@ class RedisLimiter:
             asked = Asked(settle, now)
             asked.done = asked.own = True
             self._own_waiting += 1
-            self._write(asked, data)
+            self._pending.write(asked, data)
         self._set_timer(now)

@@ -1,17 +1,101 @@
 """Clients of every kind of store for what is off the hot path: standalone, Sentinel, Cluster. I/O, through redis-py."""
 
-import redis.asyncio
-from redis.asyncio import Redis
+from collections.abc import Callable
+from typing import Any, cast
 
-from limits.address import parse_address
+import redis.asyncio
+import redis.exceptions
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
+from redis.backoff import NoBackoff
+
+from limits.address import StoreAddress, StoreKind, parse_address
+from limits.connection import Find
+from limits.errors import StoreUnavailable
 
 TIMEOUT_S = 5.0
+SENTINEL_TIMEOUT_S = 0.5
+"""A sentinel that does not answer is passed by: the next one is asked."""
 
 
 def open_store(url: str, *, decode: bool = True) -> Redis:
-    """A client; nothing is connected yet. Raises ValueError where the URL is not one (see `limits.address`)."""
-    parse_address(url)
-    client: Redis = redis.asyncio.from_url(
-        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=decode, protocol=2
-    )
+    """A client of the whole store; nothing is connected yet. That of a cluster takes the same commands, but not all of
+    them in a pipeline: see `is_cluster`. Raises ValueError where the URL is not one (see `limits.address`)."""
+    address = parse_address(url)
+    if address.kind is StoreKind.SINGLE:
+        return open_server(address, decode=decode)
+    words = _words(address, TIMEOUT_S, decode=decode)
+    if address.kind is StoreKind.CLUSTER:
+        nodes = [ClusterNode(host, port) for host, port in address.hosts]
+        words.pop("db")
+        return cast(Redis, RedisCluster(startup_nodes=nodes, ssl=address.tls, **words))
+    client: Redis = _sentinels(address).master_for(address.service, **words)
     return client
+
+
+def is_cluster(client: Redis) -> bool:
+    """No scripts by name in its pipelines, and a subscription is made at one of its servers."""
+    return isinstance(cast(object, client), RedisCluster)
+
+
+def open_server(address: StoreAddress, *, timeout_s: float = TIMEOUT_S, decode: bool = True) -> Redis:
+    """A client of one server."""
+    words = _words(address, timeout_s, decode=decode)
+    if address.path:
+        return Redis(unix_socket_path=address.path, **words)
+    return Redis(host=address.host, port=address.port, ssl=address.tls, **words)
+
+
+def finder(address: StoreAddress) -> Find:
+    """Says where the master is just now: always there, or where the sentinels say."""
+    if address.kind is not StoreKind.SENTINEL:
+
+        async def stay() -> StoreAddress:
+            return address
+
+        return stay
+    sentinels = _sentinels(address)
+
+    async def ask() -> StoreAddress:
+        try:
+            host, port = await sentinels.discover_master(address.service)
+        except MasterNotFoundError as fault:
+            raise StoreUnavailable(f"{address}: no sentinel names a master that lives") from fault
+        except (redis.exceptions.RedisError, OSError) as fault:
+            raise StoreUnavailable(f"{address}: {fault}") from fault
+        return address.at(str(host), int(port))
+
+    return ask
+
+
+def _sentinels(address: StoreAddress) -> Sentinel:
+    secret = {"password": address.sentinel_password} if address.sentinel_password else {}
+    make = cast(Callable[..., Sentinel], Sentinel)
+    return make(
+        list(address.hosts),
+        sentinel_kwargs={
+            "socket_timeout": SENTINEL_TIMEOUT_S,
+            "socket_connect_timeout": SENTINEL_TIMEOUT_S,
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            **secret,
+        },
+    )
+
+
+def _words(address: StoreAddress, timeout_s: float, *, decode: bool) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "decode_responses": decode,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 1),  # who asks decides how long to go on, and sees why it failed
+        "db": address.database,
+        "username": address.username or None,
+        "password": address.password or None,
+    }
+    if address.ca_file:
+        words["ssl_ca_certs"] = address.ca_file
+    return words

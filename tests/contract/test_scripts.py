@@ -1,8 +1,8 @@
 """The scripts themselves, on real servers: their arithmetic is that of `limits.rates`."""
 
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers import client_of
 
 from limits.rates import MAX_PAID_S, Price, affordable_s, billed_s, cost, interval_s
 from limits.script_loader import script
@@ -44,5 +44,4 @@ def test_lua_counts_as_python_does(
     ]
     words = (":".join(map(str, price)), duration_ms, paid_s, quantum_s, money)
     for url in server_urls.values():
-        with redis.Redis.from_url(url) as client:
-            assert [int(number) for number in client.eval(ARITHMETIC, 0, *words)] == expected
+        assert [int(number) for number in client_of(url).eval(ARITHMETIC, 1, "{any}", *words)] == expected

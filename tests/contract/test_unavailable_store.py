@@ -140,7 +140,7 @@ def refused_greeting(name: str, words: list[bytes]) -> bytes | None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses between attempts to connect, made short."""
-    monkeypatch.setattr(room, "BACKOFF_S", (0.005, 0.02))
+    monkeypatch.setattr("limits.connection.BACKOFF_S", (0.005, 0.02))
 
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -24,6 +24,9 @@ PURE_ROOMS = (
     "limits.local",
     "limits.breaker",
     "limits.near_cache",
+    "limits.turns",
+    "limits.slots",
+    "limits.address",
     "edge.config.deck",
     "edge.config.money",
     "edge.config.holders",
@@ -36,6 +39,7 @@ REDIS_DOORS = {
     "limits.nodes",
     "limits.notices",
     "limits.stores",
+    "limits.cluster_map",
     "limits.embedded",
     "edge.config.source",
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limits.address import StoreAddress, parse_address
+from limits.address import StoreAddress, StoreKind, parse_address
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,29 @@ from limits.address import StoreAddress, parse_address
             "unix:///run/store a.sock db 4",
         ),
         ("unix://:pw@/s", StoreAddress("/s", "", 6379, False, "", "pw", 0, ""), "unix:///s"),
+        (
+            "redis+sentinel://edge:p%40ss@s1,[::1]:7000/main/2?sentinel_password=sp",
+            StoreAddress(
+                "",
+                "s1",
+                26379,
+                False,
+                "edge",
+                "p@ss",
+                2,
+                "",
+                StoreKind.SENTINEL,
+                (("s1", 26379), ("::1", 7000)),
+                "main",
+                "sp",
+            ),
+            "redis+sentinel://s1:26379,[::1]:7000/main db 2",
+        ),
+        (
+            "rediss+cluster://:pw@c1,c2:7001?ssl_ca_certs=/ca",
+            StoreAddress("", "c1", 6379, True, "", "pw", 0, "/ca", StoreKind.CLUSTER, (("c1", 6379), ("c2", 7001))),
+            "rediss+cluster://c1:6379,c2:7001",
+        ),
     ],
 )
 def test_a_store_address_is_read_and_shown_without_its_password(url, expected, shown):
@@ -45,6 +68,11 @@ def test_a_store_address_is_read_and_shown_without_its_password(url, expected, s
         ("redis://:secret@store/x", "database 'x' in the store address: expected a number"),
         ("redis://:secret@store?timeout=5", "unknown option in the store address: timeout; known: db, ssl_ca_certs"),
         ("unix://relative", "a unix:// store address needs an absolute path"),
+        ("redis+sentinel://:secret@a,b", "which service of the sentinels"),
+        ("redis+cluster://:secret@a,b/1", "a cluster has database 0 only"),
+        ("redis://:secret@a,b/1", "several hosts in the store address"),
+        ("redis+cluster://a?sentinel_password=secret", "unknown option in the store address: sentinel_password; known"),
+        ("redis+cluster://" + "a," * 64 + "b", "not a store address: 65 hosts, at most 64 are read"),
     ],
 )
 def test_what_is_no_address_says_what_was_expected(url, message):
