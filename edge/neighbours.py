@@ -6,22 +6,31 @@ whoever asks first takes its calls over.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from limits.account import AccountId
+from limits.cluster_limiter import ClusterLimiter
+from limits.connection import EPOCH_S
 from limits.errors import StoreUnavailable
 from limits.model import GROUP, TRUNK
-from limits.nodes import NodeRegistry
+from limits.nodes import Goodbye, NodeRegistry
 from limits.notices import watch
 from limits.redis_limiter import RedisLimiter
 
 BEAT_S = 1.0
-NOTE_S = 0.2
-"""Holders this node has its first call of are noted at least this often: what is not noted cannot be adopted."""
+NOTE_S = 0.02
+"""Holders this node has its first call of are noted at least this often: what is not noted cannot be adopted. Goodbyes
+travel with them."""
+AWAY_S = 0.2
+"""Between two tries while the store is away."""
+NOTICE_S = 2 * EPOCH_S
+"""After the store lost its data: by then every node has noticed. Before that there shall be no accounts again, or those
+that have not noticed would admit against ceilings where nobody counts."""
 RECOUNT_S = 3.0
 """After the store lost its data: how long the other nodes have to take the leases of their calls again."""
+HEAR_AGAIN_MS = 10_000
+"""Goodbyes are listened to again from so long ago: nobody's word is lost between the store's clock and its memory."""
 ADOPT_AT_ONCE = 100
 """Calls taken over by one script, so that the store serves others in between."""
 
@@ -35,7 +44,7 @@ class Neighbours:
         *,
         node: str,
         core: ProxyCore,
-        limiter: RedisLimiter,
+        limiter: RedisLimiter | ClusterLimiter,
         tell: Callable[[Fact], None],
         turn: Callable[[], None],
         now: Callable[[], float],
@@ -49,24 +58,33 @@ class Neighbours:
         self._tell = tell
         self._turn = turn
         self._now = now
-        self._takeover_ms = round(takeover_s * 1_000)
+        self._takeover_s = takeover_s
         self._lease_ms = lease_ms
         self._live: frozenset[str] = frozenset()
-        self._beaten_at = now()
+        self._awake_at = self._beaten_at = self._watching_since = now()
+        self._heard_ms = 0
+        """Goodbyes are heard up to this instant of the store's clock."""
+        self._unsaid: list[Goodbye] = []
+        self._is_home = False
+        """Every call the store has under our name is in the core."""
 
     async def run(self) -> None:
-        """Beats, looks, adopts, until cancelled. A store that is away is waited for: it says so elsewhere."""
+        """Beats, looks, listens, adopts, until cancelled. A store that is away is waited for: it says so elsewhere."""
         async with NodeRegistry(self._url) as nodes:
-            with suppress(StoreUnavailable):
-                await self._adopt_from(nodes, self._node)
             while True:
                 try:
+                    if not self._is_home:
+                        # What an earlier process had left to settle goes first: those calls have ended.
+                        await self._limiter.drained(timeout_s=BEAT_S)
+                        await self._adopt_from(nodes, self._node)
+                        self._is_home = True
                     await self._beat(nodes)
+                    await self._hear(nodes)
                     for _ in range(round(BEAT_S / NOTE_S)):
                         await self._note(nodes)
-                        await asyncio.sleep(NOTE_S)
+                        await self._pause()
                 except StoreUnavailable:
-                    await asyncio.sleep(NOTE_S)
+                    await self._pause(AWAY_S)
 
     async def listen(self) -> None:
         """Hears of changed accounts, until cancelled."""
@@ -75,12 +93,14 @@ class Neighbours:
     async def recount(self, provision: Callable[[], Awaitable[None]]) -> None:
         """The store has lost its data: values anew, then the leases of every running call, then it is trusted again."""
         self._tell(Fact("store.lost_data", {"calls": self._core.counters.calls_live}))
+        if len(self._live) > 1:
+            await asyncio.sleep(NOTICE_S)
         while True:
             try:
                 await provision()
                 break
             except StoreUnavailable:
-                await asyncio.sleep(NOTE_S)
+                await asyncio.sleep(AWAY_S)
         self._core.forget_noted()
         self._changed("")
         if len(self._live) > 1:
@@ -94,17 +114,26 @@ class Neighbours:
         self._core.account_changed(holder, self._now())
         self._turn()
 
-    async def _beat(self, nodes: NodeRegistry) -> None:
-        began = self._now()
-        if began - self._beaten_at > self._takeover_ms / 1_000:
+    async def _pause(self, seconds: float = NOTE_S) -> None:
+        await asyncio.sleep(seconds)
+        now = self._now()
+        if now - self._awake_at > self._takeover_s / 2:
             # Held up so long that others may have taken our calls over: ask, before more is done with them.
             self._changed("")
+        self._awake_at = now
+
+    async def _beat(self, nodes: NodeRegistry) -> None:
         beat = await nodes.beat(self._node)
-        self._beaten_at = self._now()
+        before, self._beaten_at = self._beaten_at, self._now()
+        if self._beaten_at - before > self._takeover_s - 1.5 * BEAT_S:
+            # What kept this node from its heartbeats (a store that was away, a host that slept) may have kept the
+            # others from theirs: they get the whole time again.
+            self._watching_since = self._beaten_at
+        is_judge = self._beaten_at - self._watching_since >= self._takeover_s
         if self._node not in beat.ages_ms:
             self._core.forget_noted()  # new to the store, or forgotten by it
         ages = {**beat.ages_ms, self._node: 0}
-        live = frozenset(name for name, age in ages.items() if age < self._takeover_ms)
+        live = frozenset(name for name, age in ages.items() if age < self._takeover_s * 1_000 or not is_judge)
         if live != self._live:
             self._live = live
             self._core.nodes_changed(len(live))
@@ -112,6 +141,16 @@ class Neighbours:
         for name in sorted(set(ages) - live):
             await self._adopt_from(nodes, name)
             await nodes.forget(name)
+
+    async def _hear(self, nodes: NodeRegistry) -> None:
+        """BYEs that other nodes have passed on in calls of ours: their route sets go on leading there."""
+        heard = await nodes.hear_goodbyes(self._heard_ms)
+        self._heard_ms = heard.now_ms - HEAR_AGAIN_MS
+        now = self._now()
+        for goodbye in heard.goodbyes:
+            self._core.heard_goodbye(goodbye.uid, goodbye.tag, now - goodbye.age_ms / 1_000, now)
+        if heard.goodbyes:
+            self._turn()
 
     async def _note(self, nodes: NodeRegistry) -> None:
         fresh = self._core.take_noted()
@@ -121,10 +160,23 @@ class Neighbours:
             except StoreUnavailable:
                 self._core.forget_noted()
                 raise
+        now = self._now()
+        self._unsaid += [Goodbye(uid, tag, round((now - at) * 1_000)) for uid, tag, at in self._core.take_goodbyes()]
+        if self._unsaid:
+            await nodes.say_goodbyes(self._unsaid)
+            self._unsaid.clear()
 
     async def _adopt_from(self, nodes: NodeRegistry, gone: str) -> None:
-        """Every call of that node, account by account; groups and trunks last, since they follow their calls."""
+        """Every call of that node, account by account; groups and trunks last, since they follow their calls.
+
+        Noted as ours before they are: we may be gone next. Where the store's answer never comes, the calls may be ours
+        all the same: then they are found under our own name."""
         holders = await nodes.accounts_of(gone)
+        if not holders:
+            self._tell_gone(gone, 0)
+            return
+        await nodes.note_accounts(self._node, holders)
+        self._is_home = False
         adopted = 0
         for holder in sorted(holders, key=lambda name: name.startswith((GROUP, TRUNK))):
             is_more = True
@@ -143,5 +195,9 @@ class Neighbours:
                 adopted += len(adoption.calls)
                 # A node that was started again under its old name goes on finding the calls it has just taken.
                 is_more = adoption.more and bool(adoption.calls)
+        self._is_home = True
+        self._tell_gone(gone, adopted)
+
+    def _tell_gone(self, gone: str, adopted: int) -> None:
         if gone != self._node or adopted:
             self._tell(Fact("node.gone", {"gone": gone, "leases": adopted}))

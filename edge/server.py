@@ -38,9 +38,10 @@ from edge.telemetry.totals import CallTotals
 from edge.transport.resolver import Resolver
 from edge.transport.udp import UdpSocket
 from limits.accounts import AccountStore
+from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
-from limits.journal import SettlementJournal
+from limits.open_limiter import open_limiter
 from limits.redis_limiter import RedisLimiter
 
 STORE_START_S = 10.0
@@ -117,7 +118,7 @@ class _Server:
         self._neighbours: Neighbours
         self._pump: Pump
         self._outlets: Outlets
-        self._limiter: RedisLimiter
+        self._limiter: RedisLimiter | ClusterLimiter
         self._tasks: asyncio.TaskGroup
         self._loop: asyncio.AbstractEventLoop
 
@@ -139,11 +140,11 @@ class _Server:
                 if self.static.redis == "embedded":
                     embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
                 url = self.static.redis if embedded is None else embedded.url
-                self._limiter = RedisLimiter(
+                self._limiter = open_limiter(
                     self._pump.deliver,
                     url,
                     deadline_s=self.static.decision_deadline_ms / 1000,
-                    journal=SettlementJournal(directory / "settlements"),
+                    journal=directory / "settlements",
                     on_epoch=self._lost_data,
                 )
             except (state.StateError, CdrError, EmbeddedStoreError, PolicyError, ValueError) as error:

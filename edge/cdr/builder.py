@@ -35,7 +35,8 @@ def outcome_of(facts: CallFacts) -> CallOutcome:
         return CallOutcome.ANSWERED
     if facts.status == 487 or facts.reason in _GAVE_UP:
         return CallOutcome.ABANDONED if facts.sent_at is None else CallOutcome.CANCELLED
-    return CallOutcome.REFUSED if facts.sent_at is None else CallOutcome.FAILED
+    # What a node that died had admitted was no refusal, whether it had been sent on or not.
+    return CallOutcome.REFUSED if facts.sent_at is None and not facts.lost else CallOutcome.FAILED
 
 
 def duration_ms(facts: CallFacts) -> int:

@@ -22,20 +22,48 @@ _TEMPORARY_FAILURE = 41
 class Adoption:
     """Of one node."""
 
-    __slots__ = ("_calls", "_goodbyes", "_node")
+    __slots__ = ("_calls", "_fresh", "_goodbyes", "_node")
 
     def __init__(self, node: Node, calls: CallTracker) -> None:
         self._node = node
         self._calls = calls
         self._goodbyes: dict[str, tuple[float, bytes]] = {}
         """uid -> (instant of a BYE, its sender's tag), of calls that may be adopted later; the oldest first."""
+        self._fresh: list[tuple[str, bytes, float]] = []
 
     def note_goodbye(self, uid: str, tag: bytes, now: float) -> None:
-        """A BYE passed in a call that another node holds, or held."""
+        """A BYE passed in a call that another node holds, or held: that node must be told, since a route set goes on
+        leading here after a takeover. Two sides may leave at one time: the first counts."""
+        if uid not in self._goodbyes and len(self._fresh) < MAX_GOODBYES:
+            self._fresh.append((uid, tag, now))
+        self._remember(uid, tag, now)
+
+    def take_goodbyes(self) -> list[tuple[str, bytes, float]]:
+        """(uid, tag of the sender, instant) of the BYEs that other nodes are to be told of."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def heard_goodbye(self, uid: str, tag: bytes, at: float, now: float) -> None:
+        """Another node has passed a BYE on in this call; we may hold it, or come to hold it."""
+        call = self._calls.get(uid)
+        if call is None:
+            self._remember(uid, tag, at)
+        elif call.state is CallState.ANSWERED:
+            self._leave(call, tag, at, now)
+
+    def _remember(self, uid: str, tag: bytes, at: float) -> None:
         goodbyes = self._goodbyes
         if len(goodbyes) >= MAX_GOODBYES:
             del goodbyes[next(iter(goodbyes))]
-        goodbyes.setdefault(uid, (now, tag))
+        goodbyes.setdefault(uid, (at, tag))
+
+    def _leave(self, call: Call, tag: bytes, at: float, now: float) -> None:
+        """The call ended at `at`, through another node or while nobody held it."""
+        facts = call.facts
+        self._calls.move(call, CallInput.BYE, at if facts.answered_at is None else max(at, facts.answered_at))
+        facts.release_side = "ingress" if tag == call.from_tag else "egress"
+        facts.q850 = NORMAL_CLEARING
+        self._calls.move(call, CallInput.OVER, now)
 
     def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
         """These leases of `holder` are ours now. Accounts before groups and trunks: those only follow."""
@@ -43,7 +71,8 @@ class Adoption:
         for one in found:
             call = self._calls.get(one.uid)
             if holder.startswith((GROUP, TRUNK)):
-                if call is None or holder not in call.holders:
+                # A call of our own may be waiting for the answer that tells it of this very lease.
+                if call is None or (gone != node.settings.node and holder not in call.holders):
                     node.outbox.asks.append(Settle(holder, one.uid, "failed", 0))
                 continue
             if call is not None:
@@ -83,13 +112,9 @@ class Adoption:
         goodbye = self._goodbyes.pop(one.uid, None)
         if goodbye is None:
             self._calls.renewals.schedule(call, now)
-            return
-        # It was left while nobody held it.
-        at, tag = goodbye
-        side = "ingress" if tag == call.from_tag else "egress"
-        self._calls.move(call, CallInput.BYE, max(at, facts.answered_at))
-        facts.release_side, facts.q850 = side, NORMAL_CLEARING
-        self._calls.move(call, CallInput.OVER, now)
+        else:
+            at, tag = goodbye
+            self._leave(call, tag, at, now)
 
     def _close(
         self, holder: str, gone: str, one: Adopted, facts: CallFacts | None, record: Record | None, offset: float

@@ -164,6 +164,14 @@ class ProxyCore:
         """Calls of a node that is gone have become ours. `now_ms`: the store's clock at this instant."""
         self._adoption.adopt(holder, gone, now_ms, found, now)
 
+    def take_goodbyes(self) -> list[tuple[str, bytes, float]]:
+        """(uid, tag of the sender, instant) of BYEs that passed here in calls this node does not hold."""
+        return self._adoption.take_goodbyes()
+
+    def heard_goodbye(self, uid: str, tag: bytes, at: float, now: float) -> None:
+        """Such a BYE has passed through another node."""
+        self._adoption.heard_goodbye(uid, tag, at, now)
+
     def uids(self) -> tuple[str, ...]:
         """Every call this node holds."""
         return tuple([call.uid for call in self.calls.live()])

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 LAST_LOOKS_S = (3.0, 0.6)
 """Before the paid talk ends: another try to have it extended, should money have come meanwhile."""
 
+HELD_UP_S = 1.0
+"""A look that comes so late: this process stood still. Others may have its calls by now: it asks before it ends one."""
+ASK_FIRST_S = 0.5
+"""How long it waits for the answer then."""
+
 _SPEND = frozenset({"spend_hour", "spend_day"})
 
 
@@ -46,7 +51,10 @@ class Renewals:
             for deadline in deadlines:
                 if now < deadline < at:
                     at = deadline
-        look = call.look = Look(self, call.uid)
+        self._look_at(call, at)
+
+    def _look_at(self, call: Call, at: float) -> None:
+        look = call.look = Look(self, call.uid, at)
         self._tracker.node.timers.schedule(at, look, "R")
 
     def look(self, look: "Look", uid: str, now: float) -> None:
@@ -55,6 +63,9 @@ class Renewals:
         if call is None or call.look is not look:
             return  # it has ended, or another look was set since
         self._note(call)
+        if now - look.at > HELD_UP_S:
+            self._look_at(call, now + ASK_FIRST_S)
+            return
         settings = self._tracker.node.settings
         answered_at = call.facts.answered_at
         if answered_at is not None and call.state is CallState.ANSWERED:
@@ -132,9 +143,14 @@ class Renewals:
             call = tracker.get(uid)
             if call is not None:
                 tracker.tell("lease.ended_elsewhere", call)
+                if call.holders and call.holders[0] == verb.account:
+                    # Another node has taken it over and closed it: it is on nobody's account any more. BYEs to a call
+                    # that is over harm nobody; one that still runs must not run on for nothing.
+                    call.is_adopted = True
+                    tracker.end(call, "adopted", now)
         for uid in outcome.adopted:
             call = tracker.get(uid)
-            if call is not None and call.holders[0] == verb.account:
+            if call is not None and call.holders and call.holders[0] == verb.account:
                 tracker.let_go(call, now)
         for uid, paid_s in zip(verb.uids, outcome.paid_s, strict=False):
             call = tracker.get(uid)
@@ -153,7 +169,13 @@ class Renewals:
         before = call.facts.paid_s
         call.facts.paid_s = min(call.paid.values())
         call.dry = dry
-        if call.facts.paid_s != before and call.state is CallState.ANSWERED:
+        if call.facts.paid_s == before or call.state is not CallState.ANSWERED:
+            return
+        if self._is_unpaid(call, now):
+            # This process stood still, and there was money for a part of that talk only.
+            call.dry = dry or "credit"
+            self._look_at(call, now + ASK_FIRST_S)
+        else:
             self.schedule(call, now)
 
     def _dry(self, holder: str, limit: str, now: float) -> None:
@@ -167,11 +189,13 @@ class Renewals:
 class Look:
     """Wakes a call; holds the uid only, so that a call that has ended is freed at once."""
 
-    __slots__ = ("_renewals", "_uid")
+    __slots__ = ("_renewals", "_uid", "at")
 
-    def __init__(self, renewals: Renewals, uid: str) -> None:
+    def __init__(self, renewals: Renewals, uid: str, at: float) -> None:
         self._renewals = renewals
         self._uid = uid
+        self.at = at
+        """When it is due."""
 
     def fire(self, letter: str, now: float) -> None:
         """It is time to look."""

@@ -217,3 +217,107 @@ def test_leases_of_nobodys_call_go_back():
     pair.heir()
     pair.take_over("group:pool")
     assert wire.in_use("group:pool") == 0
+
+
+def test_a_bye_that_comes_to_the_former_node_ends_the_call_at_the_new_one(pair):
+    """The route set goes on leading to the node that had the call: it passes the BYE on and tells whoever holds it."""
+    wire = pair.wire
+    call = Established(wire, body="v=0\r\n")
+    back = wire.new_core()
+    second = pair.heir()
+    pair.take_over()
+    wire.advance(5)
+    wire.core = back
+    call.caller.say("BYE")
+    (bye,) = wire.requests_to(TRUNK_A, b"BYE")
+    wire.send(reply(bye, 200), TRUNK_A)
+    ((uid, tag, at),) = back.take_goodbyes()
+    assert (back.take_goodbyes(), wire.ended) == ([], [])
+
+    wire.core = second
+    wire.now += 1
+    for _ in range(2):  # it may be heard more than once
+        second.heard_goodbye(uid, tag, at, wire.now)
+        wire.pump()
+    (facts,) = wire.ended
+    assert (facts.reason, facts.release_side, facts.adopted_from) == ("answered", "ingress", "edge1")
+    assert facts.duration_ms == pytest.approx(5_000, abs=2)
+    assert (wire.in_use(), wire.usage().balance_micros, wire.requests_to(CALLER)) == (0, 10_000_000 - 50_000, [])
+
+
+def test_a_bye_heard_of_before_the_takeover_counts_too(pair):
+    """Some node passed it on while nobody held the call."""
+    wire = pair.wire
+    Established(wire)
+    (call,) = wire.core.calls.live()
+    wire.advance(5)
+    second = pair.heir()
+    second.heard_goodbye(call.uid, b"callee", wire.now, wire.now + 1)
+    wire.advance(3)
+    pair.take_over()
+    (facts,) = wire.ended
+    assert (facts.release_side, facts.duration_ms) == ("egress", pytest.approx(5_000, abs=2))
+
+
+def test_a_call_that_was_taken_over_and_closed_does_not_run_on_for_nothing(pair):
+    """The heir thought that it had only rung, and closed it; the first node, held up, knows that it was answered: it is
+    on nobody's account, so it is ended, without a second record."""
+    wire = pair.wire
+    call = Ringing(wire)
+    first = wire.core
+    second = pair.heir()
+    pair.take_over()
+    assert [facts.lost for facts in wire.ended] == [True]
+    wire.core = first
+    call.callee.answer(200)
+    first.account_changed("", wire.now)
+    wire.pump()
+    wire.advance(64)
+    assert [len(wire.requests_to(side, b"BYE")) > 0 for side in (CALLER, TRUNK_A)] == [True, True]
+    assert (len(wire.ended), len(first.calls), len(second.calls), wire.in_use()) == (1, 0, 0, 0)
+
+
+def test_a_node_that_stood_still_asks_before_it_ends_a_call(pair):
+    """Its timers all come due at once: another node has the call meanwhile, and money came for it."""
+    wire = pair.wire
+    Established(wire)
+    wire.advance(7)
+    first = wire.core
+    second = pair.heir()
+    pair.take_over()
+    wire.limiter.top_up("acme", amount=10_000_000, reference="more")
+    wire.advance(1_001)
+    wire.core = first
+    first.handle_timer(wire.now)
+    wire.pump()
+    assert (wire.requests_to(CALLER), wire.ended, len(first.calls)) == ([], [], 0)
+    assert (len(second.calls), wire.in_use(), len(wire.told("call.adopted_elsewhere"))) == (1, 1, 1)
+
+
+def test_a_node_that_stood_still_ends_a_call_that_is_still_its_own(pair):
+    """It asks, hears that the call is its own and that there is no more money, and cuts it; no talk is charged beyond
+    what was paid for."""
+    wire = pair.wire
+    Established(wire)
+    wire.now += 2_000
+    wire.core.handle_timer(wire.now)
+    wire.pump()
+    assert wire.requests_to(CALLER) == []
+    wire.advance(0.6)
+    assert [len(wire.requests_to(side, b"BYE")) for side in (CALLER, TRUNK_A)] == [1, 1]
+    wire.advance(64)
+    (facts,) = wire.ended
+    assert (facts.reason, wire.usage().balance_micros >= 0, wire.in_use()) == ("credit", True, 0)
+
+
+def test_a_node_that_looks_for_its_own_calls_leaves_alone_what_is_being_admitted():
+    """The group has given the lease, and its answer is on the way: the call is ours, the lease stays."""
+    text = PRICED.replace('id = "acme"\n', 'id = "acme"\ngroup = "pool"\n', 1) + '[[groups]]\nid = "pool"\n'
+    wire = Wire(text, deck=DECK)
+    Established(wire)
+    (call,) = wire.core.calls.live()
+    (found,) = wire.limiter.adopt("group:pool", gone="edge1", heir="edge1", lease_ms=30_000)
+    call.holders = ("acme",)  # as it stands before the group's answer
+    wire.core.adopt("group:pool", "edge1", int(wire.now * 1_000), (found,), wire.now)
+    wire.pump()
+    assert wire.in_use("group:pool") == 1
