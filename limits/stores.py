@@ -1,7 +1,7 @@
 """Clients of every kind of store for what is off the hot path: standalone, Sentinel, Cluster. I/O, through redis-py."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import NotRequired, TypedDict, cast
 
 import redis.asyncio
 import redis.exceptions
@@ -20,6 +20,21 @@ SENTINEL_TIMEOUT_S = 0.5
 """A sentinel that does not answer is passed by: the next one is asked."""
 
 
+class _Words(TypedDict):
+    """What redis-py's clients of every kind take alike."""
+
+    socket_timeout: float
+    socket_connect_timeout: float
+    decode_responses: bool
+    protocol: int
+    retry: Retry
+    db: NotRequired[int]
+    """A cluster has one database only."""
+    username: str | None
+    password: str | None
+    ssl_ca_certs: NotRequired[str]
+
+
 def open_store(url: str, *, decode: bool = True) -> Redis:
     """A client of the whole store; nothing is connected yet. That of a cluster takes the same commands, but not all of
     them in a pipeline: see `is_cluster`. Raises ValueError where the URL is not one (see `limits.address`)."""
@@ -29,7 +44,7 @@ def open_store(url: str, *, decode: bool = True) -> Redis:
     words = _words(address, TIMEOUT_S, decode=decode)
     if address.kind is StoreKind.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        words.pop("db")
+        del words["db"]
         return cast(Redis, RedisCluster(startup_nodes=nodes, ssl=address.tls, **words))
     client: Redis = _sentinels(address).master_for(address.service, **words)
     return client
@@ -85,8 +100,8 @@ def _sentinels(address: StoreAddress) -> Sentinel:
     )
 
 
-def _words(address: StoreAddress, timeout_s: float, *, decode: bool) -> dict[str, Any]:
-    words: dict[str, Any] = {
+def _words(address: StoreAddress, timeout_s: float, *, decode: bool) -> _Words:
+    words: _Words = {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "decode_responses": decode,

@@ -35,6 +35,9 @@ RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM
 )
 """Source addresses: which ingress trunk, and so which account, a caller comes in by."""
 
+PROBE = "127.0.0.9"
+"""Where the laboratory itself asks from; no trunk and no edge is there."""
+
 T = TypeVar("T")
 
 
@@ -169,10 +172,13 @@ class Edge:
 
 
 def options_status(port: int, *, host: str = "127.0.0.1", bound_s: float = 2.0) -> int:
-    """Status of the answer to an OPTIONS, 0 when there was none."""
+    """Status of the answer to an OPTIONS, 0 when there was none.
+
+    Asked from an address nobody else has: where nothing listens, a probe at the asked address could be given the asked
+    port for its own, and would read its own question."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        here = f"127.0.0.1:{sock.getsockname()[1]}"
+        sock.bind((PROBE, 0))
+        here = f"{PROBE}:{sock.getsockname()[1]}"
         branch = f"z9hG4bK{os.urandom(8).hex()}"
         request = (
             f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch={branch};rport\r\n"
@@ -184,7 +190,9 @@ def options_status(port: int, *, host: str = "127.0.0.1", bound_s: float = 2.0) 
             sock.send(request.encode())
             if not select.select([sock], [], [], bound_s)[0]:
                 return 0
-            return int(sock.recv(65535)[8:11])
+            status_line = re.match(rb"SIP/2\.0 ([1-6][0-9]{2}) ", sock.recv(65535))
+            assert status_line is not None, "an OPTIONS was answered with what is no SIP response"
+            return int(status_line[1])
         except ConnectionRefusedError:
             return 0
 
@@ -230,6 +238,11 @@ class Sipp:
             self.process.kill()
             status = self.process.wait(BOUND_S)
         assert status == 0, f"{self.scenario}: SIPp ended with {status}\n{self.said()}"
+
+    def end_in_order(self) -> None:
+        """No new calls; those that are up come to their ends. Some may have failed."""
+        self.process.send_signal(signal.SIGUSR1)
+        assert self.process.wait(self.bound_s) in (0, 1), self.said()
 
     def said(self) -> str:
         errors = self.folder / "errors"

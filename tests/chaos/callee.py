@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from patience import told
+
 from edge.agents import Address, Endpoint
 from edge.sip import compose
 from edge.sip.message import Request, Response
@@ -30,6 +32,10 @@ class Leg:
         self.trunk = trunk
         self.account = account
         self.status = 180
+        self.cancelled = asyncio.Event()
+        """The caller has given up while it rang."""
+        self.left = asyncio.Event()
+        """Nobody talks any more, as far as this side knows."""
         self.acked_at = 0.0
         self.ended_at = 0.0
         """A BYE came, or was sent."""
@@ -128,6 +134,7 @@ class Callees:
             return
         self._send(leg.trunk, compose.response(cancel, 200, b"OK", to_tag=b"callee"), source)
         if leg.status == 180:
+            leg.cancelled.set()
             self._answer(leg, 487, b"Request Terminated", source)
         elif leg.status == 200:
             self.late_cancels += 1
@@ -147,22 +154,20 @@ class Callees:
     # -- one call --------------------------------------------------------------------------------------------------
 
     async def _talk(self, leg: Leg, ring_s: float, own_bye_s: float, source: Address) -> None:
-        await asyncio.sleep(ring_s)
-        if leg.status != 180:
+        if await told(leg.cancelled, ring_s):
             return
         call_id = leg.invite.call_id()
         leg.status = 200
         if not await self._until(call_id, b"ACK", lambda: self._answer(leg, 200, b"OK", source)):
             leg.gave_up = True
-        if leg.gave_up or own_bye_s:
-            await asyncio.sleep(0 if leg.gave_up else own_bye_s)
-            if not leg.ended_at:
-                self._over(leg)
-                first, second = os.urandom(8).hex().encode(), os.urandom(8).hex().encode()
-                if own_bye_s == OWN_BYE_S:
-                    self._bye(leg, second, 2)  # two at one time
-                if await self._until(call_id, b"BYE", lambda: self._bye(leg, first, 1)):
-                    leg.parted_at = leg.parted_at or time.monotonic()
+        is_ours_to_end = leg.gave_up or (own_bye_s > 0 and not await told(leg.left, own_bye_s))
+        if is_ours_to_end:
+            self._over(leg)
+            first, second = os.urandom(8).hex().encode(), os.urandom(8).hex().encode()
+            if own_bye_s == OWN_BYE_S:
+                self._bye(leg, second, 2)  # two at one time
+            if await self._until(call_id, b"BYE", lambda: self._bye(leg, first, 1)):
+                leg.parted_at = leg.parted_at or time.monotonic()
 
     async def _until(self, call_id: bytes, what: bytes, send: Callable[[], None]) -> bool:
         """Sends until it is heard of, with growing pauses; False: never."""
@@ -190,6 +195,7 @@ class Callees:
         """Nobody talks any more, as far as this side knows."""
         was_up = leg.is_up
         leg.ended_at = time.monotonic()
+        leg.left.set()
         if was_up:
             self._count(leg, -1)
         self._wake(leg.invite.call_id(), b"ACK")

@@ -6,6 +6,7 @@ RFC 3261 §9.1, §13.2.2.4: an answer that has won is acknowledged and hung up.
 import asyncio
 from collections.abc import Coroutine
 
+from patience import told
 from rig import Edge
 
 from edge.agents import Address, Endpoint
@@ -32,6 +33,7 @@ class Cancellers:
         self._heard: dict[tuple[bytes, bytes], asyncio.Event] = {}
         """(Call-ID, method): an answer came."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = asyncio.Event()
         self.answered = 0
         """The answer had won."""
 
@@ -47,6 +49,7 @@ class Cancellers:
         return 0
 
     def close(self) -> None:
+        self._closed.set()
         for task in self._tasks:
             task.cancel()
         self._endpoint.close()
@@ -54,7 +57,8 @@ class Cancellers:
     async def _dial(self) -> None:
         for call_id, (account, called) in zip(self.call_ids, self._table, strict=True):
             self._tasks.append(asyncio.create_task(self._call(call_id, account, called)))
-            await asyncio.sleep(1 / self._rate)
+            if await told(self._closed, 1 / self._rate):
+                return
 
     async def _call(self, call_id: str, account: str, called: str) -> None:
         here, name = self._endpoint.host_port, call_id.encode()

@@ -8,30 +8,17 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from patience import BOUND_S, until, until_found
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 HERE = Path(__file__).resolve().parent
-BOUND_S = 20.0
 TAKEOVER_S = 3
 SECRET = b"the key all nodes share, 32 byte"
-
-
-async def until(fact: Callable[[], object], what: str, bound_s: float = BOUND_S) -> None:
-    """Wait for this fact."""
-    try:
-        async with asyncio.timeout(bound_s):
-            while True:
-                if fact():
-                    return
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"waited {bound_s} s in vain for {what}") from None
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -92,12 +79,13 @@ class Store(Process):
         assert binary is not None, "the chaos needs redis-server on PATH: apt-get install redis-server"
         words = ("--port", "0", "--unixsocket", str(self._path), "--save", "", "--appendonly", "yes")
         await self.run(binary, *words, "--appendfsync", "always", cwd=self._directory)
-        async with asyncio.timeout(BOUND_S):
-            while True:
-                with suppress(RedisError, OSError):
-                    if await self.client.ping():
-                        return
-                await asyncio.sleep(0.01)
+        await until_found(self._answers, "the store to answer")
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.client.ping())
+        except (RedisError, OSError):
+            return False
 
     async def restart(self, *, with_data: bool) -> None:
         await self.kill()

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from callee import Callees
 from cancellers import Cancellers
+from patience import told, until
 from rig import (
     ACCOUNTS,
     DECK,
@@ -34,7 +35,6 @@ from rig import (
     cancels,
     policy,
     talks,
-    until,
 )
 from witness import (
     Record,
@@ -86,6 +86,7 @@ class Scene:
             one.name: parse_money(one.extra.partition('opening_balance = "')[2].partition('"')[0]) for one in ACCOUNTS
         }
         self._stack = stack
+        self._over = asyncio.Event()
         self.began = 0.0
 
     async def begin(self) -> None:
@@ -117,7 +118,8 @@ class Scene:
             for index in range(round(DIAL_S / DRY_S)):
                 booked = False
                 while not booked:
-                    await asyncio.sleep(DRY_S)
+                    if await told(self._over, DRY_S):
+                        return
                     with suppress(LimitsError):
                         await accounts.top_up(AccountId(DRY), amount=DRY_MICROS, reference=f"t{index}", by="chaos")
                         booked = True
@@ -130,6 +132,8 @@ class Scene:
         assert [talkers.statistic("TotalCallCreated") for talkers in self.talkers] == [TALKS * DIAL_S] * 2
         found = await all_at_rest(self.store, 20)
         await until(lambda: not any(leg.is_up for leg in self.callees.legs.values()), "the callees to have hung up")
+        self.witness.over.set()
+        self._over.set()
         for edge in self.edges:
             edge.signal(signal.SIGTERM)
         assert [await edge.ended() for edge in self.edges] == [0, 0]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from cancellers import Cancellers
+from patience import told, until_found
 from redis.exceptions import RedisError
 from rig import ACCOUNTS, GROUP_CALLS, TRUNK_CALLS, Callers, Edge, Store
 
@@ -21,22 +22,22 @@ Record = dict[str, object]
 
 
 class Witness:
-    """Samples a store until it is stopped; what it saw that may not be is in `faults`."""
+    """Samples a store until `over` is set; what it saw that may not be is in `faults`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.over = asyncio.Event()
         self.samples = 0
         self.faults: list[str] = []
         self.peak: Counter[str] = Counter()
 
     async def watch(self) -> None:
-        while True:
+        while not await told(self.over, SAMPLE_S):
             try:
                 await self._sample()
                 self.samples += 1
             except (RedisError, OSError):
                 pass  # the store is part of the chaos
-            await asyncio.sleep(SAMPLE_S)
 
     async def _sample(self) -> None:
         seconds, micros = await self._store.client.time()
@@ -76,25 +77,28 @@ async def usages(store: Store) -> dict[str, Usage]:
 
 async def all_at_rest(store: Store, bound_s: float) -> dict[str, Usage]:
     """Waits until no lease and no hold is left anywhere, nor anything of a call; says what is left where that fails."""
+    found: dict[str, Usage] = {}
     left: dict[str, object] = {}
+
+    async def is_at_rest() -> bool:
+        nonlocal found, left
+        try:
+            found = await usages(store)
+            left = {
+                name: (one.in_use, one.held_micros, one.expired, one.calls)
+                for name, one in found.items()
+                if one.in_use or one.held_micros or one.expired
+            }
+            left |= {key.decode(): "left" for key in await _keys_of_calls(store)}
+        except (LimitsError, RedisError, OSError) as error:
+            left = {"store": str(error)}
+        return not left
+
     try:
-        async with asyncio.timeout(bound_s):
-            while True:
-                try:
-                    found = await usages(store)
-                    left = {
-                        name: (one.in_use, one.held_micros, one.expired, one.calls)
-                        for name, one in found.items()
-                        if one.in_use or one.held_micros or one.expired
-                    }
-                    left |= {key.decode(): "left" for key in await _keys_of_calls(store)}
-                    if not left:
-                        return found
-                except (LimitsError, RedisError, OSError) as error:
-                    left = {"store": str(error)}
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"not at rest after {bound_s} s: {left}") from None
+        await until_found(is_at_rest, "everything to be at rest", bound_s)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {left}") from None
+    return found
 
 
 async def _keys_of_calls(store: Store) -> list[bytes]:

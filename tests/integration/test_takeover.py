@@ -14,12 +14,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from edge.agents import Address, Endpoint
 from edge.sip import compose
@@ -31,6 +32,8 @@ from limits.model import Usage
 
 TAKEOVER_S = 3
 BOUND_S = 15.0
+LOOK_S = 0.02
+"""How often a fact is looked at that nobody tells."""
 SLACK_S = 0.35
 """What two loaded processes may be late by."""
 CENT = 10_000
@@ -81,12 +84,21 @@ _numbers = itertools.count(1)
 
 async def until(fact: Callable[[], object], what: str, bound_s: float = BOUND_S) -> None:
     """Wait for this fact."""
+
+    async def look() -> object:
+        return fact()
+
+    await until_found(look, what, bound_s)
+
+
+async def until_found(look: Callable[[], Awaitable[object]], what: str, bound_s: float = BOUND_S) -> None:
+    """Wait until what has to be asked for is so."""
+    nobody_tells = asyncio.Event()
     try:
         async with asyncio.timeout(bound_s):
-            while True:
-                if fact():
-                    return
-                await asyncio.sleep(0.02)
+            while not await look():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(nobody_tells.wait(), LOOK_S)
     except TimeoutError:
         raise AssertionError(f"waited {bound_s} s in vain for {what}") from None
 
@@ -300,12 +312,13 @@ class Store:
         self._process = await asyncio.create_subprocess_exec(
             binary, *words, cwd=self._path.parent, stdin=quiet, stdout=quiet, stderr=quiet
         )
-        async with asyncio.timeout(BOUND_S):
-            while True:
-                with suppress(Exception):
-                    if await self.client.ping():
-                        return
-                await asyncio.sleep(0.02)
+        await until_found(self._answers, "the store to answer")
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.client.ping())
+        except (RedisError, OSError):
+            return False
 
     async def kill(self) -> None:
         assert self._process is not None
@@ -326,11 +339,12 @@ class Store:
 
     async def noted(self, node: str, *holders: str) -> None:
         """Until the store knows that this node has calls of these: what is not noted is not taken over."""
-        async with asyncio.timeout(BOUND_S):
-            while True:
-                if {holder.encode() for holder in holders} <= await self.client.smembers(node_accounts_key(node)):
-                    return
-                await asyncio.sleep(0.01)
+        expected = {holder.encode() for holder in holders}
+
+        async def are_noted() -> bool:
+            return expected <= await self.client.smembers(node_accounts_key(node))
+
+        await until_found(are_noted, f"{node} to be noted at {holders}")
 
     async def top_up(self, account: str, amount: int) -> None:
         async with AccountStore(self.url) as accounts:
@@ -404,12 +418,13 @@ class Site:
         """Nothing is held any more, the balance is what was topped up less what the CDRs say was charged."""
         everybody = {node.state: node for node in self.nodes}.values()
         for account in accounts:
-            async with asyncio.timeout(BOUND_S):
-                while True:
-                    usage = await self.store.usage(account)
-                    if usage.in_use == usage.held_micros == usage.expired == 0:
-                        break
-                    await asyncio.sleep(0.05)
+
+            async def is_at_rest(account: str = account) -> bool:
+                usage = await self.store.usage(account)
+                return usage.in_use == usage.held_micros == usage.expired == 0
+
+            await until_found(is_at_rest, f"{account} to be at rest")
+            usage = await self.store.usage(account)
             counters = dict(usage.counters)
             billed = [one["cost_micros"] for node in everybody for one in node.records() if one["account"] == account]
             assert counters["charged_micros"] == sum(map(int, map(str, billed)))

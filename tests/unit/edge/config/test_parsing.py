@@ -94,7 +94,8 @@ def test_command_line_may_hold_listeners() -> None:
             {"policy": "p"},
             {},
             'redis = "http://user:secret@host"',
-            "redis (edge.toml: redis): expected `embedded` or a URL: redis://HOST:PORT/DB, rediss://…, unix:///PATH, "
+            "redis (edge.toml: redis): expected `embedded` or a URL: redis://HOST:PORT/DB, rediss://HOST:PORT/DB, "
+            "unix:///PATH, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB or redis+cluster://HOST:PORT,HOST:PORT, "
             "got 'http://***@host'",
         ),
         (
@@ -191,9 +192,19 @@ def test_never_another_exception(mapping: dict[str, object]) -> None:
     assert all(problem.message for problem in problems)
 
 
-@pytest.mark.parametrize("url", ["redis://h:6379/0", "rediss://user:secret@h", "unix:///run/redis.sock", "embedded"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:6379/0",
+        "rediss://user:secret@h",
+        "unix:///run/redis.sock",
+        "redis+sentinel://one:26379,two/calls/3",
+        "redis+cluster://one:6379,two",
+        "embedded",
+    ],
+)
 def test_stores(url: str) -> None:
-    """The store is embedded or a URL of redis-py's."""
+    """The store is embedded or a URL in one of the forms of `limits.address`."""
     assert url == read_static(command_line={"policy": "p", "redis": url}, environment={}).redis
 
 
