@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,14 +18,20 @@ from redis.exceptions import RedisError
 
 HERE = Path(__file__).resolve().parent
 TAKEOVER_S = 3
+PORTS = range(10_000, 32_000, 4)
+"""Below those that the system gives away by itself, so that nobody gets one of them by chance."""
 SECRET = b"the key all nodes share, 32 byte"
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A UDP port nobody holds just now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A UDP port nobody holds just now, nor the three after it (SIPp's media takes two of them)."""
+    while True:
+        first = random.choice(PORTS)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + 4):
+                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                probe.bind((host, port))
+            return first
 
 
 class Process:
