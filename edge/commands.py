@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from edge.accounts import commands as account_commands
+from edge.policies import commands as policy_commands
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 
 app.add_typer(account_commands.app)
+app.add_typer(policy_commands.app)
 
 
 def main() -> None:
@@ -108,21 +110,7 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
-def check(file: Annotated[str, typer.Argument(help="A policy document.", metavar="FILE")]) -> None:
-    """Validate a policy document: one line when it is sound, else each fault with its exact place."""
-    from edge.config.errors import PolicyError
-    from edge.config.source import PolicyFile
-
-    try:
-        snapshot = PolicyFile(Path(file)).snapshot
-    except PolicyError as error:
-        _fail(*(str(problem) for problem in error.problems))
-    routes = sum(len(routes) for routes in snapshot.routes.values())
-    _say(
-        f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
-        f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules"
-    )
+app.command()(policy_commands.check)
 
 
 @app.command()

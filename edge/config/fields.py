@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from edge.config.addresses import parse_source, parse_trunk_uri
+from edge.config.basis import parse_basis
 
 MAX_ACCOUNTS = 200_000
 """Accounts a document may define, ranges counted out."""
@@ -40,6 +41,11 @@ def _source(text: str) -> str:
 
 def _trunk_uri(text: str) -> str:
     parse_trunk_uri(text)
+    return text
+
+
+def _basis(text: str) -> str:
+    parse_basis(text)
     return text
 
 
@@ -88,6 +94,7 @@ MethodName = Annotated[str, StringConstraints(pattern=METHOD_NAME)]
 Source = Annotated[str, AfterValidator(_source)]
 TrunkUri = Annotated[str, StringConstraints(max_length=300), AfterValidator(_trunk_uri)]
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
+BasisText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_basis)]
 Phrase = Annotated[str, StringConstraints(pattern=PHRASE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Lot = Annotated[int, Field(strict=True, ge=1, le=100_000)]

@@ -91,24 +91,28 @@ RULES: tuple[Mapping[str, object], ...] = (
         "when": {"ingress_class": ["international"], "categories": list(FIXED), "which": "either"},
         "action": "refuse",
         "reason": "cli_refused",
+        "basis": "law: CPCE L44; contract article 7.1.1",
     },
     {
         "id": "fr-international-malformed",
         "when": {"ingress_class": ["international"], "categories": [MALFORMED], "which": "either"},
         "action": "refuse",
         "reason": "cli_invalid",
+        "basis": "law: CPCE L44; contract article 7.1.1",
     },
     {
         "id": "fr-automated-malformed",
         "when": {"account_kind": ["automated"], "categories": [MALFORMED], "which": "either"},
         "action": "refuse",
         "reason": "cli_invalid",
+        "basis": "law: numbering plan 2.3.4 f; contract article 9.2.3",
     },
     {
         "id": "fr-automated-mobile",
         "when": {"account_kind": ["automated"], "categories": list(MOBILE), "which": "either"},
         "action": "refuse",
         "reason": "cli_refused",
+        "basis": "law: numbering plan 2.3.4 f; contract article 9.2.3",
     },
 )
 """`numbers.rules = "fr"`. First: contract 7.1.1, CPCE L44; last: contract 9.2.3, PNN 2.3.4 f (absolute: no derogation

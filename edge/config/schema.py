@@ -14,6 +14,7 @@ from edge.config.accounts import ShadowLimit
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
+    BasisText,
     CalledPrefix,
     Cause,
     ClassName,
@@ -198,6 +199,12 @@ class CliRuleEntry(Section):
     )
     reason: Literal["cli_refused", "cli_withheld", "cli_invalid"] = Field(
         default="cli_refused", description="Token of the refusal.", examples=["cli_invalid"]
+    )
+    basis: BasisText = Field(
+        default="house",
+        description="What the rule rests on: `law`, `contract` or `house`, and after a colon where that is written. "
+        "`edge explain` says it of each refusal.",
+        examples=["contract: article 9.2.3"],
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.config.addresses import address_number, parse_source, parse_trunk_uri
+from edge.config.basis import HOUSE, Basis, parse_basis
 from edge.config.deck import RateDeck
 from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS
 from edge.config.holders import holders_of, is_limited
@@ -130,6 +131,8 @@ class CliRule:
     categories: frozenset[str]
     prefixes: tuple[str, ...]
     except_prefixes: tuple[str, ...]
+    basis: Basis = HOUSE
+    """What it rests on."""
 
 
 class PolicySnapshot:
@@ -350,6 +353,7 @@ def _rules(document: PolicyDocument) -> tuple[CliRule, ...]:
             categories=frozenset(entry.when.categories),
             prefixes=entry.when.prefixes,
             except_prefixes=entry.when.except_prefixes,
+            basis=parse_basis(entry.basis),
         )
         for entry in [*document.cli_rules, *built_in]
     )

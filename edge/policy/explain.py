@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from edge.config.money import format_money
+from edge.config.basis import Basis
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
-from edge.policy.numbers import called_number
+from edge.policy.companions import COMPANIONS
 from edge.policy.pipeline import STAGES
-from edge.policy.screening import judged
-from edge.policy.spelling import NUMBER, Reading
-from edge.policy.verdicts import RefusalAnswer, Refuse, answer, profile_of
+from edge.policy.reasons import BASIS
+from edge.policy.verdicts import Reason, RefusalAnswer, Refuse, answer, profile_of
 from edge.sip import compose
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
-from limits.model import QUANTUM_S
-from limits.rates import cost, interval_s
 
 _OUR_HOST = b"edge.invalid"
 _USER_CHARACTERS = "+*-_.!~'()&=$,;?/"
@@ -28,6 +25,13 @@ class Step(NamedTuple):
     stage: str
     """Name of the stage's function."""
     found: str
+    rule: str = ""
+    """The line of policy that decided."""
+    basis: Basis | None = None
+    """What it rests on, where something was decided."""
+    refused: Reason | None = None
+    shadow: tuple[str, ...] = ()
+    """What would have been refused here, were it enforced."""
 
 
 class Explanation(NamedTuple):
@@ -43,14 +47,16 @@ def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
     """Walk the stages and say what each found."""
     steps: list[Step] = []
     for stage in STAGES:
+        noted = len(attempt.shadow)
         refusal = stage(attempt, snapshot)
-        found = _TRACES[stage.__name__](attempt, snapshot)
+        found = COMPANIONS[stage](attempt, snapshot, refusal)
+        shadow = tuple(attempt.shadow[noted:])
         if refusal is not None:
-            steps.append(
-                Step(stage.__name__, f"{found}: refused, {refusal.reason}" if found else f"refused, {refusal.reason}")
-            )
+            text = f"{found.text}: refused, {refusal.reason}" if found.text else f"refused, {refusal.reason}"
+            basis = found.basis or BASIS[refusal.reason]
+            steps.append(Step(stage.__name__, text, found.rule, basis, refusal.reason, shadow))
             return Explanation(tuple(steps), refusal, answer(refusal.reason, profile_of(attempt, snapshot)))
-        steps.append(Step(stage.__name__, found))
+        steps.append(Step(stage.__name__, found.text, found.rule, found.basis, None, shadow))
     return Explanation(tuple(steps), None, None)
 
 
@@ -93,68 +99,3 @@ def _uri(text: str) -> bytes:
     if text.partition(":")[0].lower() in ("sip", "sips", "tel"):
         return text.encode()
     return b"sip:" + quote(text, safe=_USER_CHARACTERS).encode() + b"@" + _OUR_HOST
-
-
-def _trace_identity(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
-    if attempt.ingress is None:
-        return f"{attempt.source_host} belongs to no ingress trunk"
-    trunk = f"{attempt.source_host} is ingress trunk {attempt.ingress.id}, class {attempt.ingress_class}"
-    if attempt.account is None:
-        return f"{trunk}; no account"
-    return f"{trunk}; account {attempt.account.id}, {attempt.account.kind}"
-
-
-def _trace_numbers(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
-    if not attempt.called:
-        return "no called number"
-    called = f"called {attempt.called}" + (", emergency" if attempt.emergency else "")
-    if attempt.sender is None:
-        return f"{called}; numbers are not read"
-    said = [f"From {_said(attempt.sender, snapshot)}"]
-    said += [f"P-Asserted-Identity {_said(reading, snapshot)}" for reading in attempt.network]
-    shown = "withheld" if attempt.withheld else attempt.cli_presented or "none"
-    return f"{called}; {'; '.join(said)}; presented {shown}"
-
-
-def _trace_screening(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
-    shadow = f"; would be refused by {', '.join(attempt.shadow)}" if attempt.shadow else ""
-    if attempt.emergency:
-        return "an emergency call is not screened"
-    if not attempt.rule:
-        return f"{len(snapshot.rules)} rules, none applies{shadow}"
-    rule = next(rule for rule in snapshot.rules if rule.id == attempt.rule)
-    numbers = ", ".join(_said(reading, snapshot) for reading in judged(rule.which, attempt))
-    return f"rule {rule.id} says {rule.action} of {numbers}{shadow}"
-
-
-def _trace_routing(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
-    if not attempt.candidates:
-        return f"route {attempt.route}" if attempt.route else f"no route for {attempt.called}"
-    trunks = ", ".join(trunk.id for trunk in attempt.candidates)
-    return f"route {attempt.route}: {trunks}"
-
-
-def _said(reading: Reading, snapshot: PolicySnapshot) -> str:
-    text = called_number(reading) or "nothing"
-    return f"{text} ({snapshot.category_of(reading.e164) if reading.state == NUMBER else reading.state})"
-
-
-def _trace_rating(attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
-    found = attempt.rate
-    if found is None:
-        return "no rate" if snapshot.deck is not None and not attempt.emergency else "no price"
-    price = found.price
-    amount = f"{format_money(price.rate_micros)} {snapshot.deck.currency if snapshot.deck else ''} a minute"
-    steps = f"{price.first_s}/{price.next_s} s"
-    held_s = interval_s(price, 0, QUANTUM_S)
-    hold = f"first hold {format_money(cost(price, held_s * 1_000))} for {held_s} s"
-    return f"zone {found.zone}, prefix {found.prefix or 'any'}, {amount}, {steps}, {hold}"
-
-
-_TRACES = {
-    "identify": _trace_identity,
-    "read_numbers": _trace_numbers,
-    "screen": _trace_screening,
-    "route": _trace_routing,
-    "rate": _trace_rating,
-}

@@ -31,6 +31,7 @@ PURE_ROOMS = (
     "edge.config.money",
     "edge.config.holders",
     "edge.config.accounts",
+    "edge.config.basis",
 )
 REDIS_DOORS = {
     "limits.redis_limiter",

@@ -1,0 +1,89 @@
+"""The companion of each stage: what it found, in a line. Pure, and never on the ordinary road (see `trace`)."""
+
+from collections.abc import Mapping
+
+from edge.config.money import format_money
+from edge.config.snapshot import PolicySnapshot
+from edge.policy.attempt import CallAttempt
+from edge.policy.identity import identify
+from edge.policy.numbers import called_number, read_numbers
+from edge.policy.pipeline import Stage
+from edge.policy.rating import rate
+from edge.policy.routing import route
+from edge.policy.screening import judged, screen
+from edge.policy.spelling import NUMBER, Reading
+from edge.policy.trace import Companion, Found
+from edge.policy.verdicts import Refuse
+from limits.model import QUANTUM_S
+from limits.rates import cost, interval_s
+
+
+def of_identity(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """Whose call it is."""
+    if attempt.ingress is None:
+        return Found(f"{attempt.source_host} belongs to no ingress trunk")
+    trunk = f"{attempt.source_host} is ingress trunk {attempt.ingress.id}, class {attempt.ingress_class}"
+    if attempt.account is None:
+        return Found(f"{trunk}; no account", attempt.ingress.id)
+    return Found(f"{trunk}; account {attempt.account.id}, {attempt.account.kind}", attempt.ingress.id)
+
+
+def of_numbers(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """How the numbers were read."""
+    if not attempt.called:
+        return Found("no called number")
+    called = f"called {attempt.called}" + (", emergency" if attempt.emergency else "")
+    if attempt.sender is None:
+        return Found(f"{called}; numbers are not read")
+    read = [f"From {said(attempt.sender, snapshot)}"]
+    read += [f"P-Asserted-Identity {said(reading, snapshot)}" for reading in attempt.network]
+    shown = "withheld" if attempt.withheld else attempt.cli_presented or "none"
+    return Found(f"{called}; {'; '.join(read)}; presented {shown}")
+
+
+def of_screening(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """Which CLI rule decided."""
+    shadow = f"; would be refused by {', '.join(attempt.shadow)}" if attempt.shadow else ""
+    if attempt.emergency:
+        return Found("an emergency call is not screened")
+    if not attempt.rule:
+        return Found(f"{len(snapshot.rules)} rules, none applies{shadow}")
+    rule = next(rule for rule in snapshot.rules if rule.id == attempt.rule)
+    numbers = ", ".join(said(reading, snapshot) for reading in judged(rule.which, attempt))
+    return Found(f"rule {rule.id} says {rule.action} of {numbers}{shadow}", rule.id, rule.basis)
+
+
+def of_routing(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """Which trunks may take it."""
+    if not attempt.candidates:
+        return Found(f"route {attempt.route}" if attempt.route else f"no route for {attempt.called}", attempt.route)
+    return Found(f"route {attempt.route}: {', '.join(trunk.id for trunk in attempt.candidates)}", attempt.route)
+
+
+def of_rating(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """What it costs."""
+    found = attempt.rate
+    if found is None:
+        return Found("no rate" if snapshot.deck is not None and not attempt.emergency else "no price")
+    price = found.price
+    amount = f"{format_money(price.rate_micros)} {snapshot.deck.currency if snapshot.deck else ''} a minute"
+    steps = f"{price.first_s}/{price.next_s} s"
+    held_s = interval_s(price, 0, QUANTUM_S)
+    hold = f"first hold {format_money(cost(price, held_s * 1_000))} for {held_s} s"
+    return Found(f"zone {found.zone}, prefix {found.prefix or 'any'}, {amount}, {steps}, {hold}", found.prefix)
+
+
+def said(reading: Reading, snapshot: PolicySnapshot) -> str:
+    """A number as it was read, and its category."""
+    text = called_number(reading) or "nothing"
+    return f"{text} ({snapshot.category_of(reading.e164) if reading.state == NUMBER else reading.state})"
+
+
+COMPANIONS: Mapping[Stage, Companion] = {
+    identify: of_identity,
+    read_numbers: of_numbers,
+    screen: of_screening,
+    route: of_routing,
+    rate: of_rating,
+}
+"""Every stage of the pipeline has one."""

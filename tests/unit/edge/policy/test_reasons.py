@@ -1,0 +1,44 @@
+"""edge.policy.reasons"""
+
+import pytest
+
+from edge.config.basis import Origin
+from edge.policy.reasons import BASIS, WORDS, told
+from edge.policy.verdicts import Reason
+
+
+def test_every_reason_is_told() -> None:
+    """No refusal without what it rests on and a sentence for the customer."""
+    assert set(Reason) == set(BASIS) == set(WORDS)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_sentence(reason: Reason) -> None:
+    """A whole sentence, whatever of the call is known; no token and no bracket of ours is left in it."""
+    for sentence in (
+        told(reason),
+        told(reason, account="acme", source="192.0.2.1", cli="+331", called="15", ceiling=0),
+    ):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert "{" not in sentence
+        assert "_" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("reason", "origin"),
+    [
+        (Reason.CAPS, Origin.CONTRACT),
+        (Reason.CREDIT, Origin.CONTRACT),
+        (Reason.UNKNOWN_SOURCE, Origin.HOUSE),
+        (Reason.LOOP, Origin.PROTOCOL),
+    ],
+)
+def test_basis(reason: Reason, origin: Origin) -> None:
+    """Capacity and money are the contract's (articles 25 and 12.7), a loop is the protocol's."""
+    assert BASIS[reason].origin is origin
+
+
+def test_what_was_in_force_is_told() -> None:
+    """The ceiling and the account stand in the sentence."""
+    assert told(Reason.CALLS, account="acme", ceiling=10).startswith("The account acme may hold 10 calls at once")
