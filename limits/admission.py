@@ -6,13 +6,22 @@ The specification of scripts/admit.lua.
 from limits import rate, rates
 from limits.account import Account, AccountStatus, Credit
 from limits.books import Book, Bucket, HeldCall
-from limits.model import Admit, Admitted, Denied, Limit
+from limits.model import Admit, Admitted, Denied, InForce, Limit
 from limits.rates import Price
 
 
 def admit(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     """May this attempt pass? Takes all it needs or nothing."""
     book.revert(now)
+    outcome = _judge(book, verb, now)
+    if isinstance(outcome, Admitted):
+        return outcome
+    account = book.account
+    in_force = InForce(account.generation, account.caps, account.calls, account.caps_lots, account.call_lots)
+    return outcome._replace(in_force=in_force)
+
+
+def _judge(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     account = book.account
     uid = verb.uid
     if account.status is not AccountStatus.ACTIVE:
@@ -77,6 +86,8 @@ def _admitted(book: Book, uid: str, now: int, tokens: int, shadowed: tuple[str, 
         account.group,
         account.calls_reserved,
         shadowed,
+        account.caps_lots,
+        account.call_lots,
     )
 
 

@@ -199,6 +199,23 @@ class Admitted(NamedTuple):
     """Calls guaranteed to the account inside that group."""
     shadowed: tuple[str, ...] = ()
     """Limits that would have refused, were they enforced."""
+    caps_lots: int = 0
+    call_lots: int = 0
+    """Lots in force."""
+
+
+class InForce(NamedTuple):
+    """The account's values that a decision was made by, for its record."""
+
+    generation: int = 0
+    """0: none is known (the store was not asked, or holds no such account)."""
+    caps: int = 0
+    calls: int = 0
+    caps_lots: int = 0
+    call_lots: int = 0
+
+
+NOTHING_IN_FORCE = InForce()
 
 
 class Denied(NamedTuple):
@@ -212,6 +229,7 @@ class Denied(NamedTuple):
     """By `limit`: burst; calls held; micro-units spent and held; the rate; for credit what the shortest call costs."""
     retry_after_ms: int
     """When the bucket holds a token again, or the spending window ends; 0 where waiting is no cure."""
+    in_force: InForce = NOTHING_IN_FORCE
 
 
 class Unavailable(NamedTuple):

@@ -12,6 +12,7 @@ from limits.fields import from_fields
 from limits.keys import account_keys
 from limits.model import (
     COUNTERS,
+    NOTHING_IN_FORCE,
     OUTCOMES,
     TOMBSTONE_MS,
     Admit,
@@ -19,6 +20,7 @@ from limits.model import (
     Answer,
     Answered,
     Denied,
+    InForce,
     Limit,
     Outcome,
     Renew,
@@ -219,9 +221,10 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
         raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
     if reply[0] == 1:
         if isinstance(verb, Admit):
-            if len(reply) == 13 and all([type(number) is int for number in reply[1:10]]) and type(reply[10]) is bytes:
+            if len(reply) == 15 and all([type(number) is int for number in reply[1:10]]) and type(reply[10]) is bytes:
                 shadowed = _words(reply[12]) if reply[12] else ()
-                return Admitted._make((*reply[1:10], reply[10].decode("latin-1"), reply[11], shadowed))
+                lots = (reply[13], reply[14])
+                return Admitted._make((*reply[1:10], reply[10].decode("latin-1"), reply[11], shadowed, *lots))
         elif isinstance(verb, Renew):
             if len(reply) == 8 and type(reply[1]) is int and type(reply[5]) is list and type(reply[6]) is bytes:
                 lost, ended, adopted = _words(reply[2]), _words(reply[3]), _words(reply[4])
@@ -232,10 +235,11 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
                 return Settled(reply[1] == 1, reply[2])
         elif reply[1] in (0, 1) and len(reply) == 2:
             return Answered(reply[1] == 1)
-    elif reply[0] == 0 and len(reply) == 5 and all([type(number) is int for number in reply[2:]]):
+    elif reply[0] == 0 and len(reply) in (5, 10) and all([type(number) is int for number in reply[2:]]):
         limit = _LIMITS.get(reply[1]) if type(reply[1]) is bytes else None
         if limit is not None:
-            return Denied(limit, reply[2], reply[3], reply[4])
+            in_force = InForce._make(reply[5:]) if len(reply) == 10 else NOTHING_IN_FORCE
+            return Denied(limit, reply[2], reply[3], reply[4], in_force)
     raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from edge.cdr.marks import DEFAULT, MarkThresholds, marks
 from edge.cdr.record import SCHEMA_VERSION, CallOutcome
 from edge.proxy.facts import CallFacts
 from limits import rates
@@ -17,7 +18,7 @@ from limits.rates import Price
 MAX_LINE_BYTES = 4_096
 """Longest line the ordinary road lets through; a longer one has its texts cut."""
 MAX_TEXT_CHARS = 200
-"""What is left of each text of an over-long record: 13 of them, escaped at most six bytes a character, and the rest."""
+"""What is left of each text of an over-long record: some 25 of them, escaped at most six bytes a character."""
 MAX_CANDIDATES = 64
 """Trunks listed in an over-long record."""
 
@@ -26,7 +27,9 @@ _GAVE_UP = frozenset({"cancelled", "abandoned"})
 
 _NO_PRICE = Price(0, 0, 0, 0, 0)
 
-Json = tuple[str, ...] | str | int | datetime | None | list[tuple[str, int]]
+Instants = tuple[datetime | None, datetime | None]
+Pair = tuple[str, int] | Instants
+Json = tuple[str, ...] | str | int | datetime | None | list[tuple[str, int]] | list[Instants] | list[Pair]
 
 
 def outcome_of(facts: CallFacts) -> CallOutcome:
@@ -50,15 +53,17 @@ class CdrBuilder:
     `wall0` (UTC seconds) and `mono0` (monotonic seconds) are one instant, read together when the process starts.
     """
 
-    __slots__ = ("_node", "_wall_at_zero")
+    __slots__ = ("_node", "_thresholds", "_wall_at_zero")
 
-    def __init__(self, node: str, *, wall0: float, mono0: float) -> None:
+    def __init__(self, node: str, *, wall0: float, mono0: float, thresholds: MarkThresholds = DEFAULT) -> None:
         self._node = _safe(node)
+        self._thresholds = thresholds
         self._wall_at_zero = wall0 - mono0
 
     def line(self, facts: CallFacts, seq: int) -> bytes:
         """One record with its newline. Never raises on what a caller sent."""
         values = self._values(facts, seq)
+        values |= self._more(facts)
         try:
             line = orjson.dumps(values, option=_OPTIONS)
         except (orjson.JSONEncodeError, UnicodeError):  # lone surrogates, or a number that 64 bits do not hold
@@ -77,7 +82,7 @@ class CdrBuilder:
         return instant if instant.microsecond else instant.replace(microsecond=1)
 
     def _values(self, facts: CallFacts, seq: int) -> dict[str, Json]:
-        """The columns in the order of `record.COLUMNS` (a test compares). Written out: this is the hot road."""
+        """The first columns in the order of `record.COLUMNS` (a test compares). Written out: this is the hot road."""
         instant = self.instant
         received = facts.received_at
         decided = facts.decided_at
@@ -144,6 +149,45 @@ class CdrBuilder:
             "adopted_from": facts.adopted_from,
         }
 
+    def _more(self, facts: CallFacts) -> dict[str, Json]:
+        """The rest of them."""
+        in_force = facts.in_force
+        price, paid_s = facts.price, facts.paid_s
+        flags, candidates = marks(facts, self._thresholds)
+        return {
+            "external_id": facts.external_id,
+            "tags": facts.tags,
+            "account_kind": facts.account_kind,
+            "automated": facts.automated,
+            "purpose": facts.purpose,
+            "listener": facts.listener,
+            "route": facts.route,
+            "cli_rewritten": facts.cli_rewritten,
+            "called_rewritten": facts.called_rewritten,
+            "attestation": facts.attestation,
+            "ruleset": facts.ruleset,
+            "cli_shadowed": facts.cli_shadowed,
+            "account_generation": in_force.generation,
+            "caps_in_force": in_force.caps,
+            "calls_in_force": in_force.calls,
+            "caps_lots": in_force.caps_lots,
+            "call_lots": in_force.call_lots,
+            "limit_holder": facts.limit_holder,
+            "limit_in_use": facts.limit_in_use,
+            "decided_by": facts.decided_by,
+            "tries": [self._try(sent, ended) for sent, ended in facts.tries],
+            "release_reason": facts.release_reason,
+            "hold_micros": facts.hold_micros,
+            "holds": facts.holds,
+            "paid_s": paid_s,
+            "held_micros": rates.cost(price, paid_s * 1_000) if price is not None and paid_s else 0,
+            "quality_flags": flags,
+            "penalty_candidates": candidates,
+        }
+
+    def _try(self, sent: float | None, ended: float | None) -> Instants:
+        return (None if sent is None else self.instant(sent), None if ended is None else self.instant(ended))
+
 
 def _safe(text: str) -> str:
     """The text with what UTF-8 cannot carry replaced by a question mark."""
@@ -155,12 +199,17 @@ def _bounded(value: Json) -> Json:
     if isinstance(value, str):
         return _safe(value[:MAX_TEXT_CHARS])
     if isinstance(value, list):
-        return [(_safe(trunk[:MAX_TEXT_CHARS]), _small(status)) for trunk, status in value[:MAX_CANDIDATES]]
+        return [_bounded_pair(pair) for pair in value[:MAX_CANDIDATES]]
     if isinstance(value, tuple):
         return tuple([_safe(word[:MAX_TEXT_CHARS]) for word in value[:MAX_CANDIDATES]])
     if value is None or isinstance(value, bool | datetime):
         return value
     return _small(value)
+
+
+def _bounded_pair(pair: Pair) -> Pair:
+    first, second = pair
+    return (_safe(first[:MAX_TEXT_CHARS]), _small(second)) if isinstance(first, str) and type(second) is int else pair
 
 
 def _small(number: int) -> int:

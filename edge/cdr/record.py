@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 SCHEMA_VERSION = 1
-"""Value of column `v`; raised when a column changes its meaning or goes."""
+"""Value of column `v`; raised when a column changes its meaning or goes, not when one is added at the end."""
 
 
 class CallOutcome(StrEnum):
@@ -99,4 +99,34 @@ COLUMNS: tuple[Column, ...] = (
     Column("shadowed", "list", "", "limits that would have refused, were they enforced"),
     Column("lost", "boolean", "", "its node died: released at the last instant it is known to have lived"),
     Column("adopted_from", "string", "", "node that had the call before; empty: none"),
+    Column("external_id", "string", "", "the account's name in the operator's own books; empty: none"),
+    Column("tags", "list", "", "tags of the account, then words that the policy put on the attempt"),
+    Column("account_kind", "string", "", "`human` or `automated`; empty: no account is known"),
+    Column("automated", "boolean", "", "placed by an automated system: by the account's kind, or as the attempt says"),
+    Column("purpose", "string", "", "what the call is for, where that is declared; empty: not declared"),
+    Column("listener", "string", "", "listener it came in by: transport, address, port"),
+    Column("route", "string", "", "route that named the egress trunks; empty: it never came to that"),
+    Column("cli_rewritten", "string", "", "calling number that was sent on, where the edge changed it"),
+    Column("called_rewritten", "string", "", "called number that was sent on, where the edge changed it"),
+    Column("attestation", "string", "", "`A`, `B` or `C` of an Identity header that was verified; empty: none"),
+    Column("ruleset", "string", "", "rule set that `rule` belongs to; empty: the operator's own, or no rule judged"),
+    Column("cli_shadowed", "list", "", "CLI rules that would have refused, were they enforced"),
+    Column("account_generation", "integer", "", "generation of the account's values at the decision; 0: not asked for"),
+    Column("caps_in_force", "integer", "attempts/s", "CAPS of the account at the decision"),
+    Column("calls_in_force", "integer", "calls", "concurrent calls allowed to the account at the decision"),
+    Column("caps_lots", "integer", "lots", "lots of CAPS in force at the decision"),
+    Column("call_lots", "integer", "lots", "lots of concurrent calls in force at the decision"),
+    Column("limit_holder", "string", "", "whose ceiling refused: account, `group:ID` or `trunk:ID`; empty: none"),
+    Column("limit_in_use", "integer", "by `limit`", "what stood against that ceiling: burst, calls, micro-units"),
+    Column("decided_by", "string", "", "`limits`; without the store `share` or `store_away`; empty: policy alone"),
+    Column(
+        "tries", "list", "[instant or null, instant or null]", "of each candidate: sent, final response or given up"
+    ),
+    Column("release_reason", "string", "", "Reason header of what ended it, as it came (RFC 3326); empty: none"),
+    Column("hold_micros", "integer", "micro-units", "credit held at the decision"),
+    Column("holds", "integer", "", "times that talk was held: at the decision and at each extension"),
+    Column("paid_s", "integer", "s", "talk that was held, in all"),
+    Column("held_micros", "integer", "micro-units", "what that talk costs: what was held when it ended"),
+    Column("quality_flags", "list", "", "`short_call`, `unanswered`, `failed_over`"),
+    Column("penalty_candidates", "list", "", "rules it counts against: `asr`, `acd`, `short_calls`, `cli`"),
 )

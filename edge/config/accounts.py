@@ -5,7 +5,7 @@ Imports pydantic and this room.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from edge.config.fields import AccountRange, CalledPrefix, Count, Identifier, Lot, Section
 from edge.config.money import parse_money
@@ -109,7 +109,15 @@ class AccountEntry(Section):
         examples=["admit"],
     )
     tags: tuple[Identifier, ...] = Field(
-        default=(), max_length=16, description="Words of the operator's own.", examples=[["reseller-7"]]
+        default=(),
+        max_length=16,
+        description="Words of the operator's own, in the CDR of each of its attempts.",
+        examples=[["sla-gold", "fibre"]],
+    )
+    external_id: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = Field(
+        default="",
+        description="Its name in the operator's own books, in the CDR of each of its attempts.",
+        examples=["C-00917"],
     )
 
 

@@ -44,6 +44,9 @@ class AccountPolicy:
     refusal_profile: RefusalProfile
     store_away: str
     """`refuse`, `admit` or `local` (R11)."""
+    tags: tuple[str, ...] = ()
+    external_id: str = ""
+    """Its name in the operator's own books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +289,7 @@ def _accounts(entries: Sequence[AccountEntry], profiles: Mapping[str, RefusalPro
         profile = profiles[entry.refusal_profile]
         away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
         for name in expand(entry.id):
-            accounts[name] = AccountPolicy(name, entry.kind, profile, away)
+            accounts[name] = AccountPolicy(name, entry.kind, profile, away, entry.tags, entry.external_id)
     return accounts
 
 

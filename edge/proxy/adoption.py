@@ -8,6 +8,7 @@ known to have had.
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
+from edge.proxy.decisions import note_account
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
@@ -96,6 +97,7 @@ class Adoption:
             return
         invite = kept.invite
         call = Call(one.uid, invite.call_id(), invite.from_().tag or b"", kept.cseq, facts, invite.data)
+        self._note_account(facts)
         facts.answered_at = offset + one.answered_ms / 1_000
         facts.price = one.price
         facts.adopted_from = gone
@@ -116,6 +118,14 @@ class Adoption:
             at, tag = goodbye
             self._leave(call, tag, at, now)
 
+    def _note_account(self, facts: CallFacts) -> None:
+        """What policy says of the account is the same on every node, so the record need not carry it."""
+        account = self._node.snapshot.accounts.get(facts.account)
+        if account is not None:
+            automated = facts.automated
+            note_account(facts, account)
+            facts.automated = automated or facts.automated
+
     def _close(
         self, holder: str, gone: str, one: Adopted, facts: CallFacts | None, record: Record | None, offset: float
     ) -> None:
@@ -124,6 +134,7 @@ class Adoption:
             facts = CallFacts(one.uid, offset + one.admitted_ms / 1_000)
             facts.account = holder
             facts.decided_at = facts.received_at
+        self._note_account(facts)
         facts.price, facts.paid_s = one.price, one.paid_s
         facts.lost, facts.adopted_from = True, gone
         facts.answered_at = None

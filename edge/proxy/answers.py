@@ -41,7 +41,7 @@ class Answers:
                 facts.end(response.status, "answered", 0, "")
                 assert branch.trunk is not None
                 facts.egress_trunk = branch.trunk.id
-                facts.note(branch.trunk.id, response.status)
+                facts.note(branch.trunk.id, response.status, now)
             is_first = call.state in (CallState.SETUP, CallState.CANCELLING)
             self._calls.move(call, CallInput.ANSWER, now)
             if is_first:

@@ -12,11 +12,12 @@ from edge.proxy.answers import Answers
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
+from edge.proxy.decisions import note_decided, note_judged
 from edge.proxy.destinations import Destinations
 from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
 from edge.proxy.node import Node
 from edge.proxy.record import of_attempt
-from edge.proxy.refusing import Refusals, note_judged
+from edge.proxy.refusing import Refusals
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.proxy.trunk_ceilings import TrunkCeilings
@@ -127,14 +128,7 @@ class Attempts:
         assert attempt is not None
         assert context is not None
         of_group = verb.account.startswith(GROUP)
-        facts.decided_at = now
-        if of_group:
-            facts.group = verb.account[len(GROUP) :]
-        if isinstance(outcome, Denied):
-            facts.limit, facts.ceiling, facts.in_use = outcome.limit.value, outcome.ceiling, outcome.in_use
-        elif isinstance(outcome, Admitted):
-            facts.in_use = facts.in_use if of_group else outcome.in_use
-            facts.shadowed += outcome.shadowed
+        note_decided(facts, verb.account, outcome, now)
         refusal = demand.read(outcome, attempt, of_group=of_group, local=lambda: self._has_share(verb.account, now))
         if refusal is not None:
             if call.state is CallState.ADMITTING:
@@ -142,6 +136,8 @@ class Attempts:
             self._calls.move(call, CallInput.DENIED, now)
             return
         facts.degraded = attempt.degraded
+        if attempt.degraded and attempt.account is not None and attempt.account.store_away == "local":
+            facts.decided_by = "share"
         if isinstance(outcome, Admitted):
             self._node.local.note(verb.account, Ceilings(outcome.caps, outcome.burst, outcome.ceiling))
             self._calls.lease(call, verb.account, outcome.paid_s)
@@ -193,7 +189,7 @@ class Attempts:
         """This trunk takes no more: the next one."""
         context = call.context
         assert context is not None
-        call.facts.candidates.append((trunk.id, 503))
+        call.facts.passed_over(trunk.id, now)
         if not self._try_candidate(call, now):
             if context.best is None and all(status == 503 for _, status in call.facts.candidates):
                 self._fail(call, context, Reason.TRUNK_CEILINGS, now)
@@ -216,16 +212,13 @@ class Attempts:
             return  # answered, cancelled or hung up while the name was looked up
         node, facts = self._node, call.facts
         if flow is None:
-            facts.candidates.append((trunk.id, 503))
+            facts.passed_over(trunk.id, now)
             self._leave(call, trunk)
             self._calls.tell("trunk.unreachable", call, trunk=trunk.id)
             if not self._try_candidate(call, now):
                 self.concluded(call, context, 503, context.best, now)
             return
-        facts.candidates.append((trunk.id, 0))
-        facts.egress_trunk = trunk.id
-        if facts.sent_at is None:
-            facts.sent_at = now
+        facts.sent(trunk.id, now)
         request = attempt.request.copy()
         if trunk.rewrite_uri:
             request.set_uri(trunk.request_uri(request.uri))
@@ -252,7 +245,7 @@ class Attempts:
         """The branch failed: is there another candidate, and may it be tried?"""
         trunk = branch.trunk
         assert trunk is not None
-        call.facts.note(trunk.id, status)
+        call.facts.note(trunk.id, status, now)
         if call.state is not CallState.SETUP or context.cancelled or status >= 600:
             return False
         if not branch.is_local and status not in trunk.failover_on:
@@ -270,6 +263,7 @@ class Attempts:
 
     def cancelled(self, call: Call, context: ResponseContext, reason: bytes | None, now: float) -> None:
         """CANCEL came for this INVITE (§9.2, §16.10); the 200 to it has been sent."""
+        call.facts.told(reason)
         if call.state is CallState.ADMITTING:
             call.facts.end(487, "cancelled", NORMAL_CLEARING, "ingress")
             context.answer(487, b"Request Terminated", now)
@@ -308,6 +302,7 @@ class Attempts:
         else:
             reason, q850 = cause_of(best.status)
             facts.end(best.status, reason, q850_of(best, q850), "egress")
+            facts.told(best.value(b"reason"))
             context.relay(best, now)
         self._calls.move(call, CallInput.FAIL, now)
 

@@ -225,12 +225,13 @@ class CallTracker:
         row.effect(self, call, now)
         return True
 
-    def left(self, call: Call, side: str, q850: int, now: float) -> None:
+    def left(self, call: Call, side: str, q850: int, now: float, reason: bytes | None = None) -> None:
         """A dialog is being left: the call is released when that was the last one that nobody was leaving yet."""
         if call.state is CallState.ANSWERED and call.is_being_left:
             self.move(call, CallInput.BYE, now)
             call.facts.release_side = side
             call.facts.q850 = q850
+            call.facts.told(reason)
 
     def close(self, call: Call, now: float) -> None:
         """The attempt is over: its record goes out, then its lease goes back (R14)."""

@@ -5,7 +5,11 @@ Pure. Instants are monotonic seconds of the core's clock; the rim turns them int
 
 from typing import NamedTuple
 
+from limits.model import NOTHING_IN_FORCE, InForce
 from limits.rates import Price
+
+MAX_TOLD = 200
+"""Characters kept of a text that a neighbour says of itself."""
 
 
 class Fact(NamedTuple):
@@ -20,44 +24,66 @@ class CallFacts:
 
     __slots__ = (
         "account",
+        "account_kind",
         "adopted_from",
         "answered_at",
+        "attestation",
+        "automated",
         "call_id",
         "called",
         "called_original",
+        "called_rewritten",
         "candidates",
         "ceiling",
         "cli_network",
         "cli_original",
         "cli_presented",
+        "cli_rewritten",
+        "cli_shadowed",
         "currency",
         "decided_at",
+        "decided_by",
         "degraded",
         "egress_trunk",
         "emergency",
+        "external_id",
         "from_tag",
         "group",
+        "hold_micros",
+        "holds",
+        "in_force",
         "in_use",
         "ingress_class",
         "ingress_trunk",
         "limit",
+        "limit_holder",
+        "limit_in_use",
+        "listener",
         "lost",
         "paid_s",
+        "penalty_candidates",
         "policy_generation",
         "price",
+        "purpose",
         "q850",
+        "quality_flags",
         "rate_prefix",
         "reason",
         "received_at",
+        "release_reason",
         "release_side",
         "released_at",
         "ringing_at",
+        "route",
         "rule",
+        "ruleset",
         "sent_at",
         "shadowed",
         "source",
         "status",
+        "tags",
         "to_tag",
+        "tries",
         "uid",
         "withheld",
         "zone",
@@ -117,6 +143,55 @@ class CallFacts:
         """Its node died: closed by another one, to the last instant it is known to have lived."""
         self.adopted_from = ""
         """The node that had it before; empty: this one from the beginning."""
+        self._know_no_more()
+
+    def _know_no_more(self) -> None:
+        """What only some attempts have."""
+        self.external_id = ""
+        """The account's name in the operator's own books."""
+        self.tags: tuple[str, ...] = ()
+        """Tags of the account, then words that the policy put on this attempt."""
+        self.account_kind = ""
+        """`human` or `automated`; empty: no account is known."""
+        self.automated = False
+        """Placed by an automated system: by the account's kind, or as the attempt itself says."""
+        self.purpose = ""
+        """What the call is for, where account or attempt declares it; empty: not declared."""
+        self.listener = ""
+        """Name of the listener it came in by."""
+        self.route = ""
+        """The route that named the candidates."""
+        self.cli_rewritten = ""
+        """The calling number that was sent on, where the edge changed it; empty: as it came."""
+        self.called_rewritten = ""
+        """The called number that was sent on, where the edge changed it; empty: as it came."""
+        self.attestation = ""
+        """`A`, `B` or `C` of an Identity header that was verified; empty: none."""
+        self.ruleset = ""
+        """The rule set that `rule` belongs to; empty: the operator's own, or no rule judged."""
+        self.cli_shadowed: tuple[str, ...] = ()
+        """CLI rules that would have refused, were they enforced."""
+        self.in_force: InForce = NOTHING_IN_FORCE
+        """The account's values at the decision."""
+        self.limit_holder = ""
+        """Whose ceiling refused: the account's ID, `group:ID` or `trunk:ID`."""
+        self.limit_in_use = 0
+        """What stood against that ceiling (`limits.model.Denied.in_use`)."""
+        self.decided_by = ""
+        """Empty: policy alone (refused before the limits were asked, or an emergency call). `limits`: the store's word.
+        `share`: this node's share of the ceilings while the store was away. `store_away`: the account's choice then."""
+        self.tries: list[tuple[float | None, float | None]] = []
+        """Of each candidate, in step with them: (sent, final response or our giving up)."""
+        self.release_reason = ""
+        """What the releasing side said of it (Reason header, RFC 3326), as it came."""
+        self.hold_micros = 0
+        """Credit held for it at the decision."""
+        self.holds = 0
+        """Times that talk was held: at the decision, and at each renewal that extended it."""
+        self.quality_flags: tuple[str, ...] = ()
+        """What is unusual about its quality (`edge.quality`)."""
+        self.penalty_candidates: tuple[str, ...] = ()
+        """Rules of the contract that it may break (article 27)."""
 
     @property
     def is_billed(self) -> bool:
@@ -134,12 +209,31 @@ class CallFacts:
         """How it ended, for the record."""
         self.status, self.reason, self.q850, self.release_side = status, reason, q850, side
 
-    def note(self, trunk: str, status: int) -> None:
+    def sent(self, trunk: str, now: float) -> None:
+        """It is sent to this trunk."""
+        self.candidates.append((trunk, 0))
+        self.tries.append((now, None))
+        self.egress_trunk = trunk
+        if self.sent_at is None:
+            self.sent_at = now
+
+    def passed_over(self, trunk: str, now: float) -> None:
+        """It could not be sent to this trunk."""
+        self.candidates.append((trunk, 503))
+        self.tries.append((None, now))
+
+    def note(self, trunk: str, status: int, now: float) -> None:
         """The final status of the latest try of this trunk."""
         for index in range(len(self.candidates) - 1, -1, -1):
             if self.candidates[index][0] == trunk:
                 self.candidates[index] = (trunk, status)
+                if index < len(self.tries):
+                    self.tries[index] = (self.tries[index][0], now)
                 return
+
+    def told(self, reason: bytes | None) -> None:
+        """The Reason header of what ended it."""
+        self.release_reason = "" if reason is None else reason[:MAX_TOLD].decode("utf-8", "replace")
 
 
 class Counters:

@@ -176,7 +176,7 @@ class InDialog:
         if call is not None and dialog is not None:
             dialog.leaving += 1
             side = "ingress" if relayed.from_ingress else "egress"
-            self._calls.left(call, side, q850_of(request, NORMAL_CLEARING), now)
+            self._calls.left(call, side, q850_of(request, NORMAL_CLEARING), now, request.value(b"reason"))
 
     def over(self, relayed: "_Relayed", status: int, now: float) -> None:
         """A request has its final response or its time-out; the dialog ends with a BYE."""

@@ -14,6 +14,7 @@ from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.message import Request, parse
+from limits.model import InForce
 from limits.rates import Price
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ _TEXTS = (
 _NUMBERS = ("status", "in_use", "policy_generation", "paid_s")
 _FLAGS = ("withheld", "degraded")
 _INSTANTS = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at")
+_WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
+    "listener": str, "route": str, "purpose": str, "cli_rewritten": str, "called_rewritten": str, "attestation": str,
+    "ruleset": str, "decided_by": str, "hold_micros": int, "holds": int, "automated": bool,
+}  # fmt: skip
+"""Kept only where they say something; a record of an older edge has none of them."""
 
 
 def of_attempt(facts: CallFacts, node: "Node") -> bytes:
@@ -100,6 +106,16 @@ def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts | None:
             setattr(facts, name, None if instant is None else float(instant) - wall_offset)
         facts.shadowed = tuple([_of_type(word, str) for word in record["shadowed"]])
         facts.candidates = [(_of_type(trunk, str), _of_type(status, int)) for trunk, status in record["candidates"]]
+        for name, sort in _WHERE_SET.items():
+            if name in record:
+                setattr(facts, name, _of_type(record[name], sort))
+        facts.cli_shadowed = tuple([_of_type(word, str) for word in record.get("cli_shadowed", ())])
+        facts.tries = [
+            (_moved(sent, wall_offset), _moved(ended, wall_offset)) for sent, ended in record.get("tries", ())
+        ]
+        in_force = record.get("in_force")
+        if in_force is not None:
+            facts.in_force = InForce(*[_of_type(number, int) for number in in_force])
         price = record["price"]
         facts.price = None if price is None else Price(*[_of_type(number, int) for number in price])
     except _SPOILT:
@@ -164,6 +180,10 @@ def _dialogs(rows: list[list[object]], listeners: dict[str, int], now: float) ->
     return dialogs
 
 
+def _moved(instant: float | None, offset: float) -> float | None:
+    return None if instant is None else float(instant) - offset
+
+
 def _bytes_of(value: object) -> bytes:
     return _of_type(value, str).encode("latin-1")
 
@@ -182,6 +202,16 @@ def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
     record["v"] = VERSION
     record["shadowed"] = facts.shadowed
     record["candidates"] = facts.candidates
+    for name in _WHERE_SET:
+        value = getattr(facts, name)
+        if value:
+            record[name] = value
+    if facts.cli_shadowed:
+        record["cli_shadowed"] = facts.cli_shadowed
+    if facts.tries:
+        record["tries"] = [(_moved(sent, -wall_offset), _moved(ended, -wall_offset)) for sent, ended in facts.tries]
+    if facts.in_force.generation:
+        record["in_force"] = facts.in_force
     record["price"] = None if facts.price is None else list(facts.price)
     return record
 

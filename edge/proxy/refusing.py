@@ -54,22 +54,3 @@ class Refusals:
         host, port = txn.flow.address
         facts.source = f"{host}:{port}"
         return facts
-
-
-def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
-    """What policy found out, for the record."""
-    if attempt.account is not None:
-        facts.account = attempt.account.id
-    if attempt.ingress is not None:
-        facts.ingress_trunk = attempt.ingress.id
-    facts.ingress_class = attempt.ingress_class
-    facts.cli_original = attempt.cli_original
-    facts.cli_presented = attempt.cli_presented
-    facts.cli_network = attempt.cli_network
-    facts.called_original = attempt.called_original
-    facts.called = attempt.called
-    facts.withheld = attempt.withheld
-    facts.emergency = attempt.emergency
-    facts.rule = attempt.rule
-    if attempt.rate is not None:
-        facts.rate_prefix, facts.zone, facts.price = attempt.rate

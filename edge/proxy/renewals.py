@@ -171,6 +171,8 @@ class Renewals:
         call.dry = dry
         if call.facts.paid_s == before or call.state is not CallState.ANSWERED:
             return
+        if call.facts.paid_s > before:
+            call.facts.holds += 1
         if self._is_unpaid(call, now):
             # This process stood still, and there was money for a part of that talk only.
             call.dry = dry or "credit"

@@ -2,8 +2,10 @@
 -- USES: part_money part_leases part_reverts
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
 -- ARGV: 1 uid, 2 node, 3 lease_ms, 4 price, 5 called, 6 member, 7 reserved, 8 record, 9 quantum_s
--- RETURNS: {1, lease_until_ms, in_use, generation, ceiling, caps, burst, tokens_micro, paid_s, held, group, reserved, {shadowed}}
---       or {0, limit, ceiling, in_use, retry_after_ms}, limit one of limits.model.Limit
+-- RETURNS: {1, lease_until_ms, in_use, generation, ceiling, caps, burst, tokens_micro, paid_s, held, group, reserved, {shadowed},
+--        caps_lots, call_lots}
+--       or {0, limit, ceiling, in_use, retry_after_ms, generation, caps, calls, caps_lots, call_lots}, limit one of
+--        limits.model.Limit; of an unknown holder the first five
 
 local account, leases, calls, records, expired, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local uid, node, lease_ms, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[6]
@@ -22,10 +24,17 @@ local now = clock_ms()
 if value[13] and value[13] ~= '' and revert(account, value[13], now) then
   value = read()
 end
-if value[2] ~= 'active' then
-  return {0, value[2] == 'closed' and 'closed' or 'suspended', 0, 0, 0}
+local generation, caps_lots, call_lots = whole(value[1]), whole(value[4]), whole(value[8])
+local caps = whole(value[3]) + caps_lots * whole(value[5])
+local ceiling = whole(value[7]) + call_lots * whole(value[9])
+
+local function no(limit, most, used, retry_after)
+  return {0, limit, most, used, retry_after, generation, caps, ceiling, caps_lots, call_lots}
 end
-local generation = whole(value[1])
+
+if value[2] ~= 'active' then
+  return no(value[2] == 'closed' and 'closed' or 'suspended', 0, 0, 0)
+end
 sweep(account, leases, calls, records, expired, now)
 
 local off = value[14] and value[14] ~= '' and ' ' .. value[14] .. ' ' or ''
@@ -44,15 +53,13 @@ local function denied(limit, most, used, retry_after)
   for i = 1, #shadowed do
     call('HINCRBY', account, 'shadow_' .. shadowed[i], 1)
   end
-  return {0, limit, most, used, retry_after}
+  return no(limit, most, used, retry_after)
 end
 
-local caps = whole(value[3]) + whole(value[4]) * whole(value[5])
 local burst = 0
 if caps > 0 then
   burst = math.max(1, tonumber(value[6]) and whole(value[6]) or caps)
 end
-local ceiling = whole(value[7]) + whole(value[8]) * whole(value[9])
 local tokens = burst * 1000000
 local refilled = tonumber(value[11])
 if refilled then
@@ -62,24 +69,24 @@ local after = '(' .. string.format('%.0f', now)
 
 -- The same attempt again: the same answer, nothing more taken (R6).
 if call('EXISTS', done) == 1 then
-  return {0, 'duplicate', 0, 0, 0}
+  return no('duplicate', 0, 0, 0)
 end
 local held = tonumber(call('ZSCORE', leases, uid))
 if held and held > now then
   local record = read_call(call('HGET', calls, uid))
   if not record or record.node ~= node then
-    return {0, 'duplicate', 0, 0, 0}
+    return no('duplicate', 0, 0, 0)
   end
   return {1, held, call('ZCOUNT', leases, after, '+inf'), generation, ceiling, caps, burst, tokens, record.paid,
-    record.held, value[16] or '', whole(value[17]), {}}
+    record.held, value[16] or '', whole(value[17]), {}, caps_lots, call_lots}
 end
 
 -- CAPS: refused here, the attempt spends nothing, and nothing needs to be written: the bucket refills from its instant.
 if tokens < 1000000 and enforced('caps') then
   if caps <= 0 then
-    return {0, 'caps', 0, 0, 0}
+    return no('caps', 0, 0, 0)
   end
-  return {0, 'caps', caps, burst, math.ceil((1000000 - tokens) / (caps * 1000))}
+  return no('caps', caps, burst, math.ceil((1000000 - tokens) / (caps * 1000)))
 end
 tokens = math.max(0, tokens - 1000000)
 
@@ -201,4 +208,4 @@ for i = 1, #shadowed do
   call('HINCRBY', account, 'shadow_' .. shadowed[i], 1)
 end
 return {1, lease_until, in_use + 1, generation, ceiling, caps, burst, tokens, record.paid, record.held,
-  value[16] or '', whole(value[17]), shadowed}
+  value[16] or '', whole(value[17]), shadowed, caps_lots, call_lots}

@@ -4,6 +4,7 @@ The price of most tests: 60 units a minute in steps of 6 s after a first 30 s, s
 """
 
 import pytest
+from answers import bare
 
 from limits import Account, AccountId, Admit, Admitted, Answer, Denied, Limit, Renew, Settle, Settled
 from limits.account import Credit, PrefixCeiling
@@ -69,7 +70,7 @@ async def test_who_cannot_pay_the_shortest_call_is_refused(bench, account_id):
     """29 units do not pay 30 s; nothing is held, and the answer says what is there and what it takes."""
     await opened(bench, account_id, 29)
 
-    assert await bench.ask(admit(account_id)) == [Denied(Limit.CREDIT, 29 * UNIT, 30 * UNIT, 0)]
+    assert bare(await bench.ask(admit(account_id))) == [Denied(Limit.CREDIT, 29 * UNIT, 30 * UNIT, 0)]
     assert await money(bench, account_id) == (29, 0)
     assert (await look(bench, account_id)).in_use == 0
 
@@ -81,7 +82,7 @@ async def test_holds_of_parallel_calls_never_pass_the_balance(bench, account_id)
     first, second, third = await bench.ask(*[admit(account_id, f"u{number}") for number in range(3)])
 
     assert (first.paid_s, second.paid_s) == (60, 36)
-    assert third == Denied(Limit.CREDIT, 4 * UNIT, 30 * UNIT, 0)
+    assert bare([third]) == [Denied(Limit.CREDIT, 4 * UNIT, 30 * UNIT, 0)]
 
 
 async def test_the_floor_of_a_postpaid_account_is_its_credit_line(bench, account_id):
@@ -311,7 +312,7 @@ async def test_a_dearer_rate_than_the_account_allows_is_refused(bench, account_i
     """Per minute."""
     await opened(bench, account_id, 100, max_rate_micros=59 * UNIT)
 
-    assert await bench.ask(admit(account_id)) == [Denied(Limit.MAX_RATE, 59 * UNIT, 60 * UNIT, 0)]
+    assert bare(await bench.ask(admit(account_id))) == [Denied(Limit.MAX_RATE, 59 * UNIT, 60 * UNIT, 0)]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_the_scripts_of_the_limits_ship(wheel_names, root):
     assert set() == scripts - wheel_names
 
 
-@pytest.mark.parametrize("name", ["edge/README.md", "limits/README.md", "edge/py.typed"])
+@pytest.mark.parametrize("name", ["edge/README.md", "limits/README.md", "edge/py.typed", "edge/cdr/cdr.schema.json"])
 def test_what_readers_and_type_checkers_need_ships(wheel_names, name):
     """The one-page architecture, the account model and the typing marker travel with the code."""
     assert name in wheel_names

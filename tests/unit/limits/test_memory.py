@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from limits import Account, Admit, Admitted, Denied, Limit, MemoryLimiter, Outcome, Settle, Settled, Verb
+from limits import Account, Admit, Admitted, Limit, MemoryLimiter, Outcome, Settle, Settled, Verb
 from limits.model import DEFAULT_LEASE_MS, TOMBSTONE_MS
 
 
@@ -34,7 +34,7 @@ def test_a_lease_runs_out_at_its_instant():
     desk.ask(Admit("a", "u1", "n"))
 
     desk.now += DEFAULT_LEASE_MS - 1
-    assert desk.ask(Admit("a", "u2", "n")) == [Denied(Limit.CALLS, 1, 1, 0)]
+    assert [one[:4] for one in desk.ask(Admit("a", "u2", "n"))] == [(Limit.CALLS, 1, 1, 0)]
     desk.now += 1
     assert desk.ask(Admit("a", "u2", "n"))[0][:3] == (desk.now + DEFAULT_LEASE_MS, 1, 1)
 
@@ -46,7 +46,7 @@ def test_a_tombstone_stands_until_its_instant():
 
     desk.now += TOMBSTONE_MS
     assert desk.ask(Settle("a", "u1", "answered", 1)) == [Settled(already=True)]
-    assert desk.ask(Admit("a", "u1", "n")) == [Denied(Limit.DUPLICATE, 0, 0, 0)]
+    assert [one[:4] for one in desk.ask(Admit("a", "u1", "n"))] == [(Limit.DUPLICATE, 0, 0, 0)]
     desk.now += 1
     assert type(desk.ask(Admit("a", "u1", "n"))[0]) is Admitted
 
@@ -59,7 +59,7 @@ def test_a_clock_that_goes_back_neither_fills_nor_empties_a_bucket():
     desk.now -= 500_000
 
     assert type(desk.ask(Admit("a", "u2", "n"))[0]) is Admitted
-    assert desk.ask(Admit("a", "u3", "n")) == [Denied(Limit.CAPS, 1, 2, 1_000)]
+    assert [one[:4] for one in desk.ask(Admit("a", "u3", "n"))] == [(Limit.CAPS, 1, 2, 1_000)]
 
 
 def test_what_an_answer_makes_the_caller_submit_is_answered_in_the_same_flush():

@@ -153,7 +153,7 @@ def test_no_text_of_a_caller_breaks_the_line(texts, status):
         facts_of(**texts, status=status, candidates=[("t", status)]), 1
     )
 
-    assert len(line) <= 4 * MAX_LINE_BYTES
+    assert len(line) <= 8 * MAX_LINE_BYTES
     assert line.index(b"\n") == len(line) - 1
     assert [column.name for column in COLUMNS] == list(json.loads(line))
 

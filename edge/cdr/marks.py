@@ -1,0 +1,46 @@
+"""What one attempt alone says about quality and penalties (contract articles 26 and 27). Pure.
+
+Rates over an hour are judged elsewhere: here an attempt is only marked as one that counts against a rule, so that a
+rating system finds the calls under a breach.
+"""
+
+from typing import NamedTuple
+
+from edge.proxy.facts import CallFacts
+
+
+class MarkThresholds(NamedTuple):
+    """Milliseconds of talk."""
+
+    short_ms: int = 8_000
+    """An answered call that is shorter is a short call."""
+    acd_ms: int = 15_000
+    """An answered call that is shorter pulls the average call duration down."""
+
+
+DEFAULT = MarkThresholds()
+SHORT, FAILED_OVER, UNANSWERED = "short_call", "failed_over", "unanswered"
+"""Words of `quality_flags`."""
+PENALTY_SHORT, PENALTY_ASR, PENALTY_ACD, PENALTY_CLI = "short_calls", "asr", "acd", "cli"
+"""Words of `penalty_candidates`."""
+
+
+def marks(facts: CallFacts, at: MarkThresholds = DEFAULT) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(quality flags, penalty candidates): those that were set while the call ran, then what its end says.
+
+    Emergency calls are never marked (R16), nor what the edge refused itself: no trunk saw it."""
+    flags, candidates = facts.quality_flags, facts.penalty_candidates
+    if facts.emergency or facts.sent_at is None:
+        return flags, candidates
+    if len(facts.candidates) > 1:
+        flags += (FAILED_OVER,)
+    if facts.cli_shadowed:
+        candidates += (PENALTY_CLI,)
+    if facts.answered_at is None:
+        return (*flags, UNANSWERED), (*candidates, PENALTY_ASR)
+    duration_ms = facts.duration_ms
+    if duration_ms < at.acd_ms:
+        candidates += (PENALTY_ACD,)
+        if duration_ms < at.short_ms:
+            return (*flags, SHORT), (*candidates, PENALTY_SHORT)
+    return flags, candidates

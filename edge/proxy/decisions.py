@@ -1,0 +1,66 @@
+"""What a decision leaves in the record of an attempt: what policy found out, what the limits answered. Pure."""
+
+from edge.config.snapshot import AccountPolicy
+from edge.policy.attempt import CallAttempt
+from edge.proxy.facts import CallFacts
+from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
+
+
+def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
+    """What policy found out, for the record."""
+    if attempt.account is not None:
+        note_account(facts, attempt.account)
+    if attempt.ingress is not None:
+        facts.ingress_trunk = attempt.ingress.id
+    facts.ingress_class = attempt.ingress_class
+    facts.cli_original = attempt.cli_original
+    facts.cli_presented = attempt.cli_presented
+    facts.cli_network = attempt.cli_network
+    facts.called_original = attempt.called_original
+    facts.called = attempt.called
+    facts.withheld = attempt.withheld
+    facts.emergency = attempt.emergency
+    facts.listener = attempt.listener
+    facts.route = attempt.route
+    facts.rule = attempt.rule
+    if attempt.shadow:
+        facts.cli_shadowed = tuple(attempt.shadow)
+    if attempt.rate is not None:
+        facts.rate_prefix, facts.zone, facts.price = attempt.rate
+
+
+def note_account(facts: CallFacts, account: AccountPolicy) -> None:
+    """Whose attempt it is."""
+    facts.account = account.id
+    facts.external_id = account.external_id
+    facts.tags = account.tags
+    facts.account_kind = account.kind
+    facts.automated = account.kind == "automated"
+
+
+def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Unavailable, now: float) -> None:
+    """The limits' answer for the account, or for its group."""
+    facts.decided_at = now
+    of_group = holder.startswith(GROUP)
+    if of_group:
+        facts.group = holder[len(GROUP) :]
+    if isinstance(outcome, Admitted):
+        facts.decided_by = "limits"
+        facts.shadowed += outcome.shadowed
+        if not of_group:
+            facts.in_use = outcome.in_use
+            facts.hold_micros = outcome.held_micros
+            facts.holds = 1 if outcome.paid_s else 0
+            facts.in_force = InForce(
+                outcome.generation, outcome.caps, outcome.ceiling, outcome.caps_lots, outcome.call_lots
+            )
+    elif isinstance(outcome, Denied):
+        facts.decided_by = "limits"
+        facts.limit, facts.ceiling = outcome.limit.value, outcome.ceiling
+        facts.limit_holder, facts.limit_in_use = holder, outcome.in_use
+        if not of_group:
+            facts.in_force = outcome.in_force
+            if outcome.limit is Limit.CALLS:
+                facts.in_use = outcome.in_use
+    else:
+        facts.decided_by = "store_away"
