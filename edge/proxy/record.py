@@ -115,7 +115,7 @@ def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts | None:
         ]
         in_force = record.get("in_force")
         if in_force is not None:
-            facts.in_force = InForce(*[_of_type(number, int) for number in in_force])
+            facts.in_force = InForce._make([_of_type(number, int) for number in in_force])
         price = record["price"]
         facts.price = None if price is None else Price(*[_of_type(number, int) for number in price])
     except _SPOILT:
@@ -211,7 +211,7 @@ def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
     if facts.tries:
         record["tries"] = [(_moved(sent, -wall_offset), _moved(ended, -wall_offset)) for sent, ended in facts.tries]
     if facts.in_force.generation:
-        record["in_force"] = facts.in_force
+        record["in_force"] = list(facts.in_force)
     record["price"] = None if facts.price is None else list(facts.price)
     return record
 
@@ -220,7 +220,7 @@ def _bytes(record: Record) -> bytes:
     try:
         return orjson.dumps(record)
     except (orjson.JSONEncodeError, UnicodeError):
-        texts = {name: value for name, value in record.items() if name in _TEXTS}
+        texts = {name: value for name, value in record.items() if isinstance(value, str)}
         return orjson.dumps(
             {**record, **{name: value.encode("ascii", "replace").decode() for name, value in texts.items()}}
         )

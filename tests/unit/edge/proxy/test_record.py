@@ -8,6 +8,7 @@ from network import Established, Ringing, Wire
 from edge.proxy import record
 from edge.proxy.facts import CallFacts
 from edge.sip.message import parse
+from limits.model import InForce
 from limits.rates import Price
 
 TEXT = st.text(max_size=40)
@@ -41,6 +42,40 @@ def test_what_goes_in_comes_out(texts, instants, price, candidates, offset):
         value = getattr(again, name)
         assert (value is None) == (instant is None)
         assert value is None or value + offset == pytest.approx(instant + 100.0, abs=1e-3)
+
+
+def test_what_only_some_attempts_have_comes_out_too():
+    """Values in force, instants of each try, holds; and nothing of it is missed in a record of an older edge."""
+    node = Wire().core._node
+    node.wall_offset = 100.0
+    facts = CallFacts("u", 1000.0)
+    facts.sent("a", 1001.0)
+    facts.note("a", 503, 1002.0)
+    facts.passed_over("b", 1003.0)
+    facts.in_force, facts.holds, facts.hold_micros = InForce(7, 11, 40, 1, 2), 3, 600_000
+    facts.automated, facts.attestation, facts.cli_shadowed = True, "B", ("a-rule",)
+    facts.listener, facts.route, facts.decided_by = "udp:h:1", "r", "limits"
+    found = record.read(record.of_attempt(facts, node))
+    assert found is not None
+    again = record.facts_of("u", found, 100.0)
+    assert again is not None
+    for name in ("in_force", "holds", "hold_micros", "automated", "attestation", "cli_shadowed", "listener", "route",
+                 "decided_by", "tries", "candidates"):  # fmt: skip
+        assert getattr(facts, name) == getattr(again, name), name
+
+    older = {name: value for name, value in found.items() if name in (*record._TEXTS, *record._NUMBERS)}
+    older |= {name: found[name] for name in ("v", "shadowed", "candidates", "price", *record._FLAGS, *record._INSTANTS)}
+    plain = record.facts_of("u", older, 100.0)
+    assert plain is not None
+    assert (plain.tries, plain.holds, plain.listener, plain.in_force.generation) == ([], 0, "", 0)
+
+
+@pytest.mark.parametrize("wrong", [{"tries": [[1]]}, {"holds": "3"}, {"in_force": [1, 2]}, {"cli_shadowed": [1]}])
+def test_a_spoilt_record_has_no_facts(wrong):
+    """Whatever is in it that we did not write."""
+    found = record.read(record.of_attempt(CallFacts("u", 1.0), Wire().core._node))
+    assert found is not None
+    assert record.facts_of("u", {**found, **wrong}, 0.0) is None
 
 
 def test_a_surrogate_does_not_stop_the_record():
