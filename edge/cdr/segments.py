@@ -43,6 +43,12 @@ def day_of(path: Path) -> str:
     return match[1] if match else ""
 
 
+def first_seq_of(name: str) -> int:
+    """First sequence number in a segment's file name; 0 where the file is none."""
+    match = NAME.fullmatch(name)
+    return int(match[2]) if match else 0
+
+
 def repair(path: Path) -> Tail:
     """Make the segment end with a whole record. What follows the last one goes to `<name>.torn` before it is cut off.
 

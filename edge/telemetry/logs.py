@@ -57,6 +57,17 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),
     FactRow("cdr.lost", "error", False, "CDRs were dropped: the queue was full"),
     FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
+    FactRow("delivery.failed", "warning", True, "a CDR sink did not take a batch; it is tried again"),
+    FactRow("delivery.stuck", "error", False, "a CDR sink has failed for long; its records wait in the log"),
+    FactRow("delivery.recovered", "info", False, "a CDR sink that was stuck takes records again"),
+    FactRow(
+        "delivery.quarantined", "error", True, "a CDR sink refuses a record for good; it is in the quarantine file"
+    ),
+    FactRow("delivery.gap", "error", True, "records are not in the log any more that a CDR sink has not had"),
+    FactRow("delivery.rewound", "warning", False, "a CDR sink has lost records it once had; they are delivered again"),
+    FactRow("delivery.asked_again", "info", False, "`edge cdr redeliver`: records are delivered again"),
+    FactRow("delivery.log_restarted", "error", False, "another log than before: a CDR sink begins at its first record"),
+    FactRow("delivery.checkpoint_lost", "error", False, "a checkpoint cannot be read: a CDR sink begins at the oldest"),
     FactRow("call.lost", "error", True, "an answered emergency call is no longer followed; it is never cut"),
     FactRow("call.hung_up", "warning", True, "the edge ended a call"),
     FactRow("call.adopted", "info", True, "a call of a node that is gone goes on here"),

@@ -1,0 +1,403 @@
+"""Drives one consumer: read the log, fill a batch, hand it over, move the checkpoint; for ever, whatever fails (I/O).
+
+Imports asyncio, the standard library and this room. One runner and one thread for each consumer, so that none holds up
+another. The order of things is the whole point: records are on the disk before they are handed over, they are handed
+over before the checkpoint moves, and what is refused for good is in the quarantine before the checkpoint moves.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from edge.cdr.delivery import checkpoint as checkpoints
+from edge.cdr.delivery import quarantine, status
+from edge.cdr.delivery.checkpoint import Checkpoint, CheckpointError
+from edge.cdr.delivery.consumer import REMIND_S, BatchRefused, Bounds, Consumer, DeliveryFailed, Entry, pause_s
+from edge.cdr.delivery.log_reader import LogReader
+from edge.cdr.delivery.status import Status
+from edge.cdr.delivery.worker import Worker
+from edge.proxy.facts import Fact
+
+POLL_S = 0.2
+"""How often the log is looked at when nothing is new."""
+STATUS_S = 1.0
+REFUSED_IN_A_ROW = 1_000
+"""So many records refused with none taken between: then it is the consumer that is wrong, and nothing more is put aside
+until it takes one again."""
+UNEXPECTED_TRIES = 3
+"""An exception that no consumer should raise counts as a failure so often, then as a refusal of the batch."""
+MAX_WHY_CHARS = 300
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and the UTC seconds of one of them."""
+
+    def now(self) -> float: ...
+    def wall(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's. Wall time is read anew each time: a delivery process runs for months."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """UTC seconds."""
+        return time.time()
+
+
+class Runner:
+    """One consumer's way through the log of one node."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        *,
+        log: Path,
+        home: Path,
+        tell: Callable[[Fact], None],
+        bounds: Bounds | None = None,
+        clock: Clock | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`log`: STATE/cdr. `home`: STATE/delivery/NAME, made where it is missing. `tell` gets the alarms."""
+        self._consumer = consumer
+        self._home = home
+        self._tell = tell
+        self._bounds = bounds or Bounds()
+        self._clock: Clock = clock or SystemClock()
+        self._draw = draw
+        self._reader = LogReader(log)
+        self._worker = Worker(f"delivery-{consumer.name}")
+        self._position: Checkpoint | None = None
+        """None: not loaded yet."""
+        self._is_ready = False
+        """The consumer has been started since the last failure."""
+        self._batch: list[Entry] = []
+        self._batch_size = 0
+        self._batch_since = 0.0
+        self._width = self._bounds.records
+        """Records of the batch handed over at once: halved by a refusal, doubled by a success."""
+        self._refused_in_a_row = 0
+        self._surprises = 0
+        self._failures_in_a_row = 0
+        self._retry_at = 0.0
+        self._failing_since = 0.0
+        self._alarm_at = 0.0
+        self._is_alarmed = False
+        self._status = Status()
+        self._status_at = 0.0
+        self._woken = asyncio.Event()
+        self._is_finishing = False
+        self._is_done = False
+
+    @property
+    def position(self) -> Checkpoint:
+        """How far it has come."""
+        return self._position or Checkpoint(0)
+
+    @property
+    def is_done(self) -> bool:
+        """All that the log held when it was looked at after `finish` is delivered."""
+        return self._is_done
+
+    def finish(self) -> None:
+        """Do not wait for batches to fill, nor out a pause: the log gets no more records."""
+        self._is_finishing = True
+        self._retry_at = 0.0
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Nothing that a consumer or a disk does ends it."""
+        while True:
+            await self._pause(await self.step())
+
+    async def run_to_end(self) -> None:
+        """Until everything in the log is delivered; as long as that takes."""
+        self.finish()
+        while not self._is_done:
+            await self._pause(await self.step())
+
+    async def _pause(self, seconds: float) -> None:
+        self._woken.clear()
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+
+    async def close(self) -> None:
+        """Give back what is open. What is not delivered stays in the log."""
+        await self._consumer.close()
+        self._reader.close()
+        self._worker.close()
+
+    async def step(self) -> float:
+        """One round: at most one delivery. Returns the seconds until the next one is worth making."""
+        try:
+            pause = await self._round()
+        except DeliveryFailed as failure:
+            pause = self._failed(str(failure), asked_s=failure.retry_after_s)
+        except OSError as error:
+            # Our own disk: log, checkpoint or quarantine.
+            pause = self._failed(f"{error.strerror or type(error).__name__}: {error.filename or 'state directory'}")
+        await self._tell_status()
+        return pause
+
+    async def _round(self) -> float:
+        now = self._clock.now()
+        await self._go_back_if_asked()
+        if now < self._retry_at:
+            return min(self._retry_at - now, POLL_S)
+        await self._make_ready()
+        await self._fill()
+        if not self._batch:
+            await self._within(self._consumer.tend())
+            self._worked()
+            self._is_done = self._is_finishing
+            return POLL_S
+        wait = self._batch_since + self._bounds.age_s - self._clock.now()
+        if wait > 0 and not self._is_full and not self._is_finishing:
+            return min(wait, POLL_S)
+        await self._hand_over()
+        return 0.0
+
+    # -- where it stands -------------------------------------------------------------------------------------------
+
+    async def _make_ready(self) -> None:
+        """Load the checkpoint once; start the consumer, again after each failure."""
+        if self._position is None:
+            await self._load()
+        if self._is_ready:
+            return
+        position = self.position
+        cursor = await self._within(self._consumer.start(position.seq))
+        if cursor < position.seq:
+            self._tell(
+                Fact("delivery.rewound", {"sink": self._consumer.name, "from": cursor + 1, "cursor": position.seq})
+            )
+            await self._go_to(position._replace(seq=max(0, cursor), uid="", segment="", end=0))
+        self._is_ready = True
+
+    async def _load(self) -> None:
+        await self._worker.do(self._home.mkdir, mode=0o750, parents=True, exist_ok=True)
+        try:
+            found = await self._worker.do(checkpoints.load, self._home)
+        except CheckpointError as error:
+            self._tell(Fact("delivery.checkpoint_lost", {"sink": self._consumer.name, "why": str(error)}))
+            found = Checkpoint(0)
+        if found is None:
+            last = 0 if self._bounds.from_oldest else await self._worker.do(self._reader.last_seq)
+            found = Checkpoint(last)
+            await self._worker.do(checkpoints.save, self._home, found)
+        earlier = await self._worker.do(status.read, self._home)
+        if earlier is not None:
+            self._status = earlier._replace(failures=0, failing_since=0.0)
+        await self._seek(found)
+
+    async def _seek(self, position: Checkpoint) -> None:
+        """Stand behind this record with nothing read ahead."""
+        self._batch, self._batch_size = [], 0
+        is_same_log = await self._worker.do(
+            self._reader.seek, position.seq, uid=position.uid, segment=position.segment, end=position.end
+        )
+        if not is_same_log:
+            self._tell(Fact("delivery.log_restarted", {"sink": self._consumer.name, "cursor": position.seq}))
+            position = position._replace(seq=0, uid="", segment="", end=0)
+            await self._worker.do(checkpoints.save, self._home, position)
+        self._position = position
+
+    async def _go_to(self, position: Checkpoint) -> None:
+        await self._worker.do(checkpoints.save, self._home, position)
+        await self._seek(position)
+
+    async def _go_back_if_asked(self) -> None:
+        """Carry out a request of `edge cdr redeliver`."""
+        wanted = await self._worker.do(checkpoints.requested, self._home)
+        if wanted is None:
+            return
+        if self._position is None:
+            await self._load()
+        position = self.position
+        if wanted <= position.seq:
+            await self._go_to(position._replace(seq=wanted - 1, uid="", segment="", end=0))
+            self._is_ready = False
+            self._retry_at = 0.0
+            self._tell(Fact("delivery.asked_again", {"sink": self._consumer.name, "from": wanted}))
+        await self._worker.do(checkpoints.forget_request, self._home)
+
+    # -- the batch -------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._batch) >= self._bounds.records or self._batch_size >= self._bounds.size
+
+    async def _fill(self) -> None:
+        """Read on, as far as the batch has room."""
+        if self._is_full:
+            return
+        room = self._bounds.size - self._batch_size
+        reading = await self._worker.do(
+            self._reader.read, records=self._bounds.records - len(self._batch), size=max(1, room)
+        )
+        for after, line in reading.damaged:
+            await self._put_aside(after, "", "no record: a damaged line of the log", line)
+        if reading.entries:
+            await self._worker.do(self._reader.sync)
+            self._watch_for_gaps(reading.entries)
+            if not self._batch:
+                self._batch_since = self._clock.now()
+            self._batch += reading.entries
+            self._batch_size += sum(len(entry.line) for entry in reading.entries)
+
+    def _watch_for_gaps(self, entries: list[Entry]) -> None:
+        """Records that the log no longer has: lost by a full queue, or purged before they were delivered."""
+        before = self._batch[-1].seq if self._batch else self.position.seq
+        for entry in entries:
+            if entry.seq > before + 1 and before:
+                self._tell(
+                    Fact("delivery.gap", {"sink": self._consumer.name, "first": before + 1, "last": entry.seq - 1})
+                )
+            before = entry.seq
+
+    async def _hand_over(self) -> None:
+        """Deliver the first `_width` records of the batch, and move past them."""
+        entries = self._batch[: self._width]
+        try:
+            await self._within(self._consumer.deliver(entries))
+        except BatchRefused as refusal:
+            await self._refused(entries, str(refusal))
+            return
+        except (DeliveryFailed, OSError):
+            raise
+        except Exception as surprise:
+            self._surprises += 1
+            why = f"{type(surprise).__name__}: {surprise}"
+            if self._surprises < UNEXPECTED_TRIES:
+                raise DeliveryFailed(why) from surprise
+            await self._refused(entries, why)
+            return
+        self._refused_in_a_row = 0
+        self._width = min(self._bounds.records, self._width * 2)
+        await self._advance(entries, delivered=len(entries))
+        self._status = self._status._replace(delivered_at=self._clock.wall())
+        self._worked()
+
+    async def _refused(self, entries: list[Entry], why: str) -> None:
+        """Halve until one record is left; put that one aside."""
+        if len(entries) > 1:
+            self._width = len(entries) // 2
+            return
+        if self._refused_in_a_row >= REFUSED_IN_A_ROW:
+            raise DeliveryFailed(f"refuses every record, so none is put aside any more: {why}")
+        self._refused_in_a_row += 1
+        (entry,) = entries
+        await self._put_aside(entry.seq, entry.uid, why, entry.line)
+        await self._advance(entries, quarantined=1)
+
+    async def _put_aside(self, seq: int, uid: str, why: str, line: bytes) -> None:
+        wall = self._clock.wall()
+        await self._worker.do(quarantine.put_aside, self._home, seq=seq, uid=uid, reason=why, line=line, wall=wall)
+        fields: dict[str, str | int | float] = {"sink": self._consumer.name, "seq": seq, "uid": uid, "why": why}
+        self._tell(Fact("delivery.quarantined", fields))
+
+    async def _advance(self, entries: list[Entry], *, delivered: int = 0, quarantined: int = 0) -> None:
+        """The checkpoint behind these; only then are they forgotten."""
+        last, position = entries[-1], self.position
+        moved = Checkpoint(
+            seq=last.seq,
+            uid=last.uid,
+            segment=last.segment,
+            end=last.end,
+            delivered=position.delivered + delivered,
+            quarantined=position.quarantined + quarantined,
+        )
+        await self._worker.do(checkpoints.save, self._home, moved)
+        self._position = moved
+        self._surprises = 0
+        del self._batch[: len(entries)]
+        self._batch_size -= sum(len(entry.line) for entry in entries)
+
+    # -- trouble ---------------------------------------------------------------------------------------------------
+
+    async def _within(self, work: Coroutine[None, None, T]) -> T:
+        try:
+            async with asyncio.timeout(self._bounds.timeout_s):
+                return await work
+        except TimeoutError as error:
+            raise DeliveryFailed(f"no answer in {self._bounds.timeout_s:g} s") from error
+
+    def _failed(self, why: str, *, asked_s: float = 0.0) -> float:
+        """Count it, tell it where it is time to, and say how long to pause."""
+        now, wall = self._clock.now(), self._clock.wall()
+        why = why[:MAX_WHY_CHARS]
+        self._is_ready = False
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row == 1:
+            self._failing_since, self._alarm_at = now, now + self._bounds.alarm_s
+            self._tell(Fact("delivery.failed", {"sink": self._consumer.name, "why": why}))
+        pause = pause_s(self._bounds, self._failures_in_a_row, self._draw(), asked_s=asked_s)
+        self._retry_at = now + pause
+        self._status = self._status._replace(
+            failures=self._status.failures + 1,
+            failing_since=self._status.failing_since or wall,
+            last_error=why,
+            last_error_at=wall,
+        )
+        if now >= self._alarm_at:
+            self._is_alarmed, self._alarm_at = True, now + REMIND_S
+            since = round(now - self._failing_since)
+            self._tell(Fact("delivery.stuck", {"sink": self._consumer.name, "for_s": since, "why": why}))
+        return min(pause, POLL_S)
+
+    def _worked(self) -> None:
+        if self._failures_in_a_row:
+            self._failures_in_a_row = 0
+            self._retry_at = 0.0
+            self._status = self._status._replace(failing_since=0.0)
+            if self._is_alarmed:
+                self._is_alarmed = False
+                since = round(self._clock.now() - self._failing_since)
+                self._tell(Fact("delivery.recovered", {"sink": self._consumer.name, "for_s": since}))
+
+    async def _tell_status(self) -> None:
+        """Write the status file, about every second, and always when the log has been delivered to its end."""
+        now = self._clock.now()
+        if self._position is None:
+            return
+        if now < self._status_at and not self._is_done:
+            return
+        self._status_at = now + STATUS_S
+        try:
+            last_seq = await self._worker.do(self._reader.last_seq)
+            self._status = self._status._replace(
+                cursor=self._position.seq,
+                last_seq=last_seq,
+                delivered=self._position.delivered,
+                quarantined=self._position.quarantined,
+                pending_since=ended_at(self._batch[0], self._clock.wall()) if self._batch else 0.0,
+                updated_at=self._clock.wall(),
+            )
+            await self._worker.do(status.write, self._home, self._status)
+        except OSError:
+            return  # a full disk: what matters says so itself
+
+
+def ended_at(entry: Entry, wall: float) -> float:
+    """UTC seconds at which the call of a record ended; `wall` where it does not say."""
+    for column in ("released_at", "received_at"):
+        text = entry.record.get(column)
+        if isinstance(text, str):
+            try:
+                return min(wall, datetime.fromisoformat(text).timestamp())
+            except ValueError:
+                continue
+    return wall
