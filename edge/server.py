@@ -357,6 +357,8 @@ class _Server:
             core.hang_up_all("edge_stopped", self._now())
             self._pump.turn()
             await self._until_idle(LAST_WORDS_S, None)
+        core.last_records()
+        self._pump.turn()
         await self._limiter.drained(timeout_s=LAST_WORDS_S)
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 

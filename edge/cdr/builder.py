@@ -183,6 +183,7 @@ class CdrBuilder:
             "held_micros": rates.cost(price, paid_s * 1_000) if price is not None and paid_s else 0,
             "quality_flags": flags,
             "penalty_candidates": candidates,
+            "attempts": facts.attempts,
         }
 
     def _try(self, sent: float | None, ended: float | None) -> Instants:

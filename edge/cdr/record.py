@@ -96,7 +96,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("currency", "string", "ISO 4217", "currency of the amounts; empty: no price"),
     Column("billed_s", "integer", "s", "seconds billed; 0: not answered, no price, or an emergency call"),
     Column("cost_micros", "integer", "micro-units", "what was charged to the account"),
-    Column("shadowed", "list", "", "limits that would have refused, were they enforced"),
+    Column(
+        "shadowed",
+        "list",
+        "",
+        "limits and refusals, by token, and routes, by id, that would have refused, were they enforced",
+    ),
     Column("lost", "boolean", "", "its node died: released at the last instant it is known to have lived"),
     Column("adopted_from", "string", "", "node that had the call before; empty: none"),
     Column("external_id", "string", "", "the account's name in the operator's own books; empty: none"),
@@ -129,4 +134,5 @@ COLUMNS: tuple[Column, ...] = (
     Column("held_micros", "integer", "micro-units", "what that talk costs: what was held when it ended"),
     Column("quality_flags", "list", "", "`short_call`, `unanswered`, `failed_over`"),
     Column("penalty_candidates", "list", "", "rules it counts against: `asr`, `acd`, `short_calls`, `cli`"),
+    Column("attempts", "integer", "", "attempts this record stands for: 1; more for those of a stranger in one minute"),
 )

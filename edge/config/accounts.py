@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from edge.config.fields import AccountRange, CalledPrefix, Count, Identifier, Lot, Section
 from edge.config.money import parse_money
+from edge.config.refusals import Reason
 from limits.account import MAX_PREFIX_CEILINGS
 from limits.rates import MAX_MONEY_MICROS
 
@@ -16,6 +17,7 @@ Money = Annotated[int, BeforeValidator(parse_money), Field(ge=-MAX_MONEY_MICROS,
 """Micro-units of an amount in text."""
 Credit = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
 """The same, not below zero."""
+MAX_SHADOW_REFUSALS = 32
 ShadowLimit = Literal["caps", "calls", "prefix_caps", "prefix_calls", "spend_hour", "spend_day", "max_rate", "credit"]
 
 
@@ -96,9 +98,17 @@ class AccountEntry(Section):
         description="Limits that are judged and counted, but let the call pass.",
         examples=[["caps"]],
     )
-    refusal_profile: Identifier = Field(
-        default="carrier",
-        description="Which answers its refusals become: `carrier`, `pbx` or a profile of this document.",
+    shadow_refusals: tuple[Reason, ...] = Field(
+        default=(),
+        max_length=MAX_SHADOW_REFUSALS,
+        description="Refusals of policy (CLI, times, destinations …) that are judged and counted for this account, but "
+        "let the call pass; the CDR says so in `shadowed`. Beside those of the whole document.",
+        examples=[["cli_refused"]],
+    )
+    refusal_profile: Identifier | None = Field(
+        default=None,
+        description="Which answers its refusals become: `carrier`, `pbx` or a profile of this document. Left out: "
+        "those of the ingress trunk that brought the call.",
         examples=["pbx"],
     )
     store_away: Literal["refuse", "admit", "local"] | None = Field(

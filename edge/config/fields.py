@@ -3,7 +3,7 @@
 Pure; imports pydantic and this room.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -96,6 +96,10 @@ TrunkUri = Annotated[str, StringConstraints(max_length=300), AfterValidator(_tru
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 BasisText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_basis)]
 Phrase = Annotated[str, StringConstraints(pattern=PHRASE)]
+SilentToken = Literal[
+    "all", "unknown_source", "options", "method_not_allowed", "method_forbidden", "bad_request", "too_many_hops",
+    "loop", "bad_extension", "unsupported_scheme",
+]  # fmt: skip
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Lot = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]

@@ -30,6 +30,7 @@ from edge.config.schema import (
     RefusalEntry,
     RefusalProfileEntry,
     RouteEntry,
+    Strangers,
 )
 from edge.config.static import StaticConfig
 
@@ -55,6 +56,7 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "numbers": Numbers,
     "refusal_profiles.*": RefusalProfileEntry,
     "refusal_profiles.*.answers.*": RefusalEntry,
+    "strangers": Strangers,
     "methods": Methods,
 }
 """Which model stands at which place: to name the keys that are known there."""

@@ -10,7 +10,7 @@ from edge.config.errors import Problem
 from edge.config.fields import MAX_ACCOUNTS
 from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS, STATES
 from edge.config.ranges import expand, range_size
-from edge.config.refusals import BUILT_IN
+from edge.config.refusals import BUILT_IN, FINAL_REASONS, Reason
 from edge.config.schema import PolicyDocument
 
 _SHOWN = 10
@@ -27,6 +27,13 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _routes(document, accounts)
     problems += _cli_rules(document)
     problems += _categories(document)
+    problems += _shadows("shadow_refusals", document.shadow_refusals)
+    for index, account in enumerate(document.accounts):
+        problems += _shadows(f"accounts[{index}].shadow_refusals", account.shadow_refusals)
+    profiles = _profiles(document)
+    if document.strangers.refusal_profile not in profiles:
+        name = document.strangers.refusal_profile
+        problems.append(_unknown("strangers.refusal_profile", "refusal profile", name, profiles))
     return problems
 
 
@@ -36,7 +43,7 @@ def _accounts(document: PolicyDocument, accounts: set[str]) -> Iterator[Problem]
     total = 0
     for index, entry in enumerate(document.accounts):
         path = f"accounts[{index}]"
-        if entry.refusal_profile not in profiles:
+        if entry.refusal_profile is not None and entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
         if entry.group is not None and entry.group not in groups:
             yield _unknown(f"{path}.group", "group", entry.group, groups)
@@ -98,9 +105,10 @@ def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pro
     known = frozenset(trunks)
     for index, entry in enumerate(document.routes):
         path = f"routes[{index}]"
-        if entry.mode == "barred" and entry.trunks:
+        is_barred = entry.mode in ("barred", "shadow-barred")
+        if is_barred and entry.trunks:
             yield Problem(f"{path}.trunks", "expected none: the route is barred")
-        if entry.mode != "barred" and not entry.trunks:
+        if not is_barred and not entry.trunks:
             yield Problem(f"{path}.trunks", 'expected at least one egress trunk, or mode = "barred"')
         for place, trunk in enumerate(entry.trunks):
             if trunk not in known:
@@ -123,6 +131,12 @@ def _cli_rules(document: PolicyDocument) -> Iterator[Problem]:
         for place, category in enumerate(entry.when.categories):
             if category not in known:
                 yield _unknown(f"{path}.when.categories[{place}]", "number category", category, known)
+
+
+def _shadows(path: str, reasons: Sequence[Reason]) -> Iterator[Problem]:
+    for place, reason in enumerate(reasons):
+        if reason in FINAL_REASONS:
+            yield Problem(f"{path}[{place}]", f"{str(reason)!r} cannot be in the shadow: the call could not go on")
 
 
 def _categories(document: PolicyDocument) -> Iterator[Problem]:

@@ -49,6 +49,36 @@ class Reason(StrEnum):
     LOOP = "loop"
     BAD_EXTENSION = "bad_extension"
     UNSUPPORTED_SCHEME = "unsupported_scheme"
+    # RFC 8224 §6.2.2: kept for the verification of Identity headers, so that no profile changes its shape then.
+    IDENTITY_MISSING = "identity_missing"
+    IDENTITY_STALE = "identity_stale"
+    IDENTITY_INFO = "identity_info"
+    IDENTITY_CREDENTIAL = "identity_credential"
+    IDENTITY_INVALID = "identity_invalid"
+
+
+SILENT_TOKENS = (
+    Reason.UNKNOWN_SOURCE,
+    Reason.METHOD_NOT_ALLOWED,
+    Reason.METHOD_FORBIDDEN,
+    Reason.BAD_REQUEST,
+    Reason.TOO_MANY_HOPS,
+    Reason.LOOP,
+    Reason.BAD_EXTENSION,
+    Reason.UNSUPPORTED_SCHEME,
+)
+"""What an address that no trunk names may be left without an answer for."""
+FINAL_REASONS = (
+    Reason.UNKNOWN_SOURCE,
+    Reason.UNKNOWN_ACCOUNT,
+    Reason.CALLED_INVALID,
+    Reason.NO_ROUTE,
+    Reason.ROUTE_NOT_ALLOWED,
+    Reason.NO_RATE,
+)
+"""Where policy says one of these the attempt lacks what it takes to go on: nothing to put in the shadow."""
+OPTIONS = "options"
+"""The same of an OPTIONS to the edge itself, which is otherwise answered whoever asks."""
 
 
 class RefusalRow(NamedTuple):
@@ -59,6 +89,11 @@ class RefusalRow(NamedTuple):
     q850: int
     retry_after: bool = False
     """Does the answer carry Retry-After? Only where waiting is a cure."""
+    retry_least_s: int = 1
+    """Retry-After is never less."""
+
+
+RETRY_SPREAD_S = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +102,8 @@ class RefusalProfile:
 
     name: str
     rows: Mapping[Reason, RefusalRow] = field(repr=False)
+    retry_spread_s: int = RETRY_SPREAD_S
+    """Retry-After is spread over so many seconds, so that those refused together do not come back together."""
 
 
 _FORBIDDEN = RefusalRow(403, b"Forbidden", 21)
@@ -113,6 +150,11 @@ CARRIER = RefusalProfile(
         Reason.LOOP: RefusalRow(482, b"Loop Detected", 25),
         Reason.BAD_EXTENSION: RefusalRow(420, b"Bad Extension", 127),
         Reason.UNSUPPORTED_SCHEME: RefusalRow(416, b"Unsupported URI Scheme", 127),
+        Reason.IDENTITY_MISSING: RefusalRow(428, b"Use Identity Header", 21),
+        Reason.IDENTITY_STALE: RefusalRow(403, b"Stale Date", 21),
+        Reason.IDENTITY_INFO: RefusalRow(436, b"Bad Identity Info", 21),
+        Reason.IDENTITY_CREDENTIAL: RefusalRow(437, b"Unsupported Credential", 21),
+        Reason.IDENTITY_INVALID: RefusalRow(438, b"Invalid Identity Header", 21),
     },
 )
 """For a neighbour that reroutes by itself: capacity is 503, everything else says `do not try elsewhere`."""

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StringConstraints
 
+from edge.config.accounts import MAX_SHADOW_REFUSALS, ShadowLimit
 from edge.config.accounts import AccountEntry as AccountEntry
 from edge.config.accounts import GroupEntry as GroupEntry
-from edge.config.accounts import ShadowLimit
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
@@ -28,12 +28,13 @@ from edge.config.fields import (
     Seconds,
     Section,
     ShortNumber,
+    SilentToken,
     Source,
     Status,
     TrunkUri,
 )
 from edge.config.french_plan import EMERGENCY
-from edge.config.refusals import Reason
+from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.static import StaticConfig as StaticConfig
 
 
@@ -75,7 +76,9 @@ class IngressEntry(Section):
         examples=["X-Account"],
     )
     refusal_profile: Identifier = Field(
-        default="carrier", description="Which answers refusals become before an account is known.", examples=["pbx"]
+        default="carrier",
+        description="Which answers refusals become, where the account has no profile of its own or is not known.",
+        examples=["pbx"],
     )
 
 
@@ -117,6 +120,13 @@ class EgressEntry(Section):
         description="Call attempts per second it takes, over all nodes; left out: no ceiling.",
         examples=[20],
     )
+    conceal: tuple[Status, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Responses of this trunk that are our affair and not the caller's, such as a challenge or 402: the "
+        "caller is told `trunks_failed`, in the words of its own refusal profile.",
+        examples=[[401, 402, 407]],
+    )
     pacing_ms: Annotated[int, Field(strict=True, ge=0, le=4_000)] = Field(
         default=0,
         description="Milliseconds an attempt over the trunk's CAPS waits for its turn before the next trunk is tried. "
@@ -148,9 +158,10 @@ class RouteEntry(Section):
     classes: tuple[ClassName, ...] = Field(
         default=(), max_length=32, description="Only for these ingress classes. Empty: all.", examples=[["national"]]
     )
-    mode: Literal["ordered", "weighted", "barred"] = Field(
+    mode: Literal["ordered", "weighted", "barred", "shadow-barred"] = Field(
         default="ordered",
-        description="Order of the trunks: as written, drawn by their weights, or none: these numbers are barred.",
+        description="Order of the trunks: as written, drawn by their weights, or none: these numbers are barred. "
+        "`shadow-barred`: it is noted that they would be, and the next route is asked.",
         examples=["weighted"],
     )
     trunks: tuple[Identifier, ...] = Field(
@@ -262,6 +273,11 @@ class RefusalEntry(Section):
     phrase: Phrase | None = Field(default=None, description="Reason phrase.", examples=["Busy Line"])
     q850: Cause | None = Field(default=None, description="Q.850 cause.", examples=[34])
     retry_after: StrictBool | None = Field(default=None, description="Is Retry-After sent?", examples=[True])
+    retry_after_s: Annotated[int, Field(strict=True, ge=1, le=3600)] | None = Field(
+        default=None,
+        description="Retry-After is at least so many seconds; else it is what the bucket says, and at least 1.",
+        examples=[30],
+    )
 
 
 class RefusalProfileEntry(Section):
@@ -270,8 +286,28 @@ class RefusalProfileEntry(Section):
     base: Literal["carrier", "pbx"] = Field(
         default="carrier", description="Built-in profile the answers not given here come from.", examples=["pbx"]
     )
+    retry_spread_s: Annotated[int, Field(strict=True, ge=1, le=3600)] = Field(
+        default=RETRY_SPREAD_S,
+        description="Retry-After is spread over so many seconds, so that those refused together do not come back "
+        "together. 1: not spread.",
+        examples=[10],
+    )
     answers: dict[Reason, RefusalEntry] = Field(
         default_factory=dict, description="Answers by refusal token.", examples=[]
+    )
+
+
+class Strangers(Section):
+    """Addresses that no trunk names: scanners, mostly."""
+
+    refusal_profile: Identifier = Field(default="carrier", description="Which answers they get.", examples=["pbx"])
+    silent: tuple[SilentToken, ...] = Field(
+        default=(),
+        max_length=16,
+        description="What they get no answer to at all: refusal tokens, `options` for OPTIONS to the edge itself (this "
+        "machine's own are answered all the same), `all` for everything listed here. Counted in `edge_drops_total`; "
+        "attempts are put together in one CDR a minute and address. An egress trunk is no stranger.",
+        examples=[["all"]],
     )
 
 
@@ -297,6 +333,12 @@ class PolicyDocument(Section):
         description="CSV file with the rates, beside this document; empty: calls have no price and no credit is asked.",
         examples=["rates.csv"],
     )
+    shadow_refusals: tuple[Reason, ...] = Field(
+        default=(),
+        max_length=MAX_SHADOW_REFUSALS,
+        description="Refusals of policy that are judged and counted, but let the call pass, for every account.",
+        examples=[["cli_invalid"]],
+    )
     accounts: tuple[AccountEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     groups: tuple[GroupEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     ingress: tuple[IngressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
@@ -306,4 +348,5 @@ class PolicyDocument(Section):
     categories: tuple[CategoryEntry, ...] = Field(default=(), max_length=256)
     numbers: Numbers = Numbers()
     refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
+    strangers: Strangers = Strangers()
     methods: Methods = Methods()

@@ -13,9 +13,8 @@ from edge.config.deck import RateDeck
 from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS
 from edge.config.holders import holders_of, is_limited
 from edge.config.ranges import expand
-from edge.config.refusals import BUILT_IN, CARRIER, Reason, RefusalProfile, RefusalRow
+from edge.config.refusals import BUILT_IN, OPTIONS, SILENT_TOKENS, Reason, RefusalProfile, RefusalRow
 from edge.config.schema import (
-    AccountEntry,
     CategoryEntry,
     CliRuleEntry,
     EgressEntry,
@@ -41,12 +40,15 @@ class AccountPolicy:
     id: str
     kind: str
     """`human` or `automated`."""
-    refusal_profile: RefusalProfile
+    refusal_profile: RefusalProfile | None
+    """None: the ingress trunk's."""
     store_away: str
     """`refuse`, `admit` or `local` (R11)."""
     tags: tuple[str, ...] = ()
     external_id: str = ""
     """Its name in the operator's own books."""
+    shadow: frozenset[Reason] = frozenset()
+    """Refusals of policy that are noted and let the call pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class IngressTrunk:
     account_header: bytes | None
     """Canonical (lower case) name. It is the edge's alone and never leaves by a trunk."""
     refusal_profile: RefusalProfile
-    """For refusals before an account is known."""
+    """For refusals where the account has none of its own, or is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class EgressTrunk:
     """`trunk:ID` where it has ceilings of its own; empty: it has none."""
     pacing_s: float = 0.0
     """How long an attempt over its CAPS waits for its turn."""
+    conceal: frozenset[int] = frozenset()
+    """Its responses that are not the caller's affair."""
 
     def request_uri(self, uri: bytes) -> bytes:
         """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
@@ -116,6 +120,8 @@ class Route:
     """Empty: all."""
     is_weighted: bool
     is_barred: bool
+    is_shadow: bool
+    """It only says that it would be barred."""
     trunks: tuple[EgressTrunk, ...]
 
 
@@ -146,6 +152,7 @@ class PolicySnapshot:
         "_category_cache",
         "_category_lengths",
         "_document",
+        "_egress_hosts",
         "_method_default",
         "_methods_forbidden",
         "_source_cache",
@@ -153,6 +160,7 @@ class PolicySnapshot:
         "accounts",
         "bare_international",
         "deck",
+        "default_profile",
         "emergency",
         "emergency_prefixes",
         "generation",
@@ -162,13 +170,14 @@ class PolicySnapshot:
         "route_lengths",
         "routes",
         "rules",
+        "silent",
         "trunks",
     )
 
     def __init__(self, document: PolicyDocument, *, generation: int = 1, deck: RateDeck | None = None) -> None:
         self.generation = generation
         self.profiles = _profiles(document.refusal_profiles)
-        self.accounts: Mapping[str, AccountPolicy] = _accounts(document.accounts, self.profiles)
+        self.accounts: Mapping[str, AccountPolicy] = _accounts(document, self.profiles)
         self.ingress = tuple(_ingress(entry, self.accounts, self.profiles) for entry in document.ingress)
         self.trunks = {entry.id: _egress(entry) for entry in document.egress}
         self.routes: Mapping[str, tuple[Route, ...]] = _routes(document.routes, self.trunks)
@@ -187,14 +196,14 @@ class PolicySnapshot:
         self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
         self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
         self._method_default = Reason(document.methods.default)
+        self.default_profile: RefusalProfile = self.profiles[document.strangers.refusal_profile]
+        """For a stranger, and before any trunk is known."""
+        self.silent = _silent(document.strangers.silent)
+        """Tokens a stranger gets no answer for."""
+        self._egress_hosts = frozenset(trunk.host for trunk in self.trunks.values())
         self._document = document
         self.deck = deck
         """What calls cost; None: they have no price."""
-
-    @property
-    def default_profile(self) -> RefusalProfile:
-        """For a refusal before any trunk is known."""
-        return self.profiles[CARRIER.name]
 
     def ingress_of(self, host: str, listener: str) -> IngressTrunk | None:
         """The trunk this source and listener belong to: longest network first, then one bound to the listener."""
@@ -207,6 +216,10 @@ class PolicySnapshot:
                 self._source_cache.clear()
             self._source_cache[key] = found
             return found
+
+    def is_stranger(self, host: str, listener: str) -> bool:
+        """No trunk names this address, ingress or egress."""
+        return self.ingress_of(host, listener) is None and host not in self._egress_hosts
 
     def category_of(self, e164: str) -> str:
         """The category of a number in E.164, by the longest prefix."""
@@ -278,18 +291,24 @@ def _profiles(entries: Mapping[str, RefusalProfileEntry]) -> dict[str, RefusalPr
                 old.phrase if answer.phrase is None else answer.phrase.encode("ascii"),
                 old.q850 if answer.q850 is None else answer.q850,
                 old.retry_after if answer.retry_after is None else answer.retry_after,
+                old.retry_least_s if answer.retry_after_s is None else answer.retry_after_s,
             )
-        profiles[name] = RefusalProfile(name, rows)
+        profiles[name] = RefusalProfile(name, rows, entry.retry_spread_s)
     return profiles
 
 
-def _accounts(entries: Sequence[AccountEntry], profiles: Mapping[str, RefusalProfile]) -> dict[str, AccountPolicy]:
+def _silent(tokens: Sequence[str]) -> frozenset[str]:
+    return frozenset([*SILENT_TOKENS, OPTIONS] if "all" in tokens else tokens)
+
+
+def _accounts(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) -> dict[str, AccountPolicy]:
     accounts = {}
-    for entry in entries:
-        profile = profiles[entry.refusal_profile]
+    for entry in document.accounts:
+        shadow = frozenset([*document.shadow_refusals, *entry.shadow_refusals])
+        profile = None if entry.refusal_profile is None else profiles[entry.refusal_profile]
         away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
         for name in expand(entry.id):
-            accounts[name] = AccountPolicy(name, entry.kind, profile, away, entry.tags, entry.external_id)
+            accounts[name] = AccountPolicy(name, entry.kind, profile, away, entry.tags, entry.external_id, shadow)
     return accounts
 
 
@@ -322,6 +341,7 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         weight=entry.weight,
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         pacing_s=entry.pacing_ms / 1_000,
+        conceal=frozenset(entry.conceal),
     )
 
 
@@ -333,7 +353,8 @@ def _routes(entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk]) ->
             accounts=frozenset(entry.accounts),
             classes=frozenset(entry.classes),
             is_weighted=entry.mode == "weighted",
-            is_barred=entry.mode == "barred",
+            is_barred=entry.mode in ("barred", "shadow-barred"),
+            is_shadow=entry.mode == "shadow-barred",
             trunks=tuple(trunks[name] for name in entry.trunks),
         )
         for prefix in dict.fromkeys(entry.prefixes):

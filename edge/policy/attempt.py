@@ -31,6 +31,7 @@ class CallAttempt:
         "rule",
         "sender",
         "shadow",
+        "shadowed",
         "source_host",
         "source_port",
         "wall",
@@ -82,6 +83,8 @@ class CallAttempt:
         """The CLI rule that decided."""
         self.shadow: list[str] = []
         """CLI rules that would have refused, were they enforced."""
+        self.shadowed: list[str] = []
+        """The same of refusals, by token, and of routes, by id."""
         self.route = ""
         self.candidates: list[EgressTrunk] = []
         """Egress trunks in the order to try them."""

@@ -8,7 +8,7 @@ from edge.config.basis import Basis
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.companions import COMPANIONS
-from edge.policy.pipeline import STAGES
+from edge.policy.pipeline import STAGES, in_shadow
 from edge.policy.reasons import BASIS
 from edge.policy.verdicts import Reason, RefusalAnswer, Refuse, answer, profile_of
 from edge.sip import compose
@@ -47,17 +47,27 @@ def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
     """Walk the stages and say what each found."""
     steps: list[Step] = []
     for stage in STAGES:
-        noted = len(attempt.shadow)
+        noted = len(attempt.shadow), len(attempt.shadowed)
         refusal = stage(attempt, snapshot)
         found = COMPANIONS[stage](attempt, snapshot, refusal)
-        shadow = tuple(attempt.shadow[noted:])
-        if refusal is not None:
-            text = f"{found.text}: refused, {refusal.reason}" if found.text else f"refused, {refusal.reason}"
-            basis = found.basis or BASIS[refusal.reason]
-            steps.append(Step(stage.__name__, text, found.rule, basis, refusal.reason, shadow))
-            return Explanation(tuple(steps), refusal, answer(refusal.reason, profile_of(attempt, snapshot)))
-        steps.append(Step(stage.__name__, found.text, found.rule, found.basis, None, shadow))
+        if refusal is None:
+            steps.append(Step(stage.__name__, found.text, found.rule, found.basis, None, _new(attempt, noted)))
+            continue
+        reason = refusal.reason
+        is_final = not in_shadow(stage, refusal, attempt)
+        verdict = f"refused, {reason}" if is_final else f"would be refused, {reason}"
+        text = f"{found.text}: {verdict}" if found.text else verdict
+        basis = found.basis or BASIS[reason]
+        shadow = _new(attempt, noted)
+        steps.append(Step(stage.__name__, text, found.rule, basis, reason if is_final else None, shadow))
+        if is_final:
+            return Explanation(tuple(steps), refusal, answer(reason, profile_of(attempt, snapshot)))
     return Explanation(tuple(steps), None, None)
+
+
+def _new(attempt: CallAttempt, noted: tuple[int, int]) -> tuple[str, ...]:
+    """What has been noted in the shadow since there was so much."""
+    return (*attempt.shadow[noted[0] :], *attempt.shadowed[noted[1] :])
 
 
 def imagine(

@@ -17,10 +17,23 @@ STAGES: tuple[Stage, ...] = (identify, read_numbers, screen, route, rate)
 """Who calls, which numbers, may this CLI be shown, where to, what it costs. Then the limits are asked (`demand`)."""
 
 
+FINAL_STAGES = (identify, read_numbers, route, rate)
+"""What they fill nobody else does: after their refusal there is nothing to go on with."""
+
+
 def judge(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
-    """Walk the stages; the first refusal ends it. None: the attempt may be put to the limits."""
+    """Walk the stages; the first refusal ends it, unless it is in the shadow. None: the limits may be asked."""
     for stage in STAGES:
         verdict = stage(attempt, snapshot)
-        if verdict is not None:
+        if verdict is not None and not in_shadow(stage, verdict, attempt):
             return verdict
     return None
+
+
+def in_shadow(stage: Stage, verdict: Refuse, attempt: CallAttempt) -> bool:
+    """Is this refusal only to be noted? Then it has been, and the next stage is asked."""
+    account = attempt.account
+    if account is None or verdict.reason not in account.shadow or stage in FINAL_STAGES:
+        return False
+    attempt.shadowed.append(verdict.reason.value)
+    return True

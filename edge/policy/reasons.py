@@ -11,6 +11,7 @@ from edge.config.refusals import Reason
 
 _CAPACITY = Basis(Origin.CONTRACT, "article 25 and the options of article 28")
 _MONEY = Basis(Origin.CONTRACT, "article 12.7")
+_SIGNED = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
 _BREACH = Basis(Origin.CONTRACT, "article 13.1")
 
 
@@ -77,6 +78,11 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.LOOP: (_rfc("16.3"), "The call came back to us: it goes round."),
     Reason.BAD_EXTENSION: (_rfc("16.3"), "The call asks for a SIP extension that we do not have."),
     Reason.UNSUPPORTED_SCHEME: (_rfc("16.3"), "The called address is neither sip: nor tel:."),
+    Reason.IDENTITY_MISSING: (_SIGNED, "The call carries no Identity header, and unsigned calls are cut."),
+    Reason.IDENTITY_STALE: (_SIGNED, "The date of the call's Identity header is too old."),
+    Reason.IDENTITY_INFO: (_SIGNED, "The certificate that the call's Identity header points to cannot be fetched."),
+    Reason.IDENTITY_CREDENTIAL: (_SIGNED, "The certificate of the call's Identity header is not accepted."),
+    Reason.IDENTITY_INVALID: (_SIGNED, "The signature in the call's Identity header does not fit the call."),
 }
 
 BASIS: Mapping[Reason, Basis] = {reason: basis for reason, (basis, _) in _TOLD.items()}

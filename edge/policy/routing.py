@@ -22,6 +22,9 @@ def route(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
             if not attempt.emergency:
                 if not _is_for(found, attempt):
                     continue
+                if found.is_shadow:
+                    attempt.shadowed.append(found.id)
+                    continue
                 if found.is_barred:
                     attempt.route = found.id
                     return Refuse(Reason.DESTINATION_BARRED)

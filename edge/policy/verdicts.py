@@ -12,9 +12,6 @@ from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from limits.model import Limit
 
-RETRY_SPREAD_S = 4
-"""Retry-After is spread over this many seconds, so that those refused together do not come back together."""
-
 REASON_OF_LIMIT = {
     Limit.UNKNOWN: Reason.UNKNOWN_ACCOUNT,
     Limit.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
@@ -61,18 +58,23 @@ class RefusalAnswer(NamedTuple):
     """Reason always, Retry-After where the profile has it."""
 
 
+NO_ANSWER = RefusalAnswer(0, b"", 21, ())
+"""For a stranger who is to hear nothing."""
+
+
 def profile_of(attempt: CallAttempt, snapshot: PolicySnapshot) -> RefusalProfile:
-    """Whose words a refusal takes: the account's, else the ingress trunk's, else the default."""
-    if attempt.account is not None:
+    """Whose words a refusal takes: the account's where it has some, else the ingress trunk's; a stranger's are the
+    default."""
+    if attempt.account is not None and attempt.account.refusal_profile is not None:
         return attempt.account.refusal_profile
     return snapshot.default_profile if attempt.ingress is None else attempt.ingress.refusal_profile
 
 
 def answer(reason: Reason, profile: RefusalProfile, *, retry_after_ms: int = 0, jitter: float = 0.0) -> RefusalAnswer:
     """The response for a reason. `jitter` is a number in [0, 1) that spreads Retry-After."""
-    status, phrase, q850, has_retry_after = profile.rows[reason]
+    status, phrase, q850, has_retry_after, least_s = profile.rows[reason]
     cause = b'Q.850;cause=%d;text="%b"' % (q850, reason.encode())
     if not has_retry_after:
         return RefusalAnswer(status, phrase, q850, ((b"Reason", cause),))
-    seconds = max(1, -(-retry_after_ms // 1000) + int(jitter * RETRY_SPREAD_S))
+    seconds = max(least_s, -(-retry_after_ms // 1000)) + int(jitter * profile.retry_spread_s)
     return RefusalAnswer(status, phrase, q850, ((b"Reason", cause), (b"Retry-After", b"%d" % seconds)))

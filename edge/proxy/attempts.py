@@ -19,6 +19,7 @@ from edge.proxy.node import Node
 from edge.proxy.record import of_attempt
 from edge.proxy.refusing import Refusals
 from edge.proxy.responses import Branch, ResponseContext
+from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.proxy.trunk_ceilings import TrunkCeilings
 from edge.sip import compose
@@ -43,12 +44,19 @@ class Attempts:
 
     __slots__ = ("_calls", "_ceilings", "_destinations", "_node", "_refusals", "answers")
 
-    def __init__(self, node: Node, calls: CallTracker, destinations: Destinations, teardown: Teardown) -> None:
+    def __init__(
+        self,
+        node: Node,
+        calls: CallTracker,
+        destinations: Destinations,
+        teardown: Teardown,
+        strangers: Strangers,
+    ) -> None:
         self._node = node
         self._calls = calls
         self._destinations = destinations
         self.answers = Answers(node, calls, teardown)
-        self._refusals = Refusals(node)
+        self._refusals = Refusals(node, strangers)
         self._ceilings = TrunkCeilings(node, calls, self)
 
     # -- arrival ---------------------------------------------------------------------------------------------------
@@ -84,7 +92,7 @@ class Attempts:
             verdict = self._closed_door(attempt)
         if verdict is not None:
             self._refusals.refuse(context, facts, verdict, attempt, now)
-            self._refusals.close(facts, now)
+            self._refusals.close(facts, now, is_stranger=attempt.ingress is None)
             return
         call = Call(uid, call_id, from_tag, cseq, facts, request.data)
         call.attempt = attempt
@@ -111,7 +119,9 @@ class Attempts:
         uid = self._node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number)
         facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
         self._refusals.mark(facts, reason, answer)
-        self._refusals.close(facts, now)
+        listener = self._node.listeners.all[txn.flow.listener].name
+        is_stranger = self._node.snapshot.is_stranger(txn.flow.address[0], listener)
+        self._refusals.close(facts, now, is_stranger=is_stranger)
 
     def decided(self, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float) -> None:
         """The limiter's answer: of the account, then of its group, then of each trunk tried that has ceilings."""

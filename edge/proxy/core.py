@@ -6,6 +6,7 @@ Inputs: `received`, `transport_failed`, `resolved`, `limiter_answered`, `policy_
 
 from collections.abc import Callable
 
+from edge.config.refusals import OPTIONS
 from edge.config.snapshot import PolicySnapshot
 from edge.policy import verdicts
 from edge.policy.verdicts import Reason
@@ -23,6 +24,7 @@ from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch, ResponseContext
+from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Ending, Teardown
 from edge.proxy.unreadable import Unreadable
 from edge.sip import compose, validation
@@ -85,8 +87,9 @@ class ProxyCore:
         self._teardown.calls = self.calls
         self.calls.renewals = Renewals(self.calls)
         self._adoption = Adoption(node, self.calls)
-        self._unreadable = Unreadable(node)
-        self._attempts = Attempts(node, self.calls, self._destinations, self._teardown)
+        self._strangers = Strangers(node)
+        self._unreadable = Unreadable(node, self._strangers)
+        self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers)
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
@@ -197,6 +200,10 @@ class ProxyCore:
         """Take no new attempts; OPTIONS says 503 from now on."""
         self._node.draining = True
 
+    def last_records(self) -> None:
+        """The edge stops: what was gathered for a record of its minute goes out."""
+        self._strangers.flush()
+
     def refuse_attempts(self, refuse: bool) -> None:
         """The rim cannot carry more (the disk refuses CDRs): new attempts get 503 `overloaded` until it can again."""
         self._node.is_overloaded = refuse
@@ -260,6 +267,8 @@ class ProxyCore:
             self._attempts.arrive(txn, request, loop, now)
         elif self._is_for_us(request):
             self._tell_capabilities(txn, request, now)
+        elif self._strangers.ignores(Reason.UNKNOWN_SOURCE, txn):
+            return
         elif request.method == b"BYE":
             node.counters.indialog_unknown += 1
             data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
@@ -331,6 +340,8 @@ class ProxyCore:
             raise FieldError("CSeq", "method differs")
         invite = self._layer.matching_invite(request)
         if invite is None or not _is_same_attempt(invite, txn, request):
+            if self._strangers.ignores(Reason.UNKNOWN_SOURCE, txn):
+                return
             node.counters.cancels_unmatched += 1
             data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
             self._layer.respond(txn, 481, data, now)
@@ -350,6 +361,8 @@ class ProxyCore:
 
     def _tell_capabilities(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
+        if self._strangers.ignores(OPTIONS, txn):
+            return
         node.counters.options += 1
         if node.draining:
             self._reply(txn, request, Reason.DRAINING, now)
@@ -360,8 +373,10 @@ class ProxyCore:
     def _reply(
         self, txn: Transaction, request: Request, reason: Reason, now: float, headers: Headers = ()
     ) -> verdicts.RefusalAnswer:
-        """A refusal by the default profile."""
+        """A refusal by the default profile; a stranger may be left without one."""
         node = self._node
+        if self._strangers.ignores(reason, txn):
+            return verdicts.NO_ANSWER
         answer = verdicts.answer(reason, node.snapshot.default_profile, jitter=node.draw())
         headers += answer.headers
         if answer.status == 405:

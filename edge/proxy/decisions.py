@@ -23,6 +23,8 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     facts.listener = attempt.listener
     facts.route = attempt.route
     facts.rule = attempt.rule
+    if attempt.shadowed:
+        facts.shadowed = tuple(attempt.shadowed)
     if attempt.shadow:
         facts.cli_shadowed = tuple(attempt.shadow)
     if attempt.rate is not None:

@@ -27,6 +27,7 @@ class CallFacts:
         "account_kind",
         "adopted_from",
         "answered_at",
+        "attempts",
         "attestation",
         "automated",
         "call_id",
@@ -138,11 +139,13 @@ class CallFacts:
         self.paid_s = 0
         """Seconds of talk that were held, in all."""
         self.shadowed: tuple[str, ...] = ()
-        """Limits that would have refused, were they enforced."""
+        """Limits and refusals, by token, and routes, by id, that would have refused, were they enforced."""
         self.lost = False
         """Its node died: closed by another one, to the last instant it is known to have lived."""
         self.adopted_from = ""
         """The node that had it before; empty: this one from the beginning."""
+        self.attempts = 1
+        """More: one record for so many attempts of a stranger."""
         self._know_no_more()
 
     def _know_no_more(self) -> None:

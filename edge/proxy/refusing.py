@@ -6,22 +6,26 @@ from edge.policy.verdicts import Reason, Refuse
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
 from edge.proxy.responses import ResponseContext
+from edge.proxy.strangers import Strangers
 from edge.sip.transaction.layer import Transaction
 
 
 class Refusals:
     """Answers attempts that may not pass, and begins the record of each attempt."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_node", "_strangers")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, strangers: Strangers) -> None:
         self._node = node
+        self._strangers = strangers
 
     def respond(
         self, context: ResponseContext, refusal: Refuse, attempt: CallAttempt | None, now: float
     ) -> verdicts.RefusalAnswer:
-        """Send the refusal the account's profile has for this reason."""
+        """Send the refusal the account's profile has for this reason; nothing, to a stranger who is to hear nothing."""
         node = self._node
+        if attempt is not None and attempt.ingress is None and self._strangers.ignores(refusal.reason, context.server):
+            return verdicts.NO_ANSWER
         snapshot = node.snapshot
         profile = snapshot.default_profile if attempt is None else verdicts.profile_of(attempt, snapshot)
         answer = verdicts.answer(refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw())
@@ -40,8 +44,11 @@ class Refusals:
         refused[reason] = refused.get(reason, 0) + 1
         facts.end(answer.status, reason.value, answer.q850, "edge")
 
-    def close(self, facts: CallFacts, now: float) -> None:
+    def close(self, facts: CallFacts, now: float, *, is_stranger: bool = False) -> None:
         """Refused before a call began: its record goes out."""
+        if is_stranger:
+            self._strangers.record(facts, now)
+            return
         facts.decided_at = facts.released_at = now
         self._node.outbox.ended.append(facts)
 

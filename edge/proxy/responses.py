@@ -142,7 +142,7 @@ class ResponseContext:
         """A final non-2xx of one branch: another candidate, patience, or the best response (§16.7 items 5 and 6)."""
         if self.concluded:
             return
-        if response is not None:
+        if response is not None and (branch.trunk is None or status not in branch.trunk.conceal):
             if status in _CHALLENGES:
                 self.challenges.append(response)
             if self.best is None or _is_better(response, self.best):

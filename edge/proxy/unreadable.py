@@ -3,6 +3,7 @@
 from edge.proxy.facts import Fact
 from edge.proxy.forwarding import reply_flow, stamp_top_via
 from edge.proxy.node import Node
+from edge.proxy.strangers import Strangers
 from edge.sip import compose
 from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
@@ -16,17 +17,18 @@ _MAX_FAULTS = 64
 class Unreadable:
     """Counts and answers malformed messages."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_node", "_strangers")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, strangers: Strangers) -> None:
         self._node = node
+        self._strangers = strangers
 
     def malformed(self, error: ParseError, flow: Flow) -> None:
         """A datagram that is no message; a keep-alive is none either, and no fault."""
         if error.reason == "keep-alive":
             return
         self.count(error.reason, flow)
-        if error.salvage is not None:
+        if error.salvage is not None and not self._strangers.is_silent("bad_request", flow):
             self._answer(error.salvage, error.status_hint, flow)
 
     def count(self, reason: str, flow: Flow) -> None:

@@ -134,6 +134,13 @@ METRICS: tuple[MetricRow, ...] = (
         lambda s: s.totals.answered_ms / 1_000,
     ),
     MetricRow("edge_degraded_total", _C, "", "attempts admitted without the store", lambda s: s.totals.degraded),
+    MetricRow(
+        "edge_shadowed_total",
+        _C,
+        "what",
+        "attempts that a rule, route, refusal or limit in the shadow would have refused",
+        lambda s: s.totals.shadowed,
+    ),
     MetricRow("edge_emergency_total", _C, "", "emergency calls", lambda s: s.totals.emergency),
     MetricRow("edge_decision_seconds", _H, "", "INVITE to decision", lambda s: s.totals.decision),
     MetricRow("edge_pdd_seconds", _H, "", "INVITE to first ringing", lambda s: s.totals.post_dial_delay),

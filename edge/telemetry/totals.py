@@ -42,7 +42,7 @@ class Histogram:
 class CallTotals:
     """Sums over the attempts that have ended, fed with the same facts as the CDRs."""
 
-    __slots__ = ("answered_ms", "decision", "degraded", "emergency", "outcomes", "post_dial_delay")
+    __slots__ = ("answered_ms", "decision", "degraded", "emergency", "outcomes", "post_dial_delay", "shadowed")
 
     def __init__(self) -> None:
         self.outcomes = {outcome.value: 0 for outcome in CallOutcome}
@@ -50,12 +50,14 @@ class CallTotals:
         self.post_dial_delay = Histogram(PDD_BOUNDS_US)
         self.answered_ms = 0
         self.degraded = 0
+        self.shadowed: dict[str, int] = {}
+        """Attempts that something in the shadow would have refused; its names are the policy's."""
         self.emergency = 0
 
     def add(self, facts: CallFacts) -> None:
         """One attempt has ended."""
         outcome = outcome_of(facts)._value_
-        self.outcomes[outcome] += 1
+        self.outcomes[outcome] += facts.attempts
         received_at = facts.received_at
         if facts.decided_at is not None:
             self.decision.observe(max(0, round((facts.decided_at - received_at) * 1_000_000)))
@@ -63,6 +65,8 @@ class CallTotals:
             self.post_dial_delay.observe(max(0, round((facts.ringing_at - received_at) * 1_000_000)))
         if facts.answered_at is not None:
             self.answered_ms += duration_ms(facts)
+        for word in (*facts.shadowed, *facts.cli_shadowed):
+            self.shadowed[word] = self.shadowed.get(word, 0) + 1
         if facts.degraded:
             self.degraded += 1
         if facts.emergency:

@@ -218,6 +218,11 @@ class TransactionLayer:
         if txn.state is not State.TERMINATED and not txn.step(Input.ABANDON, None, 0.0):
             raise LocalError(f"{txn!r} ends by itself")
 
+    def discard(self, txn: Transaction) -> None:
+        """End a server transaction that is not to be answered: nothing is sent, and a repeat of its request is a new
+        one."""
+        txn.step(Input.ABANDON, None, 0.0)
+
     # -- from the machine ----------------------------------------------------------------------------------------------
 
     def forget(self, txn: Transaction) -> None:

@@ -1,8 +1,11 @@
 """edge.config.refusals"""
 
+from typing import get_args
+
 import pytest
 
-from edge.config.refusals import BUILT_IN, CARRIER, PBX, Reason, RefusalProfile
+from edge.config.fields import SilentToken
+from edge.config.refusals import BUILT_IN, CARRIER, OPTIONS, PBX, SILENT_TOKENS, Reason, RefusalProfile
 
 
 @pytest.mark.parametrize("profile", BUILT_IN.values(), ids=lambda profile: profile.name)
@@ -14,28 +17,45 @@ def test_every_reason_has_an_answer(profile: RefusalProfile) -> None:
         assert 1 <= row.q850 <= 127
 
 
-@pytest.mark.parametrize(
-    ("reason", "status", "q850"),
-    [
-        (Reason.UNKNOWN_SOURCE, 403, 21),
-        (Reason.ACCOUNT_SUSPENDED, 403, 21),
-        (Reason.CLI_REFUSED, 403, 21),
-        (Reason.CLI_WITHHELD, 433, 21),
-        (Reason.CLI_INVALID, 403, 28),
-        (Reason.CAPS, 503, 42),
-        (Reason.CALLS, 503, 34),
-        (Reason.CREDIT, 402, 21),
-        (Reason.DESTINATION_BARRED, 403, 21),
-        (Reason.NO_ROUTE, 404, 3),
-        (Reason.TRUNKS_FAILED, 503, 41),
-        (Reason.STORE_AWAY, 503, 41),
-        (Reason.OVERLOADED, 503, 42),
-    ],
-)
-def test_carrier(reason: Reason, status: int, q850: int) -> None:
-    """The carrier's table is ruling R5."""
-    row = CARRIER.rows[reason]
-    assert (status, q850) == (row.status, row.q850)
+R5 = [
+    ("unknown source", Reason.UNKNOWN_SOURCE, 403, 21, False),
+    ("account suspended", Reason.ACCOUNT_SUSPENDED, 403, 21, False),
+    ("CLI refused", Reason.CLI_REFUSED, 403, 21, False),
+    ("withheld CLI where forbidden", Reason.CLI_WITHHELD, 433, 21, False),
+    ("CAPS", Reason.CAPS, 503, 42, True),
+    ("concurrent calls", Reason.CALLS, 503, 34, False),
+    ("credit", Reason.CREDIT, 402, 21, False),
+    ("destination barred", Reason.DESTINATION_BARRED, 403, 21, False),
+    ("no route", Reason.NO_ROUTE, 404, 3, False),
+    ("all trunks failed", Reason.TRUNKS_FAILED, 503, 41, False),
+    ("store away", Reason.STORE_AWAY, 503, 41, False),
+    ("edge overloaded", Reason.OVERLOADED, 503, 42, True),
+    ("Identity fault: missing", Reason.IDENTITY_MISSING, 428, 21, False),
+    ("Identity fault: info", Reason.IDENTITY_INFO, 436, 21, False),
+    ("Identity fault: credential", Reason.IDENTITY_CREDENTIAL, 437, 21, False),
+    ("Identity fault: signature", Reason.IDENTITY_INVALID, 438, 21, False),
+    # The numbering law's own answers.
+    ("cli_forbidden", Reason.CLI_REFUSED, 403, 21, False),
+    ("cli_invalid_format", Reason.CLI_INVALID, 403, 28, False),
+    ("anonymous_refused", Reason.CLI_WITHHELD, 433, 21, False),
+    ("capacity", Reason.CAPS, 503, 42, True),
+    ("stale date", Reason.IDENTITY_STALE, 403, 21, False),
+]
+
+
+@pytest.mark.parametrize(("row", "reason", "status", "q850", "retry_after"), R5)
+def test_carrier(row: str, reason: Reason, status: int, q850: int, retry_after: bool) -> None:
+    """The carrier's table, row by row."""
+    found = CARRIER.rows[reason]
+    assert (found.status, found.q850, found.retry_after) == (status, q850, retry_after)
+
+
+@pytest.mark.parametrize(("row", "reason", "status", "q850", "retry_after"), R5)
+def test_pbx(row: str, reason: Reason, status: int, q850: int, retry_after: bool) -> None:
+    """The same for a PBX: capacity of its own account is 480 with Retry-After, all else as a carrier hears it."""
+    found = PBX.rows[reason]
+    own = reason in (Reason.CAPS, Reason.CALLS)
+    assert (found.status, found.q850, found.retry_after) == ((480, q850, True) if own else (status, q850, retry_after))
 
 
 def test_pbx_differs_in_capacity_only() -> None:
@@ -61,3 +81,9 @@ def test_503_is_for_capacity_and_failure_only() -> None:
         Reason.OVERLOADED,
         Reason.DRAINING,
     } == {reason for reason, row in CARRIER.rows.items() if row.status == 503}
+
+
+def test_silence_is_for_what_strangers_send() -> None:
+    """No refusal that a known caller can meet may go unanswered, and policy knows each token by its name."""
+    assert set(SILENT_TOKENS) == {Reason(token) for token in get_args(SilentToken) if token not in ("all", OPTIONS)}
+    assert not set(SILENT_TOKENS) & {Reason.UNKNOWN_ACCOUNT, Reason.CAPS, Reason.CALLS, Reason.CLI_REFUSED}

@@ -160,7 +160,7 @@ def test_accounts(snapshot: PolicySnapshot) -> None:
         "quiet",
         "admit",
     )
-    assert snapshot.accounts["acme"].refusal_profile is snapshot.default_profile
+    assert snapshot.accounts["acme"].refusal_profile is None
 
 
 def test_commercial_values(snapshot: PolicySnapshot) -> None:
@@ -232,8 +232,8 @@ def test_routes(snapshot: PolicySnapshot) -> None:
 def test_profiles(snapshot: PolicySnapshot) -> None:
     """A profile of the document keeps of its base what it does not say."""
     quiet = snapshot.profiles["quiet"].rows
-    assert quiet[Reason.CALLS] == (486, b"Busy Here", 17, False)
-    assert quiet[Reason.CAPS] == (500, b"Temporarily Unavailable", 42, True)
+    assert quiet[Reason.CALLS] == (486, b"Busy Here", 17, False, 1)
+    assert quiet[Reason.CAPS] == (500, b"Temporarily Unavailable", 42, True, 1)
     assert quiet[Reason.CREDIT] == snapshot.profiles["carrier"].rows[Reason.CREDIT]
 
 

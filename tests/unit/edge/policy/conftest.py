@@ -104,6 +104,17 @@ def snapshot_with() -> Callable[..., PolicySnapshot]:
 
 
 @pytest.fixture(scope="session")
+def document_with() -> Callable[..., PolicySnapshot]:
+    """The network with lines at its head, in the first account, and at its end."""
+
+    def make(head: str, of_account: str, more: str) -> PolicySnapshot:
+        text = head + NETWORK.replace('id = "acme"', f'id = "acme"\n{of_account}', 1) + more
+        return PolicySnapshot(parse_policy(text), generation=3)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def snapshot() -> PolicySnapshot:
     """The tests' network as it is."""
     return _snapshot()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
-from edge.policy.pipeline import judge
+from edge.policy.pipeline import FINAL_STAGES, STAGES, judge
 from edge.policy.verdicts import Reason, Refuse
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.message import Request, parse
@@ -88,3 +88,40 @@ def test_never_an_exception(cli: bytes, called: bytes, pai: bytes, privacy: byte
     attempt = CallAttempt(request=request, source_host="192.0.2.1", source_port=1, listener="", draw=0.5)
     verdict = judge(attempt, OPEN)
     assert (verdict is None) == bool(attempt.candidates)
+
+
+WATCHED = """
+[[cli_rules]]
+id = "nobody"
+action = "refuse"
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "of_account", "shadow"),
+    [
+        ("", "", None),
+        ('shadow_refusals = ["cli_refused"]', "", ["cli_refused"]),
+        ("", 'shadow_refusals = ["cli_refused"]', ["cli_refused"]),
+        ("", 'shadow_refusals = ["cli_withheld"]', None),
+    ],
+)
+def test_shadow_refusals(
+    document_with: Callable[..., PolicySnapshot],
+    attempt_of: Callable[..., CallAttempt],
+    head: str,
+    of_account: str,
+    shadow: list[str] | None,
+) -> None:
+    """A refusal in the shadow, of the document or of the account, is noted and the next stage is asked."""
+    attempt = attempt_of()
+    verdict = judge(attempt, document_with(head, of_account, WATCHED))
+    if shadow is None:
+        assert verdict == Refuse(Reason.CLI_REFUSED)
+    else:
+        assert (verdict, attempt.shadowed, attempt.rule, bool(attempt.candidates)) == (None, shadow, "nobody", True)
+
+
+def test_final_stages_are_stages() -> None:
+    """What cannot be in the shadow is refused at the door, and the stages that say it never are."""
+    assert set(FINAL_STAGES) < set(STAGES)

@@ -132,3 +132,11 @@ def test_draw_follows_the_weights() -> None:
     assert dict(firsts) == {"a": 5000, "b": 3000, "c": 2000}
     assert orders["a", "b", "c"] == pytest.approx(3000, abs=2)
     assert orders["b", "a", "c"] == pytest.approx(3000 * 5 / 7, abs=2)
+
+
+def test_shadow_barred(snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]) -> None:
+    """A route that only would bar is noted; the next shorter prefix takes the call."""
+    more = '[[routes]]\nid = "premium"\nprefixes = ["+3389"]\nmode = "shadow-barred"\n'
+    attempt = attempt_of(called="sip:0891234567@h")
+    assert judge(attempt, snapshot_with(more)) is None
+    assert (attempt.route, attempt.shadowed) == ("any", ["premium"])

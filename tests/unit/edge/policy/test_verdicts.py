@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.refusals import BUILT_IN, CARRIER, PBX, RefusalProfile
+from edge.config.refusals import BUILT_IN, CARRIER, PBX, RETRY_SPREAD_S, RefusalProfile, RefusalRow
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
-from edge.policy.verdicts import REASON_OF_LIMIT, RETRY_SPREAD_S, Reason, RefusalAnswer, answer, profile_of
+from edge.policy.verdicts import REASON_OF_LIMIT, Reason, RefusalAnswer, answer, profile_of
 from limits.model import Limit
 
 
@@ -46,7 +46,7 @@ def test_answer(reason: Reason, profile: RefusalProfile, expected: RefusalAnswer
 
 @pytest.mark.parametrize(
     ("retry_after_ms", "jitter", "seconds"),
-    [(0, 0.0, b"1"), (1, 0.0, b"1"), (1000, 0.0, b"1"), (1001, 0.0, b"2"), (5000, 0.99, b"8"), (0, 0.5, b"2")],
+    [(0, 0.0, b"1"), (1, 0.0, b"1"), (1000, 0.0, b"1"), (1001, 0.0, b"2"), (5000, 0.99, b"8"), (0, 0.5, b"3")],
 )
 def test_retry_after(retry_after_ms: int, jitter: float, seconds: bytes) -> None:
     """The bucket's own instant, rounded up, plus the spread; never under a second."""
@@ -71,6 +71,17 @@ def test_invariants(reason: Reason, profile: str, retry_after_ms: int, jitter: f
             assert int(value) * 1000 < retry_after_ms + 1000 * (RETRY_SPREAD_S + 1)
 
 
+def test_retry_after_is_data() -> None:
+    """A profile may ask for more patience, and spread it wider; the bucket's own instant still counts."""
+    rows = {**CARRIER.rows, Reason.CAPS: RefusalRow(503, b"Busy", 42, True, 20)}
+    patient = RefusalProfile("patient", rows, 100)
+
+    def told(retry_after_ms: int, jitter: float) -> bytes:
+        return dict(answer(Reason.CAPS, patient, retry_after_ms=retry_after_ms, jitter=jitter).headers)[b"Retry-After"]
+
+    assert [told(0, 0.0), told(30_001, 0.0), told(0, 0.999)] == [b"20", b"31", b"119"]
+
+
 def test_every_limit_has_a_reason() -> None:
     """A denial the limits learn is a refusal the edge can tell."""
     assert set(Limit) == set(REASON_OF_LIMIT)
@@ -82,14 +93,15 @@ def test_every_limit_has_a_reason() -> None:
         ("192.0.2.200", "", "pbx"),
         ("192.0.2.1", "", "carrier"),
         ("198.51.100.1", "nobody", "pbx"),
-        ("198.51.100.1", "acme", "carrier"),
+        ("198.51.100.1", "acme", "pbx"),
+        ("198.51.100.1", "robot", "pbx"),
         ("9.9.9.9", "", "carrier"),
     ],
 )
 def test_profile_of(
     snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], source: str, account: str, expected: str
 ) -> None:
-    """The account's words, else the trunk's, else the default's."""
+    """The account's words where it has some, else the trunk's; a stranger's are the default's."""
     attempt = attempt_of(source=source, headers=[f"X-Account: {account}"] if account else [])
     identify(attempt, snapshot)
     assert expected == profile_of(attempt, snapshot).name

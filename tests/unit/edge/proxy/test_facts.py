@@ -5,11 +5,11 @@ from limits.model import NOTHING_IN_FORCE
 
 
 def test_an_attempt_begins_with_nothing_known():
-    """But its uid and its instant."""
+    """But its uid and its instant, and that it is one."""
     facts = CallFacts("u", 1.0)
     known = {name: getattr(facts, name) for name in CallFacts.__slots__ if getattr(facts, name)}
     assert known.pop("in_force") == NOTHING_IN_FORCE
-    assert {"uid": "u", "received_at": 1.0} == known
+    assert {"uid": "u", "received_at": 1.0, "attempts": 1} == known
 
 
 def test_how_it_ended():

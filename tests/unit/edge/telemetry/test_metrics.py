@@ -117,6 +117,7 @@ def test_every_row_gives_a_number(sources):
     sources.counters.refused["caps"] = 1
     sources.counters.malformed["no Via"] = 1
     sources.counters.drops["keep-alive"] = 1
+    sources.totals.shadowed["caps"] = 1
     names = {name for name, _ in samples(sources)}
 
     assert {row.name for row in METRICS} <= names | {name.removesuffix("_count") for name in names}

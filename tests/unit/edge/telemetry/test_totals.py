@@ -54,6 +54,21 @@ def test_a_refused_attempt_has_a_decision_and_nothing_else():
     assert (totals.outcomes["refused"], sum(totals.decision.counts), sum(totals.post_dial_delay.counts)) == (1, 1, 0)
 
 
+def test_a_record_for_many_counts_for_many():
+    """One record for a stranger's minute is as many refused attempts as it stands for."""
+    totals = CallTotals()
+    totals.add(facts_of(attempts=40, reason="unknown_source"))
+    assert totals.outcomes["refused"] == 40
+
+
+def test_what_is_in_the_shadow_is_counted_by_name():
+    """Each rule, route, refusal and limit that would have refused, for itself."""
+    totals = CallTotals()
+    totals.add(facts_of(cli_shadowed=("watch",), shadowed=("caps",)))
+    totals.add(facts_of(shadowed=("caps",)))
+    assert totals.shadowed == {"watch": 1, "caps": 2}
+
+
 def test_what_is_out_of_the_ordinary_is_counted_apart():
     """Degraded admissions and emergency calls."""
     totals = CallTotals()
