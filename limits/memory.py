@@ -291,7 +291,8 @@ def _extend(book: Book, call: HeldCall, verb: Renew, talk_ms: int, now: int) -> 
 def _settle(book: Book, verb: Settle, now: int) -> Outcome:
     uid = verb.uid
     tombstone = book.tombstone(uid, now)
-    if tombstone is not None:
+    # A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
+    if tombstone is not None and (verb.outcome == GIVEN_BACK or tombstone.outcome != GIVEN_BACK):
         return Settled(already=True, charged_micros=tombstone.charged)
     is_leased = uid in book.leases
     call = book.calls.get(uid)
@@ -308,6 +309,7 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
         # What no hold stood for: the call ran while the store was away, or beyond its paid talk.
         book.counters["overdrawn_micros"] += max(0, charged - max(held, before))
     book.forget(uid)
+    book.done.pop(uid, None)  # the oldest stays first
     book.done[uid] = Tombstone(verb.outcome, charged, now + TOMBSTONE_MS)
     if not is_leased:
         # The lease had run out, or was never given: counted apart, so that leases given = leases ended.

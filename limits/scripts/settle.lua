@@ -14,7 +14,8 @@ if not value[1] then
   return {0, 'unknown', 0, 0, 0}
 end
 local tomb = call('GET', done)
-if tomb then
+-- A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
+if tomb and (outcome == 'given_back' or string.sub(tomb, 1, 10) ~= 'given_back') then
   local _, _, charged = string.find(tomb, ' (%d+)$')
   return {1, 1, tonumber(charged) or 0}
 end

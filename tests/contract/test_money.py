@@ -226,6 +226,23 @@ async def test_a_doubtful_settlement_charges_only_what_is_still_known(bench, acc
     assert dict((await look(bench, account_id)).counters)["settled_doubtful"] == 1
 
 
+async def test_a_call_that_ran_on_a_lease_given_back_is_charged_all_the_same(bench, account_id):
+    """The store's answer came too late, the account's `store_away` let the call run, and it ended before its first
+    renewal: what its CDR says is what is charged, once."""
+    await opened(bench, account_id, 100)
+    await bench.ask(admit(account_id), Settle(account_id, "u", GIVEN_BACK, 0))
+    assert await money(bench, account_id) == (100, 0)
+
+    first, second, late = await bench.ask(
+        *[Settle(account_id, "u", "answered", 1, PRICE)] * 2, Settle(account_id, "u", GIVEN_BACK, 0)
+    )
+
+    assert (first, second, late) == (Settled(True, 30 * UNIT),) * 3
+    assert await money(bench, account_id) == (70, 0)
+    counters = dict((await look(bench, account_id)).counters)
+    assert (counters["settled_given_back"], counters["settled_late"], counters["calls_settled"]) == (1, 1, 1)
+
+
 # Death
 
 
