@@ -20,6 +20,7 @@ from edge.transport.resolver import Resolver
 from edge.transport.udp import UdpSocket
 from limits.limiter import Limiter
 from limits.model import Outcome, Verb
+from limits.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Outlets:
 class Pump:
     """Turns between the event loop and the core."""
 
-    __slots__ = ("_core", "_is_pump_due", "_loop", "_now", "_outlets", "_tasks", "_timer", "_timer_at", "idle")
+    __slots__ = ("_core", "_is_pump_due", "_loop", "_now", "_outlets", "_tasks", "_timer", "_timer_at", "idle", "watch")
 
     _core: ProxyCore
     _outlets: Outlets
@@ -52,6 +53,8 @@ class Pump:
         self._is_pump_due = False
         self.idle = asyncio.Event()
         """Set whenever no call is live after a turn."""
+        self.watch = Watch()
+        """What the limiter's answers show by themselves."""
 
     def join(self, core: ProxyCore, outlets: Outlets, tasks: asyncio.TaskGroup) -> None:
         """Everything there is to pump between; nothing may come in before this."""
@@ -70,6 +73,7 @@ class Pump:
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""
+        self.watch.see(verb, outcome)
         try:
             self._core.limiter_answered(verb, outcome, self._now())
         except Exception:

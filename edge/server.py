@@ -274,6 +274,7 @@ class _Server:
 
     def _lost_data(self, epoch: str) -> None:
         """The store has begun another life: everything it must know is brought in again."""
+        self._pump.watch.forget()
         self._tasks.create_task(self._neighbours.recount(self._provision_again))
 
     async def _provision_again(self) -> None:
@@ -300,6 +301,7 @@ class _Server:
             policy_generation=lambda: self.policy.snapshot.generation,
             is_draining=self._stopping.is_set,
             books_broken=lambda: self._books.broken,
+            answers_broken=lambda: self._pump.watch.broken,
         )
         try:
             return MetricsPage(*parse_host_port(address), sources)

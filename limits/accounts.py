@@ -14,7 +14,7 @@ from limits import fields
 from limits.account import Account, AccountId, is_holder_id
 from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount, UsedReference
 from limits.keys import AUDIT_LENGTH, HOLDERS, account_keys
-from limits.model import Usage
+from limits.model import MAX_LEASE_MS, Usage
 from limits.rates import MAX_MONEY_MICROS
 from limits.script_loader import Script, script
 from limits.stores import is_cluster, open_store
@@ -205,7 +205,8 @@ class AccountStore:
     async def verify(self, account: AccountId) -> tuple[str, ...]:
         """Which invariants (`limits.model.INVARIANTS`) the books of this holder break; none: they add up. Raises
         UnknownAccount."""
-        reply = await self._ask(account, script("verify"), *account_keys(account)[:5], str(MAX_SUMMED), keys=5)
+        words = (*account_keys(account)[:5], str(MAX_SUMMED), str(MAX_LEASE_MS))
+        reply = await self._ask(account, script("verify"), *words, keys=5)
         broken = reply[1]
         return tuple([str(name) for name in broken]) if isinstance(broken, list) else ()
 

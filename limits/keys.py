@@ -56,11 +56,13 @@ BOOK_FIELDS = (
     "spent_day_micros",
     "revert_at",
     "last_call_ms",
+    "is_beyond",
 )
 """What the scripts keep beside them: compare-and-set counter (its presence means the account exists), digest of the
 values last imported, content of the CAPS bucket and the instant of that content (`ptok:P`, `pref:P`: of the bucket of
 prefix P), balance and holds, number of the UTC hour and day with what was spent in it, next instant at which a value
-returns to what it was, last attempt admitted. Counters: `limits.model.COUNTERS`."""
+returns to what it was, last attempt admitted, `1` where holds may exceed what there is until the next attempt that the
+credit allows (a call ran without the store, an operator moved a value). Counters: `limits.model.COUNTERS`."""
 
 AUDIT_LENGTH = 1_000
 """Audit entries kept for each account (about)."""

@@ -18,6 +18,9 @@ CallUid = NewType("CallUid", str)
 DEFAULT_LEASE_MS = 30_000
 """A lease of a dead node is free this long after its last renewal (invariant 4)."""
 
+MAX_LEASE_MS = 3_600_000
+"""No node may ask for a longer one (`lease_s`): what runs further ahead leaks."""
+
 TOMBSTONE_MS = 64_000
 """A settled uid is remembered this long: 64·T1 twice over, so that no late copy of the INVITE brings it back."""
 
@@ -60,7 +63,14 @@ Money: `topped_up_micros` - `charged_micros` = balance, always. `overdrawn_micro
 applied before the store forgot them. `shadow_*`: attempts that a shadowed limit would have refused."""
 
 
-INVARIANTS = ("no_negative", "conservation_of_money", "conservation_of_leases", "no_leak", "holds")
+INVARIANTS = (
+    "no_over_spend",
+    "no_leak",
+    "no_negative",
+    "conservation_of_money",
+    "conservation_of_leases",
+    "holds",
+)
 """What the books of every holder must satisfy at every instant, as far as one look can tell: `verify`."""
 
 

@@ -98,6 +98,7 @@ class Sources:
     policy_generation: Callable[[], int]
     is_draining: Callable[[], bool]
     books_broken: Callable[[], Mapping[str, int]]
+    answers_broken: Callable[[], Mapping[str, int]]
 
 
 class MetricType(StrEnum):
@@ -247,6 +248,13 @@ METRICS: tuple[MetricRow, ...] = (
         "invariant",
         "accounts, groups and trunks whose books broke it at the last look; must read 0",
         lambda s: s.books_broken(),
+    ),
+    MetricRow(
+        "edge_answers_broken_total",
+        _C,
+        "invariant",
+        "answers of the limiter that broke it; must read 0",
+        lambda s: s.answers_broken(),
     ),
     MetricRow("edge_limiter_stalls_total", _C, "", "connections closed for silence", lambda s: s.limiter.stalls),
     MetricRow(

@@ -171,6 +171,9 @@ if ARGV[4] ~= '' then
     return refused('credit', math.max(0, available), least, 0)
   end
   local paid = interval_s(price, 0, tonumber(ARGV[9]))
+  if terms.is_beyond and least <= available then
+    call('HSET', account, 'is_beyond', '')
+  end
   local left = room(money, terms, off)
   if cost(price, paid * 1000) > left then
     paid = affordable_s(price, left)

@@ -42,7 +42,7 @@ for i = 1, #pending do
     earliest = at
   end
 end
-redis.call('HSET', account, 'generation', found + 1, 'revert_at', earliest)
+redis.call('HSET', account, 'generation', found + 1, 'revert_at', earliest, 'is_beyond', '1')
 redis.call('XADD', audit, 'MAXLEN', '~', ARGV[4], '*', 'generation', found + 1, 'by', ARGV[2], 'why', ARGV[3], 'until',
   ARGV[5], unpack(entry))
 redis.call('PUBLISH', 'trunkgate:changes', ARGV[6])

@@ -121,7 +121,7 @@ end
 
 local function get_terms(account)
   local value = call('HMGET', account, 'credit', 'floor_micros', 'spend_cap_hour_micros', 'spend_cap_day_micros',
-    'max_rate_micros')
+    'max_rate_micros', 'is_beyond')
   return { credit = value[1] or 'prepaid', floor = whole(value[2]), hour_cap = tonumber(value[3]),
-    day_cap = tonumber(value[4]), max_rate = tonumber(value[5]) }
+    day_cap = tonumber(value[4]), max_rate = tonumber(value[5]), is_beyond = value[6] == '1' }
 end

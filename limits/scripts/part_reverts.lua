@@ -24,7 +24,7 @@ local function revert(account, revert_at, now)
       earliest = at
     end
   end
-  redis.call('HSET', account, 'revert_at', earliest)
+  redis.call('HSET', account, 'revert_at', earliest, 'is_beyond', '1')
   local generation = redis.call('HINCRBY', account, 'generation', 1)
   redis.call('XADD', account .. ':audit', 'MAXLEN', '~', '1000', '*', 'generation', generation, 'by', 'until', 'why',
     'reverted', unpack(changes))

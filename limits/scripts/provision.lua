@@ -27,7 +27,7 @@ for i = 8, #ARGV, 2 do
     tell('was:' .. ARGV[i], before, ARGV[i], ARGV[i + 1])
   end
 end
-call('HSET', account, 'generation', generation, 'digest', ARGV[1], 'revert_at', '', unpack(ARGV, 8))
+call('HSET', account, 'generation', generation, 'digest', ARGV[1], 'revert_at', '', 'is_beyond', '1', unpack(ARGV, 8))
 call('DEL', KEYS[4])
 if not value[1] and tonumber(ARGV[5]) > 0 then
   call('HSET', KEYS[3], 'opening', ARGV[5])

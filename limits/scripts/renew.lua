@@ -43,6 +43,7 @@ local function reassert(uid, record, score, price, paid)
     local again = record.paid > 0 and cost(record.price, record.paid * 1000) or 0
     money.held = money.held + again - record.held
     record.held = again
+    call('HSET', account, 'is_beyond', '1')
   end
   return record
 end

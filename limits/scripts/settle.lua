@@ -36,7 +36,11 @@ if price then
     money.held = math.max(0, money.held - held)
     charge(money, charged - paid_before)
     -- What no hold stood for: the call ran while the store was away, or beyond its paid talk.
-    money.overdrawn = money.overdrawn + math.max(0, charged - math.max(held, paid_before))
+    local beyond = charged - math.max(held, paid_before)
+    if beyond > 0 then
+      money.overdrawn = money.overdrawn + beyond
+      call('HSET', account, 'is_beyond', '1')
+    end
     put_money(account, money)
   end
 end

@@ -22,6 +22,9 @@ end
 call('HSET', refs, ARGV[2], ARGV[1])
 local balance = call('HINCRBY', account, 'balance_micros', ARGV[1])
 call('HINCRBY', account, 'topped_up_micros', ARGV[1])
+if amount < 0 then
+  call('HSET', account, 'is_beyond', '1')
+end
 call('XADD', audit, 'MAXLEN', '~', ARGV[5], '*', 'generation', value[1], 'by', ARGV[3], 'why', ARGV[4], 'reference',
   ARGV[2], 'amount_micros', ARGV[1], 'was:balance_micros', tonumber(value[2]) or 0, 'balance_micros', balance)
 call('PUBLISH', 'trunkgate:changes', ARGV[6])

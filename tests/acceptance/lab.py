@@ -30,8 +30,8 @@ from limits.keys import account_keys
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE.parents[1] / "sipp_scenarios"
 BOUND_S = 15.0
-PORTS = range(10_000, 32_000, 4)
-"""Below those that the system gives away by itself, so that nobody gets one of them by chance."""
+PORTS = itertools.cycle(random.sample(range(10_000, 32_000, 4), 5_500))
+"""Below those that the system gives away by itself, so that nobody gets one of them by chance; none twice in a run."""
 
 RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM = (
     f"127.0.0.{host}" for host in (10, 11, 12, 13, 14, 15, 16, 17)
@@ -57,7 +57,7 @@ def until(thing: Callable[[], T], *, what: str, bound_s: float = BOUND_S) -> T:
 def free_port(host: str = "127.0.0.1") -> int:
     """A UDP port nobody holds just now, nor the three after it (SIPp's media takes two of them)."""
     while True:
-        first = random.choice(PORTS)
+        first = next(PORTS)
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + 4):
                 probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

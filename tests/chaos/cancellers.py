@@ -48,6 +48,10 @@ class Cancellers:
                 await task
         return 0
 
+    def said(self) -> str:
+        """How many of its calls were answered."""
+        return f"{self.name}: {self.answered} answered"
+
     def close(self) -> None:
         self._closed.set()
         for task in self._tasks:

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import itertools
 import json
 import random
 import shutil
@@ -18,15 +19,15 @@ from redis.exceptions import RedisError
 
 HERE = Path(__file__).resolve().parent
 TAKEOVER_S = 3
-PORTS = range(10_000, 32_000, 4)
-"""Below those that the system gives away by itself, so that nobody gets one of them by chance."""
+PORTS = itertools.cycle(random.sample(range(10_000, 32_000, 4), 5_500))
+"""Below those that the system gives away by itself, so that nobody gets one of them by chance; none twice in a run."""
 SECRET = b"the key all nodes share, 32 byte"
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A UDP port nobody holds just now, nor the three after it (SIPp's media takes two of them)."""
     while True:
-        first = random.choice(PORTS)
+        first = next(PORTS)
         with ExitStack() as stack, suppress(OSError):
             for port in range(first, first + 4):
                 probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -154,6 +155,7 @@ class Callers(Process):
         self._scenario = HERE / f"{scenario}.xml"
         self._edge = edge
         self._rate = rate
+        self.errors = directory / f"{self.name}.errors"
         self._table = directory / f"{self.name}.csv"
         self._table.write_text("SEQUENTIAL\n" + "".join(";".join(row) + "\n" for row in table))
         self.calls = len(table)
@@ -170,6 +172,11 @@ class Callers(Process):
             *("-trace_stat", "-stf", f"{self.name}.stat", "-fd", "1"),
             cwd=self._directory,
         )
+
+    def said(self) -> str:
+        """Its last words."""
+        paths = [path for path in (self.log, self.errors) if path.exists()]
+        return "\n".join([path.read_text(errors="replace")[-2_000:] for path in paths])
 
     def statistic(self, name: str) -> int:
         """A cumulated figure of its statistics."""

@@ -128,7 +128,7 @@ class Scene:
     async def end(self) -> tuple[dict, list[Record]]:
         """The callers have finished, nothing is left of any call; what holds for every run is asserted."""
         for callers in self.callers:
-            assert await callers.ended(45) in (0, 1)
+            assert await callers.ended(45) in (0, 1), callers.said()
         assert [talkers.statistic("TotalCallCreated") for talkers in self.talkers] == [TALKS * DIAL_S] * 2
         found = await all_at_rest(self.store, 20)
         await until(lambda: not any(leg.is_up for leg in self.callees.legs.values()), "the callees to have hung up")

@@ -67,6 +67,7 @@ def sources() -> Sources:
         policy_generation=lambda: 13,
         is_draining=lambda: False,
         books_broken=lambda: {"no_leak": 0, "holds": 2},
+        answers_broken=lambda: {"no_over_rate": 1},
     )
 
 
