@@ -1,7 +1,7 @@
 """Segment files on disk: their names, the one in use, and the repair of a torn tail after a crash.
 
-(I/O) Standard library only. A segment is named `cdr-<UTC day>-<first seq>.jsonl`; the one with the highest first
-sequence number is in use, all others are closed for good and may be taken away.
+(I/O) Imports the standard library, orjson and the seal. A segment is named `cdr-<UTC day>-<first seq>.jsonl`; the one
+with the highest first sequence number is in use, all others are closed for good and may be taken away.
 """
 
 import os
@@ -11,9 +11,19 @@ from typing import NamedTuple
 
 import orjson
 
+from edge.cdr.seal import Soundness, soundness
+
 NAME = re.compile(r"cdr-([0-9]{8})-([0-9]{12})\.jsonl")
 TAIL_BYTES = 1 << 16
 """How much of the end is read at first; it doubles until a whole record is found."""
+
+
+class Segment(NamedTuple):
+    """A file of the log."""
+
+    first_seq: int
+    """By its name: the sequence number of the first record that is or will be in it."""
+    path: Path
 
 
 class Tail(NamedTuple):
@@ -31,10 +41,20 @@ def name_of(day: str, first_seq: int) -> str:
     return f"cdr-{day}-{first_seq:012d}.jsonl"
 
 
+def listed(directory: Path) -> list[Segment]:
+    """The segments that are there, in the order of their numbers, whatever the clock did; none where there is no
+    directory."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return sorted([Segment(int(match[2]), directory / name) for name in names if (match := NAME.fullmatch(name))])
+
+
 def newest(directory: Path) -> Path | None:
-    """The segment in use: the one with the highest first sequence number, whatever the clock did."""
-    found = [(int(match[2]), path) for path in directory.iterdir() if (match := NAME.fullmatch(path.name))]
-    return max(found)[1] if found else None
+    """The segment in use: the one with the highest first sequence number."""
+    found = listed(directory)
+    return found[-1].path if found else None
 
 
 def day_of(path: Path) -> str:
@@ -55,8 +75,7 @@ def repair(path: Path) -> Tail:
     A crash tears at most the last write; a power failure may leave a run of NUL bytes too. Both are a tail that is no
     record. Raises OSError.
     """
-    match = NAME.fullmatch(path.name)
-    before_first = int(match[2]) - 1 if match else 0
+    before_first = max(0, first_seq_of(path.name) - 1)
     with path.open("rb+") as segment:
         size = segment.seek(0, os.SEEK_END)
         end, last_seq = _last_record(segment.fileno(), size)
@@ -105,6 +124,8 @@ def _last_record(fd: int, size: int) -> tuple[int, int | None]:
 
 def seq_of(line: bytes) -> int | None:
     """The sequence number of a whole record, None where the line is none."""
+    if soundness(line) is Soundness.DAMAGED:
+        return None
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from edge.cdr import segments
+from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
 CAPACITY = 10_000
@@ -141,14 +142,14 @@ class CdrWriter:
         return seq
 
     def append(self, line: bytes, *, is_billable: bool = False) -> None:
-        """Accept one line, newline included. Written by the next `flush`."""
+        """Accept one line, newline included. Sealed with its sum here, written by the next `flush`."""
         if len(self._queue) >= (self._billable_capacity if is_billable else self._capacity):
             self.lost += 1
             if not self._is_losing:
                 self._is_losing = True
                 self._tell(Fact("cdr.lost", {"lost": self.lost, "backlog": len(self._queue)}))
             return
-        self._queue.append(line)
+        self._queue.append(sealed(line))
 
     def flush(self, now: float) -> None:
         """Write what was appended, in one write. `now`: monotonic seconds."""
@@ -219,11 +220,14 @@ class CdrWriter:
         if segment is None:
             self._rotate(now)
             return
-        tail = segments.repair(segment)
+        # A power failure may tear the segment before the newest too: its last fsync had not come yet.
+        for _, path in segments.listed(self._directory):
+            tail = segments.repair(path)
+            if tail.torn:
+                self.torn += len(tail.torn)
+                size, last_seq = len(tail.torn), tail.last_seq
+                self._tell(Fact("cdr.torn", {"segment": path.name, "bytes": size, "last_seq": last_seq}))
         self._next_seq = tail.last_seq + 1
-        if tail.torn:
-            self.torn = len(tail.torn)
-            self._tell(Fact("cdr.torn", {"segment": segment.name, "bytes": len(tail.torn), "last_seq": tail.last_seq}))
         wall = self._wall_at_zero + now
         if segments.day_of(segment) != _day(wall) or tail.size >= self._segment_bytes:
             self._rotate(now)

@@ -168,7 +168,7 @@ while True:
 
 def test_a_segment_ends_when_it_is_big_enough(open_log, tmp_path):
     """Rotation by size: the next segment is named by its first record."""
-    log = open_log(segment_bytes=1_000)
+    log = open_log(segment_bytes=2_000)
     for _ in range(4):
         log.write()
     log.writer.sync()
@@ -217,7 +217,7 @@ class SmallDisk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir()
-        command = [shutil.which("mount") or "false", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory)]
+        command = [shutil.which("mount") or "false", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(directory)]
         self.is_mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
         self.limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 

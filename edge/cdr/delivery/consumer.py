@@ -1,7 +1,7 @@
 """What takes records from the log: a consumer, its batch, and the two ways to say no.
 
-Pure; standard library and orjson. A consumer is anything that must see every record at least once and in order: the
-sinks of an operator (`spool`, `stream`, `postgres`, `webhook`) and the edge's own readers of records.
+Pure; standard library, orjson and the seal. A consumer is anything that must see every record at least once and in
+order: the sinks of an operator (`spool`, `stream`, `postgres`, `webhook`) and the edge's own readers of records.
 
 **To add a consumer**: write a class with the methods of `Consumer`, give it a name that no other has, and hand it to a
 `Runner` (`edge.cdr.delivery.runner`), which owns everything else: where it had stopped, batches, retries, alarms,
@@ -21,6 +21,8 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
+from edge.cdr.seal import Soundness, soundness
+
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -39,7 +41,9 @@ class Entry(NamedTuple):
 
 
 def entry_of(line: bytes, segment: str = "", end: int = 0) -> Entry | None:
-    """The entry of one whole line; None where it is no record."""
+    """The entry of one whole line; None where it is no record, or is not as it was written."""
+    if soundness(line) is Soundness.DAMAGED:
+        return None
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
