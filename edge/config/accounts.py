@@ -18,6 +18,8 @@ Money = Annotated[int, BeforeValidator(parse_money), Field(ge=-MAX_MONEY_MICROS,
 Credit = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
 """The same, not below zero."""
 MAX_SHADOW_REFUSALS = 32
+Purpose = Literal["none", "telemarketing-b2c"]
+"""What calls are for."""
 ShadowLimit = Literal["caps", "calls", "prefix_caps", "prefix_calls", "spend_hour", "spend_day", "max_rate", "credit"]
 
 
@@ -44,6 +46,12 @@ class AccountEntry(Section):
         default="human",
         description="Who places the calls. Predictive and progressive diallers and robots are `automated`.",
         examples=["automated"],
+    )
+    purpose: Purpose = Field(
+        default="none",
+        description="What its calls are for. `telemarketing-b2c`: consumers are called to sell, and the rules of days, "
+        "hours, frequency, refusals and consent apply.",
+        examples=["telemarketing-b2c"],
     )
     status: Literal["active", "suspended", "closed"] = Field(
         default="active", description="May it place calls at all?", examples=["suspended"]

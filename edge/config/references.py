@@ -93,6 +93,11 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
             yield Problem(
                 f"{path}.account_header", "only a trusted trunk may name the account: expected trusted = true beside it"
             )
+        for name in ("automated_header", "purpose_header"):
+            if getattr(entry, name) is not None and not entry.trusted:
+                yield Problem(
+                    f"{path}.{name}", "only a trusted trunk may mark its calls: expected trusted = true beside it"
+                )
         if entry.account is None and entry.account_header is None:
             yield Problem(path, "expected account or account_header: nothing says whose calls these are")
         if entry.refusal_profile not in profiles:

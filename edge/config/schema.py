@@ -75,6 +75,23 @@ class IngressEntry(Section):
         "`trusted = true`.",
         examples=["X-Account"],
     )
+    automated: StrictBool = Field(
+        default=False,
+        description="Are all its calls placed by an automated system (dialler, robot), whatever the account's `kind`?",
+        examples=[True],
+    )
+    automated_header: HeaderName | None = Field(
+        default=None,
+        description="Header in which it marks a call as automated: any value but `no`, `false` and `0`; taken off "
+        "before the request goes on. Only with `trusted = true`.",
+        examples=["X-Automated"],
+    )
+    purpose_header: HeaderName | None = Field(
+        default=None,
+        description="Header in which it names the purpose of a call, instead of the account's; taken off before the "
+        "request goes on. Only with `trusted = true`.",
+        examples=["X-Purpose"],
+    )
     refusal_profile: Identifier = Field(
         default="carrier",
         description="Which answers refusals become, where the account has no profile of its own or is not known.",

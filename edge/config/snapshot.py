@@ -49,6 +49,8 @@ class AccountPolicy:
     """Its name in the operator's own books."""
     shadow: frozenset[Reason] = frozenset()
     """Refusals of policy that are noted and let the call pass."""
+    purpose: str = "none"
+    """What its calls are for: `none` or `telemarketing-b2c`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,17 @@ class IngressTrunk:
     """Canonical (lower case) name. It is the edge's alone and never leaves by a trunk."""
     refusal_profile: RefusalProfile
     """For refusals where the account has none of its own, or is not known."""
+    automated: bool = False
+    """Are all its calls placed by an automated system?"""
+    automated_header: bytes | None = None
+    purpose_header: bytes | None = None
+    """Headers in which it marks single calls; like the account's they never leave by a trunk."""
+
+    @property
+    def own_headers(self) -> tuple[bytes, ...]:
+        """Header fields that are between it and the edge alone."""
+        names = (self.account_header, self.automated_header, self.purpose_header)
+        return tuple([name for name in names if name is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +321,10 @@ def _accounts(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) 
         profile = None if entry.refusal_profile is None else profiles[entry.refusal_profile]
         away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
         for name in expand(entry.id):
-            accounts[name] = AccountPolicy(name, entry.kind, profile, away, entry.tags, entry.external_id, shadow)
+            external_id = entry.external_id
+            accounts[name] = AccountPolicy(
+                name, entry.kind, profile, away, entry.tags, external_id, shadow, entry.purpose
+            )
     return accounts
 
 
@@ -321,9 +337,16 @@ def _ingress(
         account=None if entry.account is None else accounts[entry.account],
         ingress_class=entry.ingress_class,
         trusted=entry.trusted,
-        account_header=None if entry.account_header is None else entry.account_header.lower().encode(),
+        account_header=_header(entry.account_header),
         refusal_profile=profiles[entry.refusal_profile],
+        automated=entry.automated,
+        automated_header=_header(entry.automated_header),
+        purpose_header=_header(entry.purpose_header),
     )
+
+
+def _header(name: str | None) -> bytes | None:
+    return None if name is None else name.lower().encode()
 
 
 def _egress(entry: EgressEntry) -> EgressTrunk:

@@ -11,6 +11,7 @@ class CallAttempt:
 
     __slots__ = (
         "account",
+        "automated",
         "called",
         "called_original",
         "candidates",
@@ -25,6 +26,7 @@ class CallAttempt:
         "listener",
         "network",
         "presented",
+        "purpose",
         "rate",
         "request",
         "route",
@@ -62,6 +64,10 @@ class CallAttempt:
         """None only before stage 1, and for an emergency call of an account nobody knows."""
         self.ingress: IngressTrunk | None = None
         self.ingress_class = ""
+        self.automated = False
+        """Placed by an automated system: the account's kind, or a mark of the trunk or the call."""
+        self.purpose = "none"
+        """What the call is for: the account's purpose, or a mark of the call."""
         self.cli_original = ""
         """User part of From as it came."""
         self.cli_presented = ""

@@ -6,6 +6,7 @@ from edge.config.money import format_money
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
+from edge.policy.marking import mark
 from edge.policy.numbers import called_number, read_numbers
 from edge.policy.pipeline import Stage
 from edge.policy.rating import rate
@@ -26,6 +27,14 @@ def of_identity(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse 
     if attempt.account is None:
         return Found(f"{trunk}; no account", attempt.ingress.id)
     return Found(f"{trunk}; account {attempt.account.id}, {attempt.account.kind}", attempt.ingress.id)
+
+
+def of_marking(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """By which means it was placed, and what for."""
+    how = "automated" if attempt.automated else "human"
+    if attempt.account is not None and how != attempt.account.kind:
+        how += ", as this call is marked"
+    return Found(how if attempt.purpose == "none" else f"{how}; purpose {attempt.purpose}")
 
 
 def of_numbers(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
@@ -81,6 +90,7 @@ def said(reading: Reading, snapshot: PolicySnapshot) -> str:
 
 COMPANIONS: Mapping[Stage, Companion] = {
     identify: of_identity,
+    mark: of_marking,
     read_numbers: of_numbers,
     screen: of_screening,
     route: of_routing,

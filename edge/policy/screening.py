@@ -15,7 +15,7 @@ def screen(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     """Ask the rules of the CLI. An emergency call is not screened (R16)."""
     if attempt.emergency or attempt.account is None:
         return None
-    ingress_class, kind = attempt.ingress_class, attempt.account.kind
+    ingress_class, kind = attempt.ingress_class, "automated" if attempt.automated else "human"
     for rule in snapshot.rules:
         if rule.ingress_classes and ingress_class not in rule.ingress_classes:
             continue

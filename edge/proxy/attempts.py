@@ -80,6 +80,7 @@ class Attempts:
             source_port=port,
             listener=node.listeners.all[txn.flow.listener].name,
             draw=node.draw(),
+            wall=now + node.wall_offset,
         )
         verdict = judge(attempt, snapshot)
         txn.user = context

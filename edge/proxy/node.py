@@ -70,7 +70,7 @@ class Node:
         self.snapshot: PolicySnapshot
         """The policy new attempts are pinned to."""
         self.account_headers: tuple[bytes, ...]
-        """Header fields in which a trusted neighbour names the account (R10)."""
+        """Header fields in which a trusted neighbour names the account (R10) or marks a call."""
         self.adopt(snapshot)
         self.draw = draw
         """A number in [0, 1): weights and jitter."""
@@ -91,5 +91,5 @@ class Node:
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""
         self.snapshot = snapshot
-        names = {trunk.account_header for trunk in snapshot.ingress if trunk.account_header is not None}
+        names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))

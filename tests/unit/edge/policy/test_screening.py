@@ -7,6 +7,7 @@ import pytest
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
+from edge.policy.marking import mark
 from edge.policy.numbers import read_numbers
 from edge.policy.screening import screen
 from edge.policy.verdicts import Reason, Refuse
@@ -23,6 +24,7 @@ def screened(attempt_of: Callable[..., CallAttempt]) -> Callable[..., tuple[Refu
     def run(snapshot: PolicySnapshot, **of: object) -> tuple[Refuse | None, CallAttempt]:
         attempt = attempt_of(**of)
         assert identify(attempt, snapshot) is None
+        assert mark(attempt, snapshot) is None
         assert read_numbers(attempt, snapshot) is None
         return screen(attempt, snapshot), attempt
 
