@@ -1,11 +1,13 @@
-"""`admit` in memory: status, duplicate, CAPS, calls, prefix, spending caps, rate, credit, in this order. Pure.
+"""`admit` in memory: status, duplicate, CAPS, contact, frequencies, calls, prefix, spending caps, guard, rate, credit,
+in this order. Pure.
 
 The specification of scripts/admit.lua.
 """
 
 from limits import rate, rates
 from limits.account import Account, AccountStatus, Credit
-from limits.books import Book, Bucket, HeldCall
+from limits.books import HOUR_MS, Book, Bucket, Guarded, HeldCall
+from limits.frequency import COUNT, SHADOW, Contacted, Counts
 from limits.model import Admit, Admitted, Denied, InForce, Limit
 from limits.rates import Price
 
@@ -44,15 +46,17 @@ def _judge(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     if verdict is None:
         # From here on a refusal spends the token: it was an attempt all the same (R6).
         tokens = book.bucket.take(tokens, now)
+        verdict = _whom(book, verb, now, shadowed) or _how_often(book, verb, now, shadowed)
+    if verdict is None:
         verdict = _calls(book, verb, now, shadowed)
     prefix = ""
     if verdict is None:
         prefix, verdict = _prefix(book, verb, now, shadowed)
     paid_s = 0
     if verdict is None and verb.price is not None:
-        paid_s, verdict = _money(book, verb.price, verb.quantum_s, now, shadowed)
+        paid_s, verdict = _money(book, verb, verb.price, now, shadowed)
     for name in shadowed:
-        book.counters[f"shadow_{name}"] += 1
+        book.counters[f"shadow_{name.partition(':')[0]}"] += 1
     if verdict is not None:
         return verdict
 
@@ -62,7 +66,12 @@ def _judge(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     book.forget(uid)
     call = book.calls[uid] = HeldCall(now, verb.node, verb.price, prefix, verb.member)
     if verb.price is not None:
+        if verb.guard is not None:
+            call.guard = verb.guard.name
         book.hold(call, paid_s)
+    for one in verb.frequencies:
+        if one.counts != Counts.MARKS:
+            book.frequencies.count(one, uid, now)
     if verb.record:
         book.records[uid] = verb.record
     book.counters["calls_admitted"] += 1
@@ -91,12 +100,34 @@ def _admitted(book: Book, uid: str, now: int, tokens: int, shadowed: tuple[str, 
     )
 
 
-def _is_enforced(account: Account, limit: Limit, shadowed: list[str]) -> bool:
-    """Would this limit refuse for real? A shadowed one is only noted."""
-    if limit.value in account.shadow:
-        shadowed.append(limit.value)
+def _is_enforced(account: Account, limit: Limit, shadowed: list[str], name: str = "", mode: str = "") -> bool:
+    """Would this limit refuse for real? A shadowed one is only noted. `name`, `mode`: of what has a name of its own."""
+    if mode == SHADOW or limit.value in account.shadow:
+        shadowed.append(f"{limit}:{name}" if name else limit.value)
         return False
     return True
+
+
+def _whom(book: Book, verb: Admit, now: int, shadowed: list[str]) -> Denied | None:
+    """May this person be called?"""
+    asked = verb.contact
+    if asked is None:
+        return None
+    why = book.contacts.get(asked.key, Contacted()).verdict(asked, now)
+    if not why or not _is_enforced(book.account, Limit.CONTACT, shadowed, why, asked.mode):
+        return None
+    return Denied(Limit.CONTACT, 0, 0, 0, name=why)
+
+
+def _how_often(book: Book, verb: Admit, now: int, shadowed: list[str]) -> Denied | None:
+    """Is one more of these too many?"""
+    for one in verb.frequencies:
+        if one.mode == COUNT:
+            continue
+        is_over, used, wait_ms = book.frequencies.judge(one, verb.uid, now)
+        if is_over and _is_enforced(book.account, Limit.FREQUENCY, shadowed, one.name, one.mode):
+            return Denied(Limit.FREQUENCY, one.most, used, wait_ms, name=one.name)
+    return None
 
 
 def _caps(account: Account, tokens: int, shadowed: list[str]) -> Denied | None:
@@ -146,7 +177,7 @@ def _prefix(book: Book, verb: Admit, now: int, shadowed: list[str]) -> tuple[str
     return prefix, None
 
 
-def _money(book: Book, price: Price, quantum_s: int, now: int, shadowed: list[str]) -> tuple[int, Denied | None]:
+def _money(book: Book, verb: Admit, price: Price, now: int, shadowed: list[str]) -> tuple[int, Denied | None]:
     """Spending caps, dearest rate, credit; then the talk to hold: an interval, or what is there."""
     account = book.account
     least = rates.cost(price, 0)
@@ -159,14 +190,24 @@ def _money(book: Book, price: Price, quantum_s: int, now: int, shadowed: list[st
         used = so_far + book.held
         if cap is not None and used + least > cap and _is_enforced(account, limit, shadowed):
             return 0, Denied(limit, cap, used, window_ms - now % window_ms)
+    guard, asked = None, verb.guard
+    if asked is not None:
+        guard = book.guards.get(asked.name) or Guarded()
+        guard = guard.asked(None if asked.mode == SHADOW else asked.most_micros)
+        used = guard.spent(now) + guard.held
+        is_over = used + least > asked.most_micros
+        if is_over and _is_enforced(account, Limit.GUARD, shadowed, asked.name, asked.mode):
+            return 0, Denied(Limit.GUARD, asked.most_micros, used, HOUR_MS - now % HOUR_MS, name=asked.name)
     dearest = account.max_rate_micros
     if dearest is not None and price.rate_micros > dearest and _is_enforced(account, Limit.MAX_RATE, shadowed):
         return 0, Denied(Limit.MAX_RATE, dearest, price.rate_micros, 0)
     available = book.balance - account.floor_micros - book.held
     if account.credit is not Credit.NONE and least > available and _is_enforced(account, Limit.CREDIT, shadowed):
         return 0, Denied(Limit.CREDIT, max(0, available), least, 0)
-    left, _ = book.room(now)
-    paid_s = rates.interval_s(price, 0, quantum_s)
+    left, _ = book.room(now, guard)
+    paid_s = rates.interval_s(price, 0, verb.quantum_s)
     if rates.cost(price, paid_s * 1_000) > left:
         paid_s = rates.affordable_s(price, left)
+    if asked is not None and guard is not None:
+        book.guards[asked.name] = guard
     return paid_s, None

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from limits import fields, rate, rates
 from limits.account import Account, Credit
+from limits.counts import FrequencyBook
+from limits.frequency import Contacted
 from limits.model import COUNTERS
 from limits.rates import Price
 
@@ -27,6 +29,7 @@ class HeldCall:
         "admitted_ms",
         "answered_ms",
         "charged",
+        "guard",
         "held",
         "member",
         "node",
@@ -48,6 +51,8 @@ class HeldCall:
         self.price = price
         self.prefix = prefix
         self.member = member
+        self.guard = ""
+        """Under which guard its charges and holds count."""
         self.node = node
 
 
@@ -81,6 +86,32 @@ class Bucket:
         return self.tokens_micro
 
 
+class Guarded:
+    """What calls under one guard have spent in an hour, and hold."""
+
+    __slots__ = ("_hour", "_spent", "held", "most")
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.most: int | None = None
+        """As the last attempt under it was asked; None: not enforced."""
+        self._hour, self._spent = 0, 0
+
+    def asked(self, most: int | None) -> "Guarded":
+        """The same, with what the attempt under it brings."""
+        same = Guarded()
+        same.held, same._hour, same._spent, same.most = self.held, self._hour, self._spent, most
+        return same
+
+    def spent(self, now: int) -> int:
+        """Charged in the running UTC hour."""
+        return self._spent if self._hour == now // HOUR_MS else 0
+
+    def charge(self, amount: int, now: int) -> None:
+        """So much more; negative: given back."""
+        self._hour, self._spent = now // HOUR_MS, max(0, self.spent(now) + amount)
+
+
 class Book:
     """One holder."""
 
@@ -108,6 +139,9 @@ class Book:
         self.reserved: dict[str, int] = {}
         """Of a group: member -> calls guaranteed to it."""
         self.last_call_ms = 0
+        self.frequencies = FrequencyBook()
+        self.contacts: dict[str, Contacted] = {}
+        self.guards: dict[str, Guarded] = {}
 
     # -- leases ----------------------------------------------------------------------------------------------------
 
@@ -144,12 +178,11 @@ class Book:
         if call.price is None and uid not in self.records:
             del self.calls[uid]
             return
-        self.held -= call.held
-        call.held = 0
+        self.set_hold(call, 0)
         if call.price is not None and call.answered_ms:
             talked = max(0, call.renewed_ms - call.answered_ms)
             call.charged = rates.cost(call.price, min(call.paid_s * 1_000, talked))
-            self.charge(call.charged, now)
+            self.charge(call.charged, now, call)
         self.expired[uid] = now
 
     def forget(self, uid: str) -> None:
@@ -176,15 +209,17 @@ class Book:
         hour = self._spent_hour if self._hour == now // HOUR_MS else 0
         return hour, self._spent_day if self._day == now // DAY_MS else 0
 
-    def charge(self, amount: int, now: int) -> None:
-        """From the balance to what has been charged and spent; negative: a charge is given back."""
+    def charge(self, amount: int, now: int, call: HeldCall | None) -> None:
+        """From the balance to what has been charged and spent, by this call; negative: a charge is given back."""
+        if call is not None and call.guard:
+            self.guards[call.guard].charge(amount, now)
         hour, day = self.spent(now)
         self._hour, self._spent_hour = now // HOUR_MS, max(0, hour + amount)
         self._day, self._spent_day = now // DAY_MS, max(0, day + amount)
         self.balance -= amount
         self.counters["charged_micros"] += amount
 
-    def room(self, now: int) -> tuple[int, str]:
+    def room(self, now: int, guard: Guarded | None = None) -> tuple[int, str]:
         """What may still be held, and the limit that says so; shadowed limits say nothing."""
         account = self.account
         hour, day = self.spent(now)
@@ -195,15 +230,27 @@ class Book:
             rooms.append((account.spend_cap_day_micros - day - self.held, "spend_day"))
         if account.credit is not Credit.NONE:
             rooms.append((self.balance - account.floor_micros - self.held, "credit"))
+        if guard is not None and guard.most is not None:
+            rooms.append((guard.most - guard.spent(now) - guard.held, "guard"))
         rooms = [room for room in rooms if room[1] not in account.shadow]
         return min(rooms, key=lambda room: room[0], default=(10**15, ""))
 
     def hold(self, call: HeldCall, paid_s: int) -> None:
         """So many seconds of talk are held for this call, in all."""
         assert call.price is not None
-        amount = rates.cost(call.price, paid_s * 1_000) if paid_s else 0
-        self.held += amount - call.held
-        call.paid_s, call.held = paid_s, amount
+        self.set_hold(call, rates.cost(call.price, paid_s * 1_000) if paid_s else 0)
+        call.paid_s = paid_s
+
+    def set_hold(self, call: HeldCall, amount: int) -> None:
+        """What is held for this call becomes this much."""
+        more, call.held = amount - call.held, amount
+        self.held += more
+        if call.guard:
+            self.guards[call.guard].held += more
+
+    def guard_of(self, call: HeldCall) -> Guarded | None:
+        """The guard its money counts under."""
+        return self.guards[call.guard] if call.guard else None
 
     # -- values ----------------------------------------------------------------------------------------------------
 

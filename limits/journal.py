@@ -10,9 +10,11 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from limits.frequency import Counts, Frequency
 from limits.model import Settle
 from limits.rates import Price
 
@@ -146,10 +148,21 @@ class SettlementJournal:
                     str(entry["outcome"]),
                     int(entry["duration_ms"]),
                     None if price is None else Price(*(int(part) for part in price)),
+                    marks=_frequencies(entry.get("marks", ())),
+                    returned=_frequencies(entry.get("returned", ())),
                 )
                 self._waiting.append((settle, bool(entry["maybe"]), float(entry["at"])))
             except (ValueError, TypeError, KeyError):
                 self.torn += 1
+
+
+def _frequencies(found: Iterable[Iterable[str | int]]) -> tuple[Frequency, ...]:
+    made = []
+    for name, key, most, window_ms, counts, item, mode in found:
+        made.append(
+            Frequency(str(name), str(key), int(most), int(window_ms), Counts(str(counts)), str(item), str(mode))
+        )
+    return tuple(made)
 
 
 def _line(settle: Settle, is_maybe_applied: bool, at: float) -> bytes:
@@ -162,4 +175,6 @@ def _line(settle: Settle, is_maybe_applied: bool, at: float) -> bytes:
         "maybe": is_maybe_applied or settle.doubtful,
         "at": at,
     }
+    if settle.marks or settle.returned:
+        entry |= {"marks": settle.marks, "returned": settle.returned}
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

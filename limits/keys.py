@@ -9,12 +9,15 @@ can name another one's keys.
     {acct:ID}:leases:P    zset    the same for the calls under the ceiling of prefix P
     {acct:ID}:leases:@M   zset    of a group: the same for the calls of member M
     {acct:ID}:calls       hash    uid -> "admitted answered renewed paid held charged connect rate first next minimum
-                                  prefix member node" (answered 0: not yet; next 0: no price; node may hold spaces)
+                                  prefix member guard node" (answered 0: not yet; next 0: no price; node may
+                                  hold spaces)
     {acct:ID}:records     hash    uid -> what another node needs to go on with the call
     {acct:ID}:expired     zset    uid -> instant its lease was swept, until somebody settles it
     {acct:ID}:done:UID    string  tombstone of a settled call, "outcome charged", for TOMBSTONE_MS
     {acct:ID}:refs        hash    reference of a top-up -> amount
     {acct:ID}:reverts     hash    value changed for a time -> "at_ms what it returns to"
+    {acct:ID}:freq:N:K    zset    newest uids (or items) of what frequency N counts under key K -> instant (ms)
+    {acct:ID}:contact:K   hash    what is recorded of the person behind digest K (`limits.contacts`); :log list of notes
     {acct:ID}:reserved    hash    of a group: member -> calls guaranteed to it
     {acct:ID}:audit       stream  who changed which value, when and why
 """
@@ -60,7 +63,8 @@ BOOK_FIELDS = (
 )
 """What the scripts keep beside them: compare-and-set counter (its presence means the account exists), digest of the
 values last imported, content of the CAPS bucket and the instant of that content (`ptok:P`, `pref:P`: of the bucket of
-prefix P), balance and holds, number of the UTC hour and day with what was spent in it, next instant at which a value
+prefix P; `ghour:G`, `gspent:G`, `gheld:G`, `gmost:G`: what calls under guard G have spent in which UTC hour, hold, and
+may), balance and holds, number of the UTC hour and day with what was spent in it, next instant at which a value
 returns to what it was, last attempt admitted, `1` where holds may exceed what there is until the next attempt that the
 credit allows (a call ran without the store, an operator moved a value). Counters: `limits.model.COUNTERS`."""
 
@@ -75,6 +79,8 @@ GOODBYES = "trunkgate:goodbyes"
 """zset: "uid age_ms tag" of a BYE that passed through a node which does not hold the call -> when it was said (ms)."""
 HOLDERS = "trunkgate:accounts"
 """set: every holder."""
+CONTACT_KEY = "trunkgate:contacts:key"
+"""Fingerprint of the key that digests of called numbers are made with: all nodes of a store must have the same."""
 CHANGES = "trunkgate:changes"
 """Channel: the holder that was changed."""
 
@@ -91,6 +97,8 @@ class AccountKeys(NamedTuple):
     audit: str
     refs: str
     reverts: str
+    contact_prefix: str
+    frequency_prefix: str
 
 
 def account_keys(holder: str) -> AccountKeys:
@@ -107,6 +115,8 @@ def account_keys(holder: str) -> AccountKeys:
         audit=f"{tag}:audit",
         refs=f"{tag}:refs",
         reverts=f"{tag}:reverts",
+        contact_prefix=f"{tag}:contact:",
+        frequency_prefix=f"{tag}:freq:",
     )
 
 

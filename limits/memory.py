@@ -12,6 +12,7 @@ from limits.account import Account, AccountId, AccountStatus
 from limits.admission import admit
 from limits.books import Book, HeldCall, Tombstone
 from limits.errors import StaleGeneration, UnknownAccount, UsedReference
+from limits.frequency import Contacted
 from limits.limiter import Deliver
 from limits.model import (
     GIVEN_BACK,
@@ -137,6 +138,14 @@ class MemoryLimiter:
         book.balance += amount
         book.counters["topped_up_micros"] += amount
         return book.balance, False
+
+    def note_contact(self, account: AccountId, key: str, noted: Contacted) -> Contacted:
+        """Records what happened with a person, as `limits.contacts` does: of each instant the latest counts. Raises
+        UnknownAccount."""
+        book = self._book(account)
+        before = book.contacts.get(key, Contacted())
+        after = book.contacts[key] = Contacted(*map(max, before, noted))
+        return after
 
     def adopt(
         self, account: AccountId, *, gone: str, heir: str, lease_ms: int, most: int = 100, keep: Iterable[str] = ()
@@ -265,7 +274,7 @@ def _reassert(book: Book, verb: Renew, uid: str, price: Price | None, paid_s: in
     if call is None:
         call = book.calls[uid] = HeldCall(now, verb.node, price)
     elif book.expired.pop(uid, None) is not None and call.charged:
-        book.charge(-call.charged, now)
+        book.charge(-call.charged, now, call)
         call.charged = 0
     if call.price is not None:
         book.hold(call, max(call.paid_s, paid_s))
@@ -278,7 +287,7 @@ def _extend(book: Book, call: HeldCall, verb: Renew, talk_ms: int, now: int) -> 
     assert price is not None
     if call.paid_s * 1_000 - talk_ms >= verb.ahead_ms:
         return ""
-    left, limit = book.room(now)
+    left, limit = book.room(now, book.guard_of(call))
     target = rates.interval_s(price, max(call.paid_s, -(-talk_ms // 1_000)), verb.quantum_s)
     if rates.cost(price, target * 1_000) > call.held + left:
         target = rates.affordable_s(price, call.held + left)
@@ -303,11 +312,16 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
         is_charged = verb.outcome == "answered" and not (call is None and verb.doubtful)
         charged = rates.cost(price, verb.duration_ms) if is_charged else 0
         held, before = (0, 0) if call is None else (call.held, call.charged)
-        book.held -= held
+        if call is not None:
+            book.set_hold(call, 0)
         if charged or held or before:
-            book.charge(charged - before, now)
+            book.charge(charged - before, now, call)
         # What no hold stood for: the call ran while the store was away, or beyond its paid talk.
         book.counters["overdrawn_micros"] += max(0, charged - max(held, before))
+    for mark in verb.marks:
+        book.frequencies.count(mark, uid, now)
+    for one in verb.returned:
+        book.frequencies.take_back(one, uid)
     book.forget(uid)
     book.done.pop(uid, None)  # the oldest stays first
     book.done[uid] = Tombstone(verb.outcome, charged, now + TOMBSTONE_MS)

@@ -11,6 +11,7 @@ from limits.account import Account as Account
 from limits.account import AccountId as AccountId
 from limits.account import AccountStatus as AccountStatus
 from limits.account import is_account_id as is_account_id
+from limits.frequency import Contact, Frequency, SpendGuard
 from limits.rates import Price
 
 CallUid = NewType("CallUid", str)
@@ -55,6 +56,9 @@ COUNTERS = (
     "shadow_spend_day",
     "shadow_max_rate",
     "shadow_credit",
+    "shadow_contact",
+    "shadow_frequency",
+    "shadow_guard",
 )
 """Counters every account keeps. Conservation: calls_admitted + leases_reasserted = calls_settled + leases_expired +
 leases held now. `settled_late`: a settle that found neither lease nor tombstone (it had run out before).
@@ -84,6 +88,10 @@ class Limit(StrEnum):
     DUPLICATE = "duplicate"
     """This uid is already held by another node, or is already settled."""
     CAPS = "caps"
+    CONTACT = "contact"
+    """The person called has refused, or has not consented; the denial has the name of what is amiss."""
+    FREQUENCY = "frequency"
+    """Too often; the denial has the name of the frequency."""
     CALLS = "calls"
     PREFIX_CAPS = "prefix_caps"
     PREFIX_CALLS = "prefix_calls"
@@ -91,6 +99,9 @@ class Limit(StrEnum):
     SPEND_HOUR = "spend_hour"
     SPEND_DAY = "spend_day"
     """Charges of the running UTC hour or day, what is held and this hold together would pass the cap."""
+    GUARD = "guard"
+    """Charges of the running UTC hour, holds and this hold together would pass what the guard of this destination
+    allows; the denial has its name."""
     MAX_RATE = "max_rate"
     """The rate per minute is dearer than the account allows."""
     CREDIT = "credit"
@@ -99,11 +110,14 @@ class Limit(StrEnum):
 
 SHADOWABLE = (
     Limit.CAPS,
+    Limit.CONTACT,
+    Limit.FREQUENCY,
     Limit.CALLS,
     Limit.PREFIX_CAPS,
     Limit.PREFIX_CALLS,
     Limit.SPEND_HOUR,
     Limit.SPEND_DAY,
+    Limit.GUARD,
     Limit.MAX_RATE,
     Limit.CREDIT,
 )
@@ -139,6 +153,12 @@ class Admit(NamedTuple):
     record: bytes = b""
     """What another node needs to write the record of this call, or to go on with it. Opaque; empty: nothing kept."""
     quantum_s: int = QUANTUM_S
+    frequencies: tuple[Frequency, ...] = ()
+    """How often: judged and counted together with all else."""
+    contact: Contact | None = None
+    """What must be recorded of the person called."""
+    guard: SpendGuard | None = None
+    """What calls to this kind of destination may cost in an hour; only with a price."""
 
 
 class Answer(NamedTuple):
@@ -181,6 +201,10 @@ class Settle(NamedTuple):
     doubtful: bool = False
     """It may have been applied already, longer ago than a tombstone lives: charge only what a lease or an expired lease
     still stands for."""
+    marks: tuple[Frequency, ...] = ()
+    """What the call leaves behind, for frequencies that count marks."""
+    returned: tuple[Frequency, ...] = ()
+    """Attempts counted at its admission that are none after all: it was never sent anywhere."""
 
 
 Verb = Admit | Answer | Renew | Settle
@@ -233,13 +257,16 @@ class Denied(NamedTuple):
 
     limit: Limit
     ceiling: int
-    """By `limit`: CAPS; concurrent calls; the cap or the dearest rate in micro-units; for credit what is left above the
-    floor and beside the holds. 0 for the others."""
+    """By `limit`: CAPS; concurrent calls; attempts of a frequency; the cap or the dearest rate in micro-units; for
+    credit what is left above the floor and beside the holds. 0 for the others."""
     in_use: int
     """By `limit`: burst; calls held; micro-units spent and held; the rate; for credit what the shortest call costs."""
     retry_after_ms: int
-    """When the bucket holds a token again, or the spending window ends; 0 where waiting is no cure."""
+    """When the bucket holds a token again, the spending window ends or a place in the window of a frequency is free; 0
+    where waiting is no cure."""
     in_force: InForce = NOTHING_IN_FORCE
+    name: str = ""
+    """Of a frequency, a guard, or what is amiss with a contact; empty for the others."""
 
 
 class Unavailable(NamedTuple):

@@ -557,7 +557,8 @@ class RedisLimiter:
     def _give_back(self, admit: Admit) -> None:
         """Returns a lease nobody knows of. Idempotent, and harmless where none was taken."""
         self.given_back += 1
-        self._journal.keep(Settle(admit.account, admit.uid, GIVEN_BACK, 0), is_maybe_applied=False)
+        settle = Settle(admit.account, admit.uid, GIVEN_BACK, 0, returned=admit.frequencies)
+        self._journal.keep(settle, is_maybe_applied=False)
 
     def _send_kept(self) -> None:
         if self._loop is None or self._pending.link is None:

@@ -21,6 +21,7 @@ SCRIPTS = (
     "adopt",
     "beat",
     "epoch",
+    "contact",
 )
 """One script a verb."""
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from limits import rate
 from limits.account import AccountId, is_holder_id
 from limits.fields import from_fields
+from limits.frequency import terms_of
 from limits.keys import account_keys
 from limits.model import (
     COUNTERS,
@@ -105,9 +106,9 @@ class Encoder:
     """Verbs to bytes. Holds what repeats: heads of commands, keys of accounts, node and lease, prices."""
 
     def __init__(self) -> None:
-        self._admit = _evalsha("admit", 15, 6)
+        self._admit = _evalsha("admit", 16, 6)
         self._answer = _evalsha("answer", 7, 5)
-        self._settle = _evalsha("settle", 12, 6)
+        self._settle = _evalsha("settle", 14, 6)
         self._peek = _evalsha("peek", 6, 6)
         self._accounts: dict[str, tuple[bytes, bytes, int, bytes]] = {}
         self._tails: dict[tuple[str, int], bytes] = {}
@@ -137,17 +138,23 @@ class Encoder:
             price = _EMPTY if verb.price is None else self._price(verb.price)
             called = verb.called.encode("ascii", "replace")
             member = _EMPTY + _ZERO if not verb.member else _bulk(verb.member.encode()) + _number(verb.reserved)
-            rest = (len(called), called, member, len(verb.record), verb.record, _number(verb.quantum_s))
+            terms = _EMPTY
+            if verb.frequencies or verb.contact is not None or verb.guard is not None:
+                terms = _bulk(terms_of(verb.frequencies, verb.contact, verb.guard))
+            rest = (len(called), called, member, len(verb.record), verb.record, _number(verb.quantum_s), terms)
             words = (self._admit, keys, done_size + size, done, uid, size, uid, tail, price, *rest)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n%b" % words
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n%b%b" % words
         if isinstance(verb, Settle):
             uid = verb.uid.encode()
             size = len(uid)
             price = _EMPTY if verb.price is None else self._price(verb.price)
             doubt = _ONE if verb.doubtful else _ZERO
-            end = (_OUTCOMES.get(verb.outcome, _OTHER), _number(verb.duration_ms), price, doubt, _TOMBSTONE)
+            marks = _bulk(terms_of(verb.marks)) if verb.marks else _EMPTY
+            returned = _bulk(terms_of(verb.returned)) if verb.returned else _EMPTY
+            outcome = _OUTCOMES.get(verb.outcome, _OTHER)
+            end = (outcome, _number(verb.duration_ms), price, doubt, _TOMBSTONE, marks, returned)
             more = (self._settle, keys, done_size + size, done, uid, size, uid, *end)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b" % more
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b%b" % more
         if isinstance(verb, Answer):
             uid = verb.uid.encode()
             return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
@@ -235,11 +242,12 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
                 return Settled(reply[1] == 1, reply[2])
         elif reply[1] in (0, 1) and len(reply) == 2:
             return Answered(reply[1] == 1)
-    elif reply[0] == 0 and len(reply) in (5, 10) and all([type(number) is int for number in reply[2:]]):
+    elif reply[0] == 0 and len(reply) in (5, 10, 11) and all([type(number) is int for number in reply[2:10]]):
         limit = _LIMITS.get(reply[1]) if type(reply[1]) is bytes else None
         if limit is not None:
-            in_force = InForce._make(reply[5:]) if len(reply) == 10 else NOTHING_IN_FORCE
-            return Denied(limit, reply[2], reply[3], reply[4], in_force)
+            in_force = InForce._make(reply[5:10]) if len(reply) > 5 else NOTHING_IN_FORCE
+            name = _words(reply[10:])[0] if len(reply) == 11 else ""
+            return Denied(limit, reply[2], reply[3], reply[4], in_force, name)
     raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
 
 

@@ -20,7 +20,10 @@ Credit = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_M
 MAX_SHADOW_REFUSALS = 32
 Purpose = Literal["none", "telemarketing-b2c"]
 """What calls are for."""
-ShadowLimit = Literal["caps", "calls", "prefix_caps", "prefix_calls", "spend_hour", "spend_day", "max_rate", "credit"]
+ShadowLimit = Literal[
+    "caps", "contact", "frequency", "calls", "prefix_caps", "prefix_calls", "spend_hour", "spend_day", "guard",
+    "max_rate", "credit",
+]  # fmt: skip
 
 
 class PrefixCeilingEntry(Section):

@@ -34,6 +34,15 @@ class Reason(StrEnum):
     GROUP_SPEND = "group_spend"
     GROUP_SUSPENDED = "group_suspended"
     TRUNK_CEILINGS = "trunk_ceilings"
+    CALLING_HOURS = "calling_hours"
+    CONTACT_REFUSED = "contact_refused"
+    CONSENT_MISSING = "consent_missing"
+    CONTACT_ATTEMPTS = "contact_attempts"
+    CALLED_TOO_OFTEN = "called_too_often"
+    PING_CALLS = "ping_calls"
+    INTERNATIONAL_BARRED = "international_barred"
+    DESTINATION_CALLS = "destination_calls"
+    DESTINATION_SPEND = "destination_spend"
     DESTINATION_BARRED = "destination_barred"
     NO_ROUTE = "no_route"
     ROUTE_NOT_ALLOWED = "route_not_allowed"
@@ -135,6 +144,16 @@ CARRIER = RefusalProfile(
         Reason.GROUP_SUSPENDED: _FORBIDDEN,
         Reason.MAX_RATE: _FORBIDDEN,
         Reason.NO_RATE: _FORBIDDEN,
+        # Whom, when, how often, where to: no other way makes it right, so nothing here may make a carrier reroute.
+        Reason.CALLING_HOURS: _FORBIDDEN,
+        Reason.CONTACT_REFUSED: _FORBIDDEN,
+        Reason.CONSENT_MISSING: _FORBIDDEN,
+        Reason.CONTACT_ATTEMPTS: _FORBIDDEN,
+        Reason.CALLED_TOO_OFTEN: _FORBIDDEN,
+        Reason.PING_CALLS: _FORBIDDEN,
+        Reason.INTERNATIONAL_BARRED: _FORBIDDEN,
+        Reason.DESTINATION_CALLS: _FORBIDDEN,
+        Reason.DESTINATION_SPEND: _FORBIDDEN,
         Reason.DESTINATION_BARRED: _FORBIDDEN,
         Reason.NO_ROUTE: RefusalRow(404, b"Not Found", 3),
         Reason.ROUTE_NOT_ALLOWED: _FORBIDDEN,

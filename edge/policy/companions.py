@@ -30,11 +30,10 @@ def of_identity(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse 
 
 
 def of_marking(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
-    """By which means it was placed, and what for."""
-    how = "automated" if attempt.automated else "human"
-    if attempt.account is not None and how != attempt.account.kind:
-        how += ", as this call is marked"
-    return Found(how if attempt.purpose == "none" else f"{how}; purpose {attempt.purpose}")
+    """By which means it was placed, and what for; nothing where the account's line has said it all."""
+    kind = "" if attempt.account is None else attempt.account.kind
+    marked = ["automated, as this call is marked"] if attempt.automated and kind != "automated" else []
+    return Found("; ".join(marked if attempt.purpose == "none" else [*marked, f"purpose {attempt.purpose}"]))
 
 
 def of_numbers(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
-from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, Reason, Refuse
+from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, REASON_OF_NAME, Reason, Refuse
 from limits.model import DEFAULT_LEASE_MS, GROUP, Admit, Admitted, Denied, Outcome, Unavailable
 
 
@@ -46,7 +46,8 @@ def read(
         return None
     if isinstance(outcome, Denied):
         reasons = REASON_OF_GROUP if of_group else REASON_OF_LIMIT
-        return Refuse(reasons[outcome.limit], outcome.retry_after_ms)
+        reason = REASON_OF_NAME.get(outcome.name) or reasons[outcome.limit]
+        return Refuse(reason, outcome.retry_after_ms)
     if isinstance(outcome, Unavailable):
         choice = "refuse" if attempt.account is None else attempt.account.store_away
         if choice == "refuse" or (choice == "local" and (local is None or not local())):

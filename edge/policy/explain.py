@@ -51,7 +51,8 @@ def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
         refusal = stage(attempt, snapshot)
         found = COMPANIONS[stage](attempt, snapshot, refusal)
         if refusal is None:
-            steps.append(Step(stage.__name__, found.text, found.rule, found.basis, None, _new(attempt, noted)))
+            if found.text:  # a stage that had nothing to do says nothing
+                steps.append(Step(stage.__name__, found.text, found.rule, found.basis, None, _new(attempt, noted)))
             continue
         reason = refusal.reason
         is_final = not in_shadow(stage, refusal, attempt)

@@ -12,6 +12,8 @@ from edge.config.refusals import Reason
 _CAPACITY = Basis(Origin.CONTRACT, "article 25 and the options of article 28")
 _MONEY = Basis(Origin.CONTRACT, "article 12.7")
 _SIGNED = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
+_D223_9 = Basis(Origin.LAW, "Code de la consommation D223-9 (decree 2022-1313)")
+_SPECIAL = Basis(Origin.CONTRACT, "articles 9.1.17 and 9.2.3")
 _BREACH = Basis(Origin.CONTRACT, "article 13.1")
 
 
@@ -60,6 +62,36 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.GROUP_SPEND: (HOUSE, "The accounts together with {account} have spent what they may in this hour or day."),
     Reason.GROUP_SUSPENDED: (_BREACH, "The group of account {account} is suspended or closed."),
     Reason.TRUNK_CEILINGS: (HOUSE, "Every line to {called} was taken; the call may be placed again."),
+    Reason.CALLING_HOURS: (
+        _D223_9,
+        "Consumers such as {called} may be called to sell on the permitted days and hours of their own time zone only.",
+    ),
+    Reason.CONTACT_REFUSED: (
+        _D223_9,
+        "The person at {called} has refused to be called: not before 60 full days of the calendar have passed.",
+    ),
+    Reason.CONSENT_MISSING: (
+        Basis(Origin.LAW, "Code de la consommation L223-1 (law 2025-594)"),
+        "No valid consent of {called} to be called is recorded, and no contract in progress; record it with its proof.",
+    ),
+    Reason.CONTACT_ATTEMPTS: (
+        _D223_9,
+        "Account {account} has called {called} {ceiling} times in 30 days, answered or not, which is all it may.",
+    ),
+    Reason.CALLED_TOO_OFTEN: (HOUSE, "Account {account} has called {called} {ceiling} times in a short time."),
+    Reason.PING_CALLS: (
+        Basis(Origin.CONTRACT, "article 9.2.3"),
+        "Too many calls of account {account} from {cli} were so short that nobody could have talked.",
+    ),
+    Reason.INTERNATIONAL_BARRED: (HOUSE, "Account {account} may not call {called}, which is abroad."),
+    Reason.DESTINATION_CALLS: (
+        _SPECIAL,
+        "Account {account} may place {ceiling} calls an hour to destinations such as {called}, and has.",
+    ),
+    Reason.DESTINATION_SPEND: (
+        _SPECIAL,
+        "Account {account} has spent what it may spend in an hour on destinations such as {called}.",
+    ),
     Reason.DESTINATION_BARRED: (HOUSE, "Calls to {called} are barred for account {account}."),
     Reason.NO_ROUTE: (HOUSE, "We have no route to {called}."),
     Reason.ROUTE_NOT_ALLOWED: (HOUSE, "Account {account} may not use the routes to {called}."),

@@ -10,7 +10,14 @@ from edge.config.refusals import Reason as Reason
 from edge.config.refusals import RefusalProfile
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from limits.frequency import CONTACT_CONSENT, CONTACT_HOURS, CONTACT_REFUSED
 from limits.model import Limit
+
+TELEMARKETING = "telemarketing"
+CALLED_NUMBER = "called-number"
+PING = "ping"
+SMALL_SYSTEM = "small-system"
+"""Names of the frequencies that policy asks for (`limits.frequency.Frequency.name`)."""
 
 REASON_OF_LIMIT = {
     Limit.UNKNOWN: Reason.UNKNOWN_ACCOUNT,
@@ -18,15 +25,29 @@ REASON_OF_LIMIT = {
     Limit.CLOSED: Reason.ACCOUNT_CLOSED,
     Limit.DUPLICATE: Reason.DUPLICATE,
     Limit.CAPS: Reason.CAPS,
+    Limit.CONTACT: Reason.CONTACT_REFUSED,
+    Limit.FREQUENCY: Reason.DESTINATION_CALLS,
     Limit.CALLS: Reason.CALLS,
     Limit.PREFIX_CAPS: Reason.PREFIX_CAPS,
     Limit.PREFIX_CALLS: Reason.PREFIX_CALLS,
     Limit.SPEND_HOUR: Reason.SPEND_CAP,
     Limit.SPEND_DAY: Reason.SPEND_CAP,
+    Limit.GUARD: Reason.DESTINATION_SPEND,
     Limit.MAX_RATE: Reason.MAX_RATE,
     Limit.CREDIT: Reason.CREDIT,
 }
 """Every denial of the limits has its token."""
+
+REASON_OF_NAME = {
+    CONTACT_REFUSED: Reason.CONTACT_REFUSED,
+    CONTACT_CONSENT: Reason.CONSENT_MISSING,
+    CONTACT_HOURS: Reason.CALLING_HOURS,
+    TELEMARKETING: Reason.CONTACT_ATTEMPTS,
+    CALLED_NUMBER: Reason.CALLED_TOO_OFTEN,
+    PING: Reason.PING_CALLS,
+    SMALL_SYSTEM: Reason.CLI_REFUSED,
+}
+"""What the limits denied by a name; every other name is that of a destination."""
 
 REASON_OF_GROUP = {
     **REASON_OF_LIMIT,

@@ -22,7 +22,7 @@ HELD_UP_S = 1.0
 ASK_FIRST_S = 0.5
 """How long it waits for the answer then."""
 
-_SPEND = frozenset({"spend_hour", "spend_day"})
+_SPEND = frozenset({"spend_hour", "spend_day", "guard"})
 
 
 class Renewals:

@@ -1,11 +1,12 @@
 -- admit: may this attempt pass? Takes all it needs or nothing; idempotent by uid.
--- USES: part_money part_leases part_reverts
+-- USES: part_money part_leases part_reverts part_frequency
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
--- ARGV: 1 uid, 2 node, 3 lease_ms, 4 price, 5 called, 6 member, 7 reserved, 8 record, 9 quantum_s
+-- ARGV: 1 uid, 2 node, 3 lease_ms, 4 price, 5 called, 6 member, 7 reserved, 8 record, 9 quantum_s, 10 how often, whom and
+-- how much (part_frequency; '': nothing is asked)
 -- RETURNS: {1, lease_until_ms, in_use, generation, ceiling, caps, burst, tokens_micro, paid_s, held, group, reserved, {shadowed},
 --        caps_lots, call_lots}
---       or {0, limit, ceiling, in_use, retry_after_ms, generation, caps, calls, caps_lots, call_lots}, limit one of
---        limits.model.Limit; of an unknown holder the first five
+--       or {0, limit, ceiling, in_use, retry_after_ms, generation, caps, calls, caps_lots, call_lots, name}, limit one of
+--        limits.model.Limit; of an unknown holder the first five; name only where it has one
 
 local account, leases, calls, records, expired, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local uid, node, lease_ms, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[6]
@@ -28,8 +29,8 @@ local generation, caps_lots, call_lots = whole(value[1]), whole(value[4]), whole
 local caps = whole(value[3]) + caps_lots * whole(value[5])
 local ceiling = whole(value[7]) + call_lots * whole(value[9])
 
-local function no(limit, most, used, retry_after)
-  return {0, limit, most, used, retry_after, generation, caps, ceiling, caps_lots, call_lots}
+local function no(limit, most, used, retry_after, name)
+  return {0, limit, most, used, retry_after, generation, caps, ceiling, caps_lots, call_lots, name}
 end
 
 if value[2] ~= 'active' then
@@ -40,20 +41,24 @@ sweep(account, leases, calls, records, expired, now)
 local off = value[14] and value[14] ~= '' and ' ' .. value[14] .. ' ' or ''
 local shadowed = {}
 
--- Would this limit refuse for real? A shadowed one is only noted.
-local function enforced(limit)
-  if off ~= '' and string.find(off, ' ' .. limit .. ' ', 1, true) then
-    shadowed[#shadowed + 1] = limit
+-- Would this limit refuse for real? A shadowed one is only noted. `name` and `mode`: of what has a name of its own.
+local function enforced(limit, name, mode)
+  if mode == 'shadow' or off ~= '' and string.find(off, ' ' .. limit .. ' ', 1, true) then
+    shadowed[#shadowed + 1] = name and limit .. ':' .. name or limit
     return false
   end
   return true
 end
 
-local function denied(limit, most, used, retry_after)
+local function count_shadowed()
   for i = 1, #shadowed do
-    call('HINCRBY', account, 'shadow_' .. shadowed[i], 1)
+    call('HINCRBY', account, 'shadow_' .. string.match(shadowed[i], '^[^:]*'), 1)
   end
-  return no(limit, most, used, retry_after)
+end
+
+local function denied(limit, most, used, retry_after, name)
+  count_shadowed()
+  return no(limit, most, used, retry_after, name)
 end
 
 local burst = 0
@@ -91,9 +96,29 @@ end
 tokens = math.max(0, tokens - 1000000)
 
 -- From here on a refusal spends the token: it was an attempt all the same (R6).
-local function refused(limit, most, used, retry_after)
+local function refused(limit, most, used, retry_after, name)
   call('HSET', account, 'tokens_micro', tokens, 'refilled_ms', now)
-  return denied(limit, most, used, retry_after)
+  return denied(limit, most, used, retry_after, name)
+end
+
+-- Whom, and how often: judged before any capacity, since no waiting for a free place cures it.
+local frequencies, contact, guard = {}, nil, nil
+if ARGV[10] ~= '' then
+  frequencies, contact, guard = read_terms(ARGV[10])
+  if contact then
+    local why = judge_contact(account, contact, now)
+    if why ~= '' and enforced('contact', why, contact.mode) then
+      return refused('contact', 0, 0, 0, why)
+    end
+  end
+  for _, one in ipairs(frequencies) do
+    if one.mode ~= 'count' then
+      local is_over, used, wait = judge_frequency(account, one, uid, now)
+      if is_over and enforced('frequency', one.name, one.mode) then
+        return refused('frequency', one.most, used, wait, one.name)
+      end
+    end
+  end
 end
 
 -- Concurrent calls. In a group, what others have reserved and do not use is not free.
@@ -152,7 +177,8 @@ end
 
 -- Money: spending caps, dearest rate, credit; then a hold for the first interval, or for what is there.
 local record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0,
-  prefix = prefix_calls ~= '' and prefix or '-', member = member ~= '' and member or '-', node = node }
+  prefix = prefix_calls ~= '' and prefix or '-', member = member ~= '' and member or '-',
+  guard = ARGV[4] ~= '' and guard and guard.name or '-', node = node }
 if ARGV[4] ~= '' then
   local price = read_price(ARGV[4])
   local terms, money = get_terms(account), get_money(account, now)
@@ -162,6 +188,15 @@ if ARGV[4] ~= '' then
   end
   if terms.day_cap and money.spent_day + money.held + least > terms.day_cap and enforced('spend_day') then
     return refused('spend_day', terms.day_cap, money.spent_day + money.held, (money.day + 1) * 86400000 - now)
+  end
+  local kept
+  if guard then
+    kept = get_guard(account, money, guard.name)
+    kept.most = guard.mode ~= 'shadow' and guard.most or nil
+    local used = kept.spent + kept.held
+    if used + least > guard.most and enforced('guard', guard.name, guard.mode) then
+      return refused('guard', guard.most, used, (money.hour + 1) * 3600000 - now, guard.name)
+    end
   end
   if terms.max_rate and price.rate > terms.max_rate and enforced('max_rate') then
     return refused('max_rate', terms.max_rate, price.rate, 0)
@@ -174,18 +209,23 @@ if ARGV[4] ~= '' then
   if terms.is_beyond and least <= available then
     call('HSET', account, 'is_beyond', '')
   end
-  local left = room(money, terms, off)
+  local left = room(money, terms, off, kept)
   if cost(price, paid * 1000) > left then
     paid = affordable_s(price, left)
   end
   record.price, record.paid, record.held = price, paid, cost(price, paid * 1000)
   call('HINCRBY', account, 'held_micros', record.held)
+  if kept then
+    local name = guard.name
+    call('HSET', account, 'ghour:' .. name, money.hour, 'gspent:' .. name, kept.spent, 'gheld:' .. name,
+      kept.held + record.held, 'gmost:' .. name, kept.most or '')
+  end
 end
 
 if held then
   -- Its own lease ran out and the bounded sweep has not come to it: that one expired, this is a new one.
   local money = get_money(account, now)
-  expire(leases, calls, records, expired, uid, call('HGET', calls, uid), now, money)
+  expire(account, leases, calls, records, expired, uid, call('HGET', calls, uid), now, money)
   put_money(account, money)
   call('HINCRBY', account, 'leases_expired', 1)
 end
@@ -207,8 +247,11 @@ end
 if ARGV[8] ~= '' then
   call('HSET', records, uid, ARGV[8])
 end
-for i = 1, #shadowed do
-  call('HINCRBY', account, 'shadow_' .. shadowed[i], 1)
+for _, one in ipairs(frequencies) do
+  if one.counts ~= 'marks' then
+    count_one(account, one, one.counts == 'distinct' and one.item or uid, now)
+  end
 end
+count_shadowed()
 return {1, lease_until, in_use + 1, generation, ceiling, caps, burst, tokens, record.paid, record.held,
   value[16] or '', whole(value[17]), shadowed, caps_lots, call_lots}

@@ -19,7 +19,7 @@ end
 
 -- Takes a lease that ran out. The call is charged to its last renewal (R8) and waits in `expired` for whoever settles
 -- it or takes it over; one that cost nothing and has no record is forgotten. Needs `money`; returns whether it moved any.
-local function expire(leases, calls, records, expired, uid, line, now, money)
+local function expire(account, leases, calls, records, expired, uid, line, now, money)
   local record = read_call(line)
   call('ZREM', leases, uid)
   if not record then
@@ -32,11 +32,10 @@ local function expire(leases, calls, records, expired, uid, line, now, money)
     return
   end
   if record.price then
-    money.held = math.max(0, money.held - record.held)
-    record.held = 0
+    hold(account, money, record, 0)
     if record.answered > 0 then
       record.charged = cost(record.price, math.min(record.paid * 1000, math.max(0, record.renewed - record.answered)))
-      charge(money, record.charged)
+      charge(account, money, record, record.charged)
     end
   end
   call('HSET', calls, uid, write_call(record))
@@ -52,7 +51,7 @@ local function sweep(account, leases, calls, records, expired, now)
   local lines = call('HMGET', calls, unpack(gone))
   local money = get_money(account, now)
   for i = 1, #gone do
-    expire(leases, calls, records, expired, gone[i], lines[i], now, money)
+    expire(account, leases, calls, records, expired, gone[i], lines[i], now, money)
   end
   put_money(account, money)
   call('HINCRBY', account, 'leases_expired', #gone)

@@ -1,5 +1,6 @@
 -- part_money: what a call costs, and the record of a call in its hash: the arithmetic of limits/rates.py, line for line.
--- A record is 14 words: admitted answered renewed paid held charged connect rate first next minimum prefix member node.
+-- A record is 15 words: admitted answered renewed paid held charged connect rate first next minimum prefix member guard
+-- node.
 
 local call = redis.call
 
@@ -51,8 +52,8 @@ end
 
 local function read_call(line)
   local _, _, admitted, answered, renewed, paid, held, charged, connect, rate, first, next_s, minimum, prefix, member,
-    node = string.find(line or '',
-    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (.*)$')
+    guard, node = string.find(line or '',
+    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$')
   if not admitted then
     return nil
   end
@@ -63,14 +64,15 @@ local function read_call(line)
   end
   return { admitted = tonumber(admitted), answered = tonumber(answered), renewed = tonumber(renewed),
     paid = tonumber(paid), held = tonumber(held), charged = tonumber(charged), price = price, prefix = prefix,
-    member = member, node = node }
+    member = member, guard = guard, node = node }
 end
 
 local function write_call(record)
   local price = record.price or { connect = 0, rate = 0, first = 0, next = 0, minimum = 0 }
-  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %s %s %s', record.admitted,
+  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %s %s %s %s', record.admitted,
     record.answered, record.renewed, record.paid, record.held, record.charged, price.connect, price.rate, price.first,
-    price.next, price.minimum, record.prefix, record.member, record.node)
+    price.next, price.minimum, record.prefix, record.member, record.guard,
+    record.node)
 end
 
 -- The money of an account, read once, changed here, written back once by `put_money`. `now`: ms of the store's clock.
@@ -81,17 +83,47 @@ local function get_money(account, now)
   return { balance = whole(value[1]), held = whole(value[2]), hour = hour, day = day,
     spent_hour = tonumber(value[3]) == hour and whole(value[4]) or 0,
     spent_day = tonumber(value[5]) == day and whole(value[6]) or 0,
-    charged = whole(value[7]), overdrawn = whole(value[8]) }
+    charged = whole(value[7]), overdrawn = whole(value[8]), guards = {} }
+end
+
+-- What calls under the guard of this name have spent in the running hour and hold; read once, with the money.
+local function get_guard(account, money, name)
+  local guard = money.guards[name]
+  if not guard then
+    local value = call('HMGET', account, 'ghour:' .. name, 'gspent:' .. name, 'gheld:' .. name, 'gmost:' .. name)
+    guard = { spent = tonumber(value[1]) == money.hour and whole(value[2]) or 0, held = whole(value[3]),
+      most = tonumber(value[4]) }
+    money.guards[name] = guard
+  end
+  return guard
+end
+
+-- What is held for a call becomes this much.
+local function hold(account, money, record, amount)
+  local more = amount - record.held
+  money.held = math.max(0, money.held + more)
+  record.held = amount
+  if record.guard ~= '-' then
+    local guard = get_guard(account, money, record.guard)
+    guard.held = math.max(0, guard.held + more)
+  end
 end
 
 local function put_money(account, money)
+  for name, guard in pairs(money.guards) do
+    call('HSET', account, 'ghour:' .. name, money.hour, 'gspent:' .. name, guard.spent, 'gheld:' .. name, guard.held)
+  end
   call('HSET', account, 'balance_micros', money.balance, 'held_micros', money.held, 'hour', money.hour,
     'spent_hour_micros', money.spent_hour, 'day', money.day, 'spent_day_micros', money.spent_day, 'charged_micros',
     money.charged, 'overdrawn_micros', money.overdrawn)
 end
 
--- Moves an amount (negative: gives a charge back) from the balance to what has been charged and spent.
-local function charge(money, amount)
+-- Moves an amount (negative: gives a charge back) from the balance to what has been charged and spent, by this call.
+local function charge(account, money, record, amount)
+  if record and record.guard ~= '-' then
+    local guard = get_guard(account, money, record.guard)
+    guard.spent = math.max(0, guard.spent + amount)
+  end
   money.balance = money.balance - amount
   money.charged = money.charged + amount
   money.spent_hour = math.max(0, money.spent_hour + amount)
@@ -99,8 +131,8 @@ local function charge(money, amount)
 end
 
 -- What may still be held, and the limit that says so. `terms`: credit, floor, hour and day caps; `off`: limits that are
--- shadowed, as ' caps credit '.
-local function room(money, terms, off)
+-- shadowed, as ' caps credit '; `guard`: that of the call, if it has one.
+local function room(money, terms, off, guard)
   local least, name = 1e15, ''
   local function bound(limit, left)
     if left < least and not string.find(off, ' ' .. limit .. ' ', 1, true) then
@@ -115,6 +147,9 @@ local function room(money, terms, off)
   end
   if terms.credit ~= 'none' then
     bound('credit', money.balance - terms.floor - money.held)
+  end
+  if guard and guard.most then
+    bound('guard', guard.most - guard.spent - guard.held)
   end
   return least, name
 end

@@ -32,17 +32,16 @@ local function reassert(uid, record, score, price, paid)
   end
   if not record then
     record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0, price = price,
-      prefix = '-', member = '-', node = node }
+      prefix = '-', member = '-', guard = '-', node = node }
   elseif call('ZREM', expired, uid) == 1 and record.charged > 0 then
-    charge(money, -record.charged)
+    charge(account, money, record, -record.charged)
     record.charged = 0
   end
   if record.price then
     -- It was promised: held again even where the balance no longer pays for it.
     record.paid = math.max(record.paid, paid)
     local again = record.paid > 0 and cost(record.price, record.paid * 1000) or 0
-    money.held = money.held + again - record.held
-    record.held = again
+    hold(account, money, record, again)
     call('HSET', account, 'is_beyond', '1')
   end
   return record
@@ -54,7 +53,7 @@ local function extend(record, talk_ms)
     return
   end
   terms = terms or get_terms(account)
-  local left, limit = room(money, terms, off)
+  local left, limit = room(money, terms, off, record.guard ~= '-' and get_guard(account, money, record.guard) or nil)
   local price = record.price
   local target = interval_s(price, math.max(record.paid, math.ceil(talk_ms / 1000)), quantum_s)
   if cost(price, target * 1000) > record.held + left then
@@ -64,9 +63,8 @@ local function extend(record, talk_ms)
     dry = limit
     return
   end
-  local again = cost(price, target * 1000)
-  money.held = money.held + again - record.held
-  record.paid, record.held = target, again
+  hold(account, money, record, cost(price, target * 1000))
+  record.paid = target
 end
 
 for i = 1, (#ARGV - 4) / 4 do

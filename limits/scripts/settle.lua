@@ -1,7 +1,8 @@
 -- settle: the call is over; its lease is released, it is charged, the rest of its hold returns, a tombstone is left.
--- USES: part_money part_leases
+-- USES: part_money part_leases part_frequency
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
--- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 price, 5 doubtful (0 or 1), 6 tombstone_ms
+-- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 price, 5 doubtful (0 or 1), 6 tombstone_ms, 7 marks it leaves, 8 counts it
+-- gives back (as in admit; '': none)
 -- RETURNS: {1, already, charged}; a second settle changes nothing and says so
 --       or {0, 'unknown', 0, 0, 0}
 
@@ -33,8 +34,10 @@ if price then
   local held = record and record.held or 0
   if charged ~= 0 or held ~= 0 or paid_before ~= 0 then
     local money = get_money(account, clock_ms())
-    money.held = math.max(0, money.held - held)
-    charge(money, charged - paid_before)
+    if record then
+      hold(account, money, record, 0)
+    end
+    charge(account, money, record, charged - paid_before)
     -- What no hold stood for: the call ran while the store was away, or beyond its paid talk.
     local beyond = charged - math.max(held, paid_before)
     if beyond > 0 then
@@ -42,6 +45,16 @@ if price then
       call('HSET', account, 'is_beyond', '1')
     end
     put_money(account, money)
+  end
+end
+if ARGV[7] ~= '' then
+  for _, mark in ipairs((read_terms(ARGV[7]))) do
+    count_one(account, mark, uid, clock_ms())
+  end
+end
+if ARGV[8] ~= '' then
+  for _, one in ipairs((read_terms(ARGV[8]))) do
+    call('ZREM', count_key(account, one), uid)
   end
 end
 if record then

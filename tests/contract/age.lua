@@ -15,6 +15,7 @@ local function older(key)
 end
 older(KEYS[2])
 older(KEYS[4])
+for _, key in ipairs(redis.call('KEYS', KEYS[1] .. ':freq:*')) do older(key) end
 local calls = redis.call('HGETALL', KEYS[3])
 for i = 1, #calls, 2 do
   local _, _, admitted, answered, renewed, rest = string.find(calls[i + 1], '^(%d+) (%d+) (%d+) (.*)$')

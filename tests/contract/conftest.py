@@ -18,7 +18,9 @@ from servers import Servers, binary_of, client_of, keys_of
 from limits import Account, AccountId, MemoryLimiter, Outcome, Renew, Usage, Verb
 from limits.accounts import AccountStore
 from limits.cluster_limiter import ClusterLimiter
+from limits.contacts import ContactBook, Note
 from limits.fields import Patch
+from limits.frequency import Contacted
 from limits.keys import account_keys
 from limits.model import Adopted
 from limits.nodes import NodeRegistry
@@ -48,6 +50,8 @@ class Bench(Protocol):
     async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]: ...
 
     async def peek(self, account: AccountId) -> Usage | None: ...
+
+    async def note(self, account: AccountId, key: str, happened: Contacted) -> Contacted: ...
 
 
 class MemoryBench:
@@ -85,6 +89,9 @@ class MemoryBench:
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.limiter.peek(account)
+
+    async def note(self, account: AccountId, key: str, happened: Contacted) -> Contacted:
+        return self.limiter.note_contact(account, key, happened)
 
 
 class RedisBench:
@@ -148,6 +155,10 @@ class RedisBench:
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.nodes[0].peek(account)
+
+    async def note(self, account: AccountId, key: str, happened: Contacted) -> Contacted:
+        async with ContactBook(self.url) as contacts:
+            return (await contacts.note(account, [Note(key, happened, 60_000, "test")]))[0]
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ class Answers:
         return [outcome for _, outcome in self.all]
 
 
-ADMITTED = b"*13\r\n:1\r\n:1700000000000\r\n:1\r\n" + b":1\r\n" * 7 + b"$0\r\n\r\n:0\r\n*0\r\n"
+ADMITTED = b"*15\r\n:1\r\n:1700000000000\r\n:1\r\n" + b":1\r\n" * 7 + b"$0\r\n\r\n:0\r\n*0\r\n:0\r\n:0\r\n"
 
 
 class FakeStore:

@@ -40,7 +40,7 @@ def store_url(client) -> str:
 
 def call_line(held: int) -> str:
     """A running call, as the scripts keep it."""
-    return f"1 1 1 30 {held} 0 0 60000000 1 1 0 - - node"
+    return f"1 1 1 30 {held} 0 0 60000000 1 1 0 - - - node"
 
 
 async def test_a_new_account_adds_up(books):

@@ -6,16 +6,21 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limits.frequency import Counts, Frequency
 from limits.journal import CAPACITY, DOUBTFUL_S, SettlementJournal
 from limits.model import Settle
 from limits.rates import Price
 
 PRICE = Price(1, 2, 3, 4, 5)
+OFTEN = Frequency("ping", "k", 4, 60_000, Counts.DISTINCT, "i", "shadow")
 
 
 def settle(number: int) -> Settle:
     """One of many."""
-    return Settle("acme", f"u{number}", "answered", number, PRICE if number % 2 else None)
+    marks = (OFTEN,) if number == 3 else ()
+    returned = (OFTEN, OFTEN._replace(key="l")) if number == 4 else ()
+    price = PRICE if number % 2 else None
+    return Settle("acme", f"u{number}", "answered", number, price, marks=marks, returned=returned)
 
 
 def test_what_waits_survives_the_process(tmp_path):

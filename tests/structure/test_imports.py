@@ -21,6 +21,8 @@ PURE_ROOMS = (
     "limits.rate",
     "limits.rates",
     "limits.account",
+    "limits.frequency",
+    "limits.counts",
     "limits.books",
     "limits.admission",
     "limits.memory",
@@ -40,6 +42,7 @@ REDIS_DOORS = {
     "limits.redis_limiter",
     "limits.link",
     "limits.accounts",
+    "limits.contacts",
     "limits.nodes",
     "limits.notices",
     "limits.stores",
@@ -58,7 +61,7 @@ def top(name: str) -> str:
     return name.split(".")[0]
 
 
-WORDS_OF_THE_LIMITS = ("limits.model", "limits.rates", "limits.local")
+WORDS_OF_THE_LIMITS = ("limits.model", "limits.frequency", "limits.rates", "limits.local")
 """Verbs and answers; what a call costs; a node's share of a ceiling while the store is away. All pure."""
 
 

@@ -22,6 +22,8 @@ def test_every_key_of_an_account_carries_its_tag():
         "{acct:acc1}:audit",
         "{acct:acc1}:refs",
         "{acct:acc1}:reverts",
+        "{acct:acc1}:contact:",
+        "{acct:acc1}:freq:",
     )
 
 

@@ -4,6 +4,7 @@ import hiredis
 import pytest
 
 from limits import wire
+from limits.frequency import Contact, Frequency, SpendGuard
 from limits.model import (
     COUNTERS,
     Account,
@@ -30,6 +31,8 @@ NOTHING = [b"", b"", b"", b"0", b""]
 TERMS = [b"60", b"20000"]
 RINGING = [b"-1", b"0", b""]
 PRICE = Price(1, 2, 3, 4, 5)
+OFTEN = Frequency("n.1", "k", 4, 60_000, item="i")
+OFTEN_WORDS = b"n.1 k 4 60000 attempts i enforce"
 
 
 def words_of(data: bytes) -> list[bytes]:
@@ -47,12 +50,12 @@ def words_of(data: bytes) -> list[bytes]:
         (
             Admit("a", "u é", "node 1", 30_000),
             "admit",
-            [b"6", *KEYS, b"{acct:a}:done:u \xc3\xa9", b"u \xc3\xa9", b"node 1", b"30000", *NOTHING, b"60"],
+            [b"6", *KEYS, b"{acct:a}:done:u \xc3\xa9", b"u \xc3\xa9", b"node 1", b"30000", *NOTHING, b"60", b""],
         ),
         (
             Admit("a", "u", "n", 9, PRICE, "+33", "m", 7, b"\x00r", 30),
             "admit",
-            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"n", b"9", b"1:2:3:4:5", b"+33", b"m", b"7", b"\x00r", b"30"],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"n", b"9", b"1:2:3:4:5", b"+33", b"m", b"7", b"\x00r", b"30", b""],
         ),
         (Answer("a", "u", b"r"), "answer", [b"5", *KEYS, b"u", b"r"]),
         (
@@ -69,12 +72,44 @@ def words_of(data: bytes) -> list[bytes]:
         (
             Settle("a", "u", "answered", 1_500),
             "settle",
-            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"", b"0", b"64000"],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"", b"0", b"64000", b"", b""],
+        ),
+        (
+            Settle("a", "u", "failed", 0, marks=(OFTEN,), returned=(OFTEN, OFTEN)),
+            "settle",
+            [
+                b"6",
+                *KEYS,
+                b"{acct:a}:done:u",
+                b"u",
+                b"failed",
+                b"0",
+                b"",
+                b"0",
+                b"64000",
+                b"f " + OFTEN_WORDS + b";",
+                b"f " + OFTEN_WORDS + b";f " + OFTEN_WORDS + b";",
+            ],
+        ),
+        (
+            Admit("a", "u", "n", 9, frequencies=(OFTEN,), contact=Contact("d", 7, 8), guard=SpendGuard("g", 5)),
+            "admit",
+            [
+                b"6",
+                *KEYS,
+                b"{acct:a}:done:u",
+                b"u",
+                b"n",
+                b"9",
+                *NOTHING,
+                b"60",
+                b"f " + OFTEN_WORDS + b";c d 7 8 1 0 enforce;g g 5 enforce;",
+            ],
         ),
         (
             Settle("a", "u", "no such", 0, PRICE, True),
             "settle",
-            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"1:2:3:4:5", b"1", b"64000"],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"1:2:3:4:5", b"1", b"64000", b"", b""],
         ),
         (Peek("a"), "peek", [b"6", *KEYS, b"{acct:a}:reverts"]),
     ],

@@ -85,6 +85,28 @@ def test_refusal_has_its_answer(snapshot: PolicySnapshot) -> None:
     assert "P-Asserted-Identity +33639980012 (fr-mobile)" in explanation.steps[1].found
 
 
+def test_a_mark_is_told(snapshot_with: Callable[..., PolicySnapshot]) -> None:
+    """What the trunk or a header says of the call; nothing where the account's line has said it."""
+    more = """
+[[ingress]]
+id = "robots"
+sources = ["192.0.2.77"]
+account = "acme"
+trusted = true
+automated = true
+purpose_header = "X-Purpose"
+"""
+    attempt = imagine(
+        source="192.0.2.77",
+        listener="",
+        cli="0199001234",
+        called="0261910000",
+        headers=[("X-Purpose", "telemarketing-b2c")],
+    )
+    told = {step.stage: step.found for step in explain(attempt, snapshot_with(more)).steps}
+    assert told["mark"] == "automated, as this call is marked; purpose telemarketing-b2c"
+
+
 def test_header_and_no_refusal(snapshot: PolicySnapshot) -> None:
     """A header names the account, as it would on the wire."""
     attempt = imagine(

@@ -8,19 +8,23 @@ from edge.config.basis import Basis, Origin
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.companions import COMPANIONS
 from edge.policy.explain import explain, imagine
+from edge.policy.marking import mark
 from edge.policy.pipeline import STAGES
 from edge.policy.trace import Found
+
+SILENT = {mark}
+"""Stages that have nothing to do with most calls."""
 
 
 @pytest.mark.parametrize(("source", "called"), [("192.0.2.1", "3000"), ("9.9.9.9", "3000"), ("192.0.2.1", "112")])
 def test_a_companion_says_something(snapshot: PolicySnapshot, source: str, called: str) -> None:
-    """Every stage that ran says what it looked at, whatever the attempt."""
+    """Every stage that ran says what it looked at, whatever the attempt; those for some calls only may be silent."""
     attempt = imagine(source=source, listener="", cli="+33199001234", called=called)
     for stage in STAGES:
         refusal = stage(attempt, snapshot)
         found = COMPANIONS[stage](attempt, snapshot, refusal)
         assert isinstance(found, Found)
-        assert found.text
+        assert found.text or stage in SILENT
         if refusal is not None:
             break
 
