@@ -73,6 +73,12 @@ def run(
     ] = None,
     decision_deadline_ms: Annotated[str | None, typer.Option(help="Time the store has.", metavar="MS")] = None,
     max_calls: Annotated[str | None, typer.Option(help="Calls this process holds at most.", metavar="N")] = None,
+    session_expires_s: Annotated[str | None, typer.Option(help="Session timer; 0: none.", metavar="SECONDS")] = None,
+    min_session_s: Annotated[str | None, typer.Option(help="Least session interval.", metavar="SECONDS")] = None,
+    probe_s: Annotated[
+        str | None, typer.Option(help="Ask running calls so often; 0: never.", metavar="SECONDS")
+    ] = None,
+    probe_failures: Annotated[str | None, typer.Option(help="Unanswered in a row that end it.", metavar="N")] = None,
     max_duration_s: Annotated[str | None, typer.Option(help="Longest call.", metavar="SECONDS")] = None,
     drain_s: Annotated[str | None, typer.Option(help="Longest wait for calls at a stop.", metavar="SECONDS")] = None,
     config: Annotated[
@@ -95,6 +101,10 @@ def run(
             "takeover_s": takeover_s,
             "decision_deadline_ms": decision_deadline_ms,
             "max_calls": max_calls,
+            "session_expires_s": session_expires_s,
+            "min_session_s": min_session_s,
+            "probe_s": probe_s,
+            "probe_failures": probe_failures,
             "max_duration_s": max_duration_s,
             "drain_s": drain_s,
         },

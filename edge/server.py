@@ -236,6 +236,10 @@ class _Server:
             lease_ms=round(static.lease_s * 1000),
             renew_s=static.renew_s,
             max_duration_s=static.max_duration_s,
+            session_expires_s=static.session_expires_s,
+            min_session_s=static.min_session_s,
+            probe_s=static.probe_s,
+            probe_failures=static.probe_failures,
             max_calls=static.max_calls,
         )
         now = self._now()

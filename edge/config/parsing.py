@@ -129,6 +129,11 @@ def read_static(
         option = "renew_s" if "renew_s" in origins or "lease_s" not in origins else "lease_s"
         expected = f"expected renew_s at most a third of lease_s, got {config.renew_s:g} and {config.lease_s:g}"
         problems.append(Problem(f"{option} ({origins.get(option, 'default')})", expected))
+    if 0 < config.session_expires_s < config.min_session_s:
+        option = "session_expires_s" if "session_expires_s" in origins else "min_session_s"
+        found = f"got {config.session_expires_s} and {config.min_session_s}"
+        expected = f"expected session_expires_s 0 or at least min_session_s, {found}"
+        problems.append(Problem(f"{option} ({origins.get(option, 'default')})", expected))
     if problems:
         raise StaticConfigError(problems)
     return config

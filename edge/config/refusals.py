@@ -57,6 +57,7 @@ class Reason(StrEnum):
     TOO_MANY_HOPS = "too_many_hops"
     LOOP = "loop"
     BAD_EXTENSION = "bad_extension"
+    SESSION_INTERVAL = "session_interval"
     UNSUPPORTED_SCHEME = "unsupported_scheme"
     # RFC 8224 §6.2.2: kept for the verification of Identity headers, so that no profile changes its shape then.
     IDENTITY_MISSING = "identity_missing"
@@ -168,6 +169,7 @@ CARRIER = RefusalProfile(
         Reason.TOO_MANY_HOPS: RefusalRow(483, b"Too Many Hops", 25),
         Reason.LOOP: RefusalRow(482, b"Loop Detected", 25),
         Reason.BAD_EXTENSION: RefusalRow(420, b"Bad Extension", 127),
+        Reason.SESSION_INTERVAL: RefusalRow(422, b"Session Interval Too Small", 127),
         Reason.UNSUPPORTED_SCHEME: RefusalRow(416, b"Unsupported URI Scheme", 127),
         Reason.IDENTITY_MISSING: RefusalRow(428, b"Use Identity Header", 21),
         Reason.IDENTITY_STALE: RefusalRow(403, b"Stale Date", 21),

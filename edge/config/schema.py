@@ -126,6 +126,12 @@ class EgressEntry(Section):
         "always does.",
         examples=[[408, 500, 503]],
     )
+    session_timer: StrictBool = Field(
+        default=True,
+        description="Are session timers asked of its calls (`session_expires_s`)? For a neighbour that stumbles over "
+        "the header.",
+        examples=[False],
+    )
     weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         default=1, description="Share of the calls on a `weighted` route.", examples=[3]
     )

@@ -104,6 +104,8 @@ class EgressTrunk:
     """How long an attempt over its CAPS waits for its turn."""
     conceal: frozenset[int] = frozenset()
     """Its responses that are not the caller's affair."""
+    session_timer: bool = True
+    """Are session timers asked of its calls (RFC 4028)?"""
 
     def request_uri(self, uri: bytes) -> bytes:
         """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
@@ -365,6 +367,7 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         pacing_s=entry.pacing_ms / 1_000,
         conceal=frozenset(entry.conceal),
+        session_timer=entry.session_timer,
     )
 
 

@@ -11,6 +11,8 @@ from edge.config.addresses import Listen, parse_host_port, parse_listen
 from edge.config.fields import NODE_NAME, Section
 from limits.address import parse_address
 
+LEAST_PROBE_S = 40
+
 
 def _metrics(text: str) -> str:
     if text not in ("", "none"):
@@ -24,6 +26,13 @@ def _listen(value: object) -> Listen:
     if isinstance(value, Listen):
         return value
     raise ValueError("expected a text")
+
+
+def _probe(seconds: float) -> float:
+    """A probe that nobody answers takes Timer F, 32 s, to fail."""
+    if 0 < seconds < LEAST_PROBE_S:
+        raise ValueError(f"expected 0 or at least {LEAST_PROBE_S}")
+    return seconds
 
 
 def _redis(text: str) -> str:
@@ -109,6 +118,29 @@ class StaticConfig(Section):
         default=14_400.0,
         description="Seconds after which the edge ends a call by itself, so that nobody keeps a slot for ever.",
         examples=[7200],
+    )
+    session_expires_s: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        default=1800,
+        description="Session timer (RFC 4028): a call nobody refreshes for so many seconds is ended. Asked of every "
+        "call that would have a longer one or none; it works where one of the two sides knows session timers. At least "
+        "`min_session_s`; 0: only what the two sides agree on counts.",
+        examples=[900],
+    )
+    min_session_s: Annotated[int, Field(ge=90, le=604_800)] = Field(
+        default=90,
+        description="A caller that asks for a shorter session interval gets 422 with this value in Min-SE.",
+        examples=[120],
+    )
+    probe_s: Annotated[float, Field(ge=0, le=86_400), AfterValidator(_probe)] = Field(
+        default=0.0,
+        description="Both sides of a running call are asked so often, by OPTIONS inside the dialog, whether they still "
+        "know it (looked at every `renew_s`); at least 40. 0: never.",
+        examples=[300],
+    )
+    probe_failures: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=3,
+        description="So many probes in a row that one side leaves unanswered end the call; 481 ends it at once.",
+        examples=[2],
     )
     drain_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=30.0,

@@ -108,6 +108,10 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
         "The call had passed too many proxies: it goes round, or Max-Forwards is low.",
     ),
     Reason.LOOP: (_rfc("16.3"), "The call came back to us: it goes round."),
+    Reason.SESSION_INTERVAL: (
+        Basis(Origin.PROTOCOL, "RFC 4028 §8.1"),
+        "The call asks to be refreshed more often than we allow.",
+    ),
     Reason.BAD_EXTENSION: (_rfc("16.3"), "The call asks for a SIP extension that we do not have."),
     Reason.UNSUPPORTED_SCHEME: (_rfc("16.3"), "The called address is neither sip: nor tel:."),
     Reason.IDENTITY_MISSING: (_SIGNED, "The call carries no Identity header, and unsigned calls are cut."),

@@ -1,5 +1,6 @@
 """The answer to an attempt: a 2xx opens the dialog and starts the charge, or it comes too late and is ended. Pure."""
 
+from edge.proxy import session_timers
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
@@ -23,6 +24,7 @@ class Answers:
 
     def succeeded(self, call: Call, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """2xx: the call is answered; or it comes too late, and is ended in the caller's name."""
+        interval = session_timers.answered(response, call.session)
         tag = response.to().tag or b""
         dialog = call.dialogs.get(tag)
         if dialog is None or not dialog.is_confirmed:
@@ -35,6 +37,7 @@ class Answers:
                 self._teardown.end_leftover(call, branch, response, now)
                 return
             dialog.confirm(response.data, branch.flow.listener, now)
+            dialog.refreshed(interval, now)
             facts = call.facts
             if facts.answered_at is None:
                 facts.to_tag = tag.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
+from edge.proxy import session_timers
 from edge.proxy.answers import Answers
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
@@ -235,6 +236,8 @@ class Attempts:
             request.set_uri(trunk.request_uri(request.uri))
         for name in node.account_headers:
             request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
+        if trunk.session_timer:
+            call.session = session_timers.ask(request, node.settings.session_expires_s, node.settings.min_session_s)
         listeners = node.listeners
         record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
         add_hop(request, node.identifiers.branch(call.loop), listener=flow.listener, listeners=listeners)

@@ -7,6 +7,7 @@ from edge.policy.attempt import CallAttempt
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
 from edge.proxy.responses import ResponseContext
+from edge.proxy.session_timers import Asked
 
 
 class CallState(StrEnum):
@@ -48,6 +49,7 @@ class Call:
         "loop",
         "paced_at",
         "paid",
+        "session",
         "state",
         "store_away",
         "token",
@@ -85,6 +87,8 @@ class Call:
         """The store is away and the account bears the risk: not cut at the end of the paid talk."""
         self.is_adopted = False
         """Another node has taken it over: no record and no settlement from here."""
+        self.session: Asked | None = None
+        """The session interval that the INVITE asked for as it left (RFC 4028)."""
         self.look: object | None = None
         """The next look at it; an earlier one means nothing any more."""
         self.inbound = 0
@@ -109,6 +113,17 @@ class Call:
     def is_acked(self) -> bool:
         """Has the caller acknowledged an answer?"""
         return any(dialog.acked for dialog in self.dialogs.values())
+
+    @property
+    def session_expires_at(self) -> float | None:
+        """When the last of its sessions expires; None: one of them does not (RFC 4028 §8.2)."""
+        at = 0.0
+        for dialog in self.dialogs.values():
+            if dialog.is_confirmed and not dialog.ended:
+                if dialog.expires_at is None:
+                    return None
+                at = max(at, dialog.expires_at)
+        return at or None
 
     def is_own_route(self, uri: bytes) -> bool:
         """Is this Record-Route ours, from this pass of the call?"""

@@ -15,6 +15,7 @@ from edge.proxy.record import of_call
 from limits.model import TRUNK, Settle
 
 if TYPE_CHECKING:
+    from edge.proxy.probes import Probes
     from edge.proxy.renewals import Renewals
 
 
@@ -128,6 +129,7 @@ class CallTracker:
         "absorbed",
         "fresh_holders",
         "node",
+        "probes",
         "renewals",
     )
 
@@ -147,7 +149,8 @@ class CallTracker:
         """Inputs that had no row in the call's state."""
 
         self.renewals: Renewals
-        """Set by the core: the two know each other."""
+        self.probes: Probes
+        """Set by the core: they know each other."""
 
     def __len__(self) -> int:
         return len(self._by_uid)

@@ -10,6 +10,7 @@ from edge.config.refusals import OPTIONS
 from edge.config.snapshot import PolicySnapshot
 from edge.policy import verdicts
 from edge.policy.verdicts import Reason
+from edge.proxy import session_timers
 from edge.proxy.actions import Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
@@ -22,6 +23,7 @@ from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
+from edge.proxy.probes import Probe, Probes
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.strangers import Strangers
@@ -41,12 +43,17 @@ METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY
 _CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
 _ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
 
-_REASONS = {400: Reason.BAD_REQUEST, 416: Reason.UNSUPPORTED_SCHEME, 420: Reason.BAD_EXTENSION}
+_REASONS = {
+    400: Reason.BAD_REQUEST,
+    416: Reason.UNSUPPORTED_SCHEME,
+    420: Reason.BAD_EXTENSION,
+    422: Reason.SESSION_INTERVAL,
+}
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-_LISTENERS = (Branch, Ending)
+_LISTENERS = (Branch, Ending, Probe)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
 _DECISIONS = (Admitted, Denied, Unavailable)
 
@@ -86,6 +93,7 @@ class ProxyCore:
         self.calls = CallTracker(node, self._teardown.hang_up)
         self._teardown.calls = self.calls
         self.calls.renewals = Renewals(self.calls)
+        self.calls.probes = Probes(self.calls, self._teardown)
         self._adoption = Adoption(node, self.calls)
         self._strangers = Strangers(node)
         self._unreadable = Unreadable(node, self._strangers)
@@ -244,7 +252,7 @@ class ProxyCore:
 
     def _take(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
-        fault = validation.check(request)
+        fault = validation.check(request) or session_timers.fault(request, node.settings.min_session_s)
         if fault is not None:
             if fault.status == 483 and self._is_for_us(request):
                 self._tell_capabilities(txn, request, now)  # §16.3 item 3: as its final recipient

@@ -1,4 +1,4 @@
-"""What the edge remembers of the dialogs of a call, so that it can end them. Pure; RFC 3261 §12.
+"""What the edge remembers of the dialogs of a call, so that it can end them. Pure; RFC 3261 §12, RFC 4028.
 
 It does not route by it: routes do that.
 """
@@ -21,12 +21,17 @@ class Dialog:
         "answer",
         "confirmed_at",
         "cseq_egress",
+        "cseq_gap",
         "cseq_ingress",
         "ended",
+        "expires_at",
         "is_confirmed",
         "leaving",
+        "missed",
         "on_ack",
         "outbound",
+        "probed_at",
+        "session_s",
         "target_egress",
         "target_ingress",
     )
@@ -44,6 +49,15 @@ class Dialog:
         """Highest CSeq number seen from the caller."""
         self.cseq_egress = 0
         """Highest CSeq number seen from the callee; 0: none yet."""
+        self.cseq_gap = 0
+        """So far above what was really seen those numbers are set, in a dialog taken over from another node."""
+        self.session_s = 0
+        """The session interval (RFC 4028); 0: the session does not expire."""
+        self.expires_at: float | None = None
+        self.probed_at = 0.0
+        """When both sides were last asked whether they know this dialog."""
+        self.missed = {True: 0, False: 0}
+        """Probes in a row that the ingress side (True) and the egress side have not answered."""
         self.answer = b""
         """The 2xx as it came: what teardown needs to speak in one side's name."""
         self.outbound = 0
@@ -59,6 +73,12 @@ class Dialog:
         self.answer = answer
         self.outbound = outbound
         self.target_egress = None
+        self.probed_at = now
+
+    def refreshed(self, session_s: int, now: float) -> None:
+        """A 2xx to a session refresh request goes up: its interval counts from here (RFC 4028 §8.2)."""
+        self.session_s = session_s
+        self.expires_at = now + session_s if session_s else None
 
 
 MAX_DIALOGS = 32

@@ -8,6 +8,7 @@ us. Where Call-ID and both tags name a confirmed dialog of a live call, it is le
 otherwise the call would stand, and hold its slot, until its end by time.
 """
 
+from edge.proxy import session_timers
 from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
@@ -27,8 +28,6 @@ from edge.sip.uri import parse_uri
 from limits.model import Answer
 
 _CHALLENGES = frozenset((401, 407))
-_REFRESHES_TARGET = frozenset((b"INVITE", b"UPDATE"))
-"""Methods whose success moves the remote targets (RFC 3261 §12.2.1.2, RFC 3311 §5)."""
 
 
 class InDialog:
@@ -73,6 +72,8 @@ class InDialog:
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
+        if request.method in session_timers.REFRESHES:
+            self._ask_for_refreshes(relayed, onward)
         if request.method == b"BYE":
             self._bye(relayed, request, now)
             if uid is not None and relayed.call is None:
@@ -157,10 +158,21 @@ class InDialog:
             onward.append(b"Route", route)
         return listener
 
-    def targets_moved(self, relayed: "_Relayed") -> None:
-        """Another node that takes the call over must know where the two sides are now."""
+    def _ask_for_refreshes(self, relayed: "_Relayed", onward: Request) -> None:
+        """A session timer stays with the call that has one (RFC 4028 §8.1); one this node does not hold may get one."""
+        settings, call, dialog = self._node.settings, relayed.call, relayed.dialog
+        has_timer = call is None or call.session is not None or (dialog is not None and dialog.session_s > 0)
+        wanted_s = settings.session_expires_s if has_timer else 0
+        relayed.session = session_timers.ask(onward, wanted_s, settings.min_session_s)
+
+    def refreshed(self, relayed: "_Relayed", now: float) -> None:
+        """When the session ends has moved; and another node that takes the call over must know where the two sides are
+        now."""
         call = relayed.call
-        if call is not None and call.holders and call.state is CallState.ANSWERED:
+        if call is None or call.state is not CallState.ANSWERED:
+            return
+        self._calls.renewals.schedule(call, now)
+        if call.holders:
             record = self._calls.record_of(call)
             if record:
                 self._node.outbox.asks.append(Answer(call.holders[0], call.uid, record))
@@ -195,7 +207,7 @@ class InDialog:
 class _Relayed:
     """`ContextUser` of one in-dialog request."""
 
-    __slots__ = ("_contact", "_room", "call", "dialog", "from_ingress", "method")
+    __slots__ = ("_contact", "_room", "call", "dialog", "from_ingress", "method", "session")
 
     def __init__(self, room: InDialog, request: Request) -> None:
         self._room = room
@@ -203,8 +215,9 @@ class _Relayed:
         self.call: Call | None = None
         self.dialog: Dialog | None = None
         self.from_ingress = True
+        self.session: session_timers.Asked | None = None
         self._contact: bytes | None = None
-        if self.method in _REFRESHES_TARGET:
+        if self.method in session_timers.REFRESHES:
             contact = request.contact()
             self._contact = None if contact is None else contact.uri
 
@@ -215,16 +228,20 @@ class _Relayed:
         """Relay; a target refresh moves both remote targets."""
         context.answered = True
         dialog = self.dialog
-        if dialog is not None and self.method in _REFRESHES_TARGET:
-            try:
-                contact = response.contact()
-            except FieldError:
-                contact = None
-            theirs = None if contact is None else contact.uri
-            caller, callee = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
-            dialog.target_ingress = caller or dialog.target_ingress
-            dialog.target_egress = callee or dialog.target_egress
-            self._room.targets_moved(self)
+        if self.method in session_timers.REFRESHES:
+            interval = session_timers.answered(response, self.session)
+            if dialog is not None:
+                dialog.refreshed(interval, now)
+                # They refresh the targets as well (RFC 3261 §12.2.1.2, RFC 3311 §5).
+                try:
+                    contact = response.contact()
+                except FieldError:
+                    contact = None
+                theirs = None if contact is None else contact.uri
+                caller, callee = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
+                dialog.target_ingress = caller or dialog.target_ingress
+                dialog.target_egress = callee or dialog.target_egress
+                self._room.refreshed(self, now)
         context.relay(response, now)
         self._room.over(self, response.status, now)
 

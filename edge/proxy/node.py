@@ -25,6 +25,14 @@ class Settings:
     """Leases of running calls are renewed this often; at most a third of the lease."""
     max_duration_s: float = 14_400.0
     """A call longer than this is ended by the edge (R4): nobody may keep a slot for ever."""
+    session_expires_s: int = 0
+    """Session interval asked of calls that have a longer one or none (RFC 4028); 0: only that of others counts."""
+    min_session_s: int = 90
+    """A shorter one is refused with 422; at least 90."""
+    probe_s: float = 0.0
+    """Both sides of a running call are asked so often whether they know it (OPTIONS in the dialog); 0: never."""
+    probe_failures: int = 3
+    """So many in a row that a side does not answer end the call."""
     max_calls: int = 50_000
     """Attempts and calls held by this process; beyond it new attempts get 503 `overloaded`."""
     keeps_records: bool = True

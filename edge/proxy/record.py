@@ -73,6 +73,7 @@ def of_call(call: "Call", node: "Node") -> bytes:
             listeners[dialog.outbound].name,
             _text(dialog.target_ingress),
             _text(dialog.target_egress),
+            dialog.session_s,
         )
         for tag, dialog in call.dialogs.items()
         if dialog.is_confirmed and not dialog.ended
@@ -169,11 +170,14 @@ def _dialogs(rows: list[list[object]], listeners: dict[str, int], now: float) ->
     """CSeq numbers go on well above those kept, since the other node may have counted further: a gap is allowed
     (RFC 3261 §12.2.1.1)."""
     dialogs = {}
-    for tag, answer, ingress, egress, listener, target_ingress, target_egress in rows[:MAX_DIALOGS]:
+    for tag, answer, ingress, egress, listener, target_ingress, target_egress, *later in rows[:MAX_DIALOGS]:
         dialog = Dialog(_of_type(ingress, int) + CSEQ_GAP)
+        dialog.cseq_gap = CSEQ_GAP
         dialog.confirm(_bytes_of(answer), listeners.get(_of_type(listener, str), 0), now)
         dialog.cseq_egress = _of_type(egress, int) + CSEQ_GAP
         dialog.acked = True
+        # When it was last refreshed nobody knows here: it has a whole interval from now.
+        dialog.refreshed(_of_type(later[0], int) if later else 0, now)
         dialog.target_ingress = _bytes_of(target_ingress) or None
         dialog.target_egress = _bytes_of(target_egress) or None
         dialogs[_bytes_of(tag)] = dialog

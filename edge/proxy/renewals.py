@@ -45,6 +45,11 @@ class Renewals:
         answered_at = facts.answered_at
         if answered_at is not None:
             deadlines = [answered_at + settings.max_duration_s, answered_at + 64 * settings.durations.t1]
+            expires_at = call.session_expires_at
+            if expires_at is not None:
+                deadlines.append(expires_at)
+            if settings.probe_s:
+                deadlines += [dialog.probed_at + settings.probe_s for dialog in call.dialogs.values()]
             if facts.price is not None and facts.paid_s:
                 end = answered_at + facts.paid_s
                 deadlines += (end, end - LAST_LOOKS_S[0], end - LAST_LOOKS_S[1])
@@ -71,10 +76,14 @@ class Renewals:
         if answered_at is not None and call.state is CallState.ANSWERED:
             if now >= answered_at + settings.max_duration_s:
                 self._tracker.end(call, "max_duration", now)
+            elif (call.session_expires_at or now + 1) <= now:
+                self._tracker.end(call, "session_expired", now)
             elif now >= answered_at + 64 * settings.durations.t1 and not call.is_acked:
                 self._tracker.end(call, "no_ack", now)  # the caller has vanished: §13.3.1.4
             elif self._is_unpaid(call, now):
                 self._cut(call, now)
+            elif settings.probe_s:
+                self._tracker.probes.look(call, now)
         if call.state is not CallState.ENDED:
             self.schedule(call, now)
 

@@ -1,9 +1,9 @@
-"""Ending a call from the middle: two BYEs, one in each side's name (R3). Pure. RFC 3261 §12.2.1.1, §15.
+"""Speaking in the two sides' names; ending a call from the middle by two BYEs (R3). Pure. RFC 3261 §12.2.1.1, §15.
 
 A proxy has no dialog of its own; it speaks with the tags, CSeq numbers, route sets and remote targets of the two sides.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
@@ -25,6 +25,8 @@ _TIMER_EXPIRY = 102
 _UNSPECIFIED = 31
 _Q850 = {
     "max_duration": _TIMER_EXPIRY,
+    "session_expired": _TIMER_EXPIRY,
+    "dead_call": _TIMER_EXPIRY,
     "no_ack": _TIMER_EXPIRY,
     "late_answer": 16,
     "credit": 21,
@@ -44,6 +46,22 @@ class Speech(NamedTuple):
     """In whose name."""
     call_id: bytes
     listener: int
+
+
+class Listening(Protocol):
+    """Who hears of the end of such a request."""
+
+    def on_response(self, response: Response, now: float) -> None:
+        """A provisional or final response."""
+
+    def on_timeout(self, now: float) -> None:
+        """None came."""
+
+    def on_transport_error(self, now: float) -> None:
+        """It could not be sent."""
+
+    def one_over(self, now: float) -> None:
+        """Nobody can be told: the words of that side make no request, or its address is not to be found."""
 
 
 class Teardown:
@@ -93,12 +111,12 @@ class Teardown:
         assert client is not None
         view = sides.from_answer(client.request, answer, call.is_own_route)
         speech = Speech(view.egress, view.ingress, call.call_id, branch.flow.listener)
-        self._send(b"ACK", speech, view.ingress.cseq, (), None, now)
+        self.say(b"ACK", speech, view.ingress.cseq, (), None, now)
         if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
             branch.hung_up.add(view.id.egress_tag)
             self.calls.tell("call.late_answer", call, trunk="" if branch.trunk is None else branch.trunk.id)
             headers = ((b"Reason", reason_of("late_answer")),)
-            self._send(b"BYE", speech, view.ingress.cseq + 1, headers, None, now)
+            self.say(b"BYE", speech, view.ingress.cseq + 1, headers, None, now)
 
     # -- one dialog ------------------------------------------------------------------------------------------------
 
@@ -112,7 +130,7 @@ class Teardown:
         ending = Ending(self, call, dialog, Speech(view.ingress, view.egress, call.call_id, call.inbound), headers)
         dialog.cseq_ingress += 1
         toward_egress = Speech(view.egress, view.ingress, call.call_id, dialog.outbound)
-        self._send(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
+        self.say(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
         # §15: the callee may not send BYE before the ACK has come or its transaction has timed out, so the one in its
         # name waits for that.
         ack_until = dialog.confirmed_at + 64 * self._node.settings.durations.t1
@@ -139,10 +157,10 @@ class Teardown:
     def speak_bye(self, ending: "Ending", now: float) -> None:
         """The BYE toward the caller, in the callee's name."""
         ending.dialog.cseq_egress += 1
-        self._send(b"BYE", ending.toward_ingress, ending.dialog.cseq_egress, ending.headers, ending, now)
+        self.say(b"BYE", ending.toward_ingress, ending.dialog.cseq_egress, ending.headers, ending, now)
 
-    def _send(
-        self, method: bytes, speech: Speech, cseq: int, headers: Headers, ending: "Ending | None", now: float
+    def say(
+        self, method: bytes, speech: Speech, cseq: int, headers: Headers, ending: "Listening | None", now: float
     ) -> None:
         """Send; `ending` hears of the end, at once where nothing can be sent."""
         node = self._node

@@ -123,6 +123,14 @@ def test_command_line_may_hold_listeners() -> None:
             None,
             "renew_s (--renew-s): expected renew_s at most a third of lease_s, got 20 and 30",
         ),
+        (
+            {"policy": "p"},
+            {},
+            "session_expires_s = 60",
+            "session_expires_s (edge.toml: session_expires_s): expected session_expires_s 0 or at least min_session_s, "
+            "got 60 and 90",
+        ),
+        ({"policy": "p", "probe_s": 10}, {}, None, "probe_s (--probe-s): expected 0 or at least 40, got 10"),
         ({"policy": "p"}, {}, "x = ", "edge.toml: end of document: not TOML: Invalid value"),
     ],
 )
