@@ -107,6 +107,7 @@ trunks = ["trunk-a", "trunk-b"]
 """
 
 FIXED = "0123456789"
+VERIFIED = "0162123456"
 MOBILE = "0612345678"
 CALLED = "0612345699"
 
@@ -163,7 +164,8 @@ ACTS = (
     Act("from abroad, with a foreign number", "127.0.0.5", several(1, "+442071838750"), {(200, ""): 1}),
     Act("from abroad, as a French fixed line", "127.0.0.5", _spelled, {(403, "cli_refused"): 4}),
     Act("the same, only asserted (PAI)", "127.0.0.5", _asserted, {(403, "cli_refused"): 1}),
-    Act("a robot with a fixed number", "127.0.0.6", several(1), {(200, ""): 1}),
+    Act("a robot with a number made for robots", "127.0.0.6", several(1, VERIFIED), {(200, ""): 1}),
+    Act("a robot with a fixed number", "127.0.0.6", several(1), {(403, "cli_refused"): 1}),
     Act("a robot with a mobile number", "127.0.0.6", several(1, MOBILE), {(403, "cli_refused"): 1}),
     Act("the caller hangs up while it rings", "127.0.0.2", _cancelled, {(487, ""): 1}),
     Act("the first trunk says 503: the next", "127.0.0.2", several(1, called="0800123456"), {(200, ""): 1}),

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from edge.config.fields import AccountRange, CalledPrefix, Count, Identifier, Lot, Section
+from edge.config.fields import (
+    MAX_LIST,
+    AccountRange,
+    CalledPrefix,
+    CliRange,
+    Count,
+    E164Number,
+    Identifier,
+    Lot,
+    Section,
+)
 from edge.config.money import parse_money
 from edge.config.refusals import Reason
 from limits.account import MAX_PREFIX_CEILINGS
@@ -36,6 +46,48 @@ class PrefixCeilingEntry(Section):
     caps: Count | None = Field(
         default=None, description="Call attempts per second; left out: no ceiling.", examples=[1]
     )
+
+
+class AccountCli(Section):
+    """Which numbers an account may present, and what becomes of the others (contract article 9.1.8)."""
+
+    numbers: tuple[CliRange, ...] = Field(
+        default=(),
+        max_length=MAX_LIST,
+        description="Numbers it may present: `+33199001234`, `+33199001200..+33199001299`, `+3319900*`, or a short "
+        "one. Those of the file `numbers.cli_file` come besides. With neither, no list is kept for the account, and "
+        "the ruleset's switch `undeclared` says what of its calls.",
+        examples=[["+33199001200..+33199001299", "+33199005000"]],
+    )
+    default: E164Number | None = Field(
+        default=None, description="Number put in the place of another one.", examples=["+33199001200"]
+    )
+    unowned: Literal["refuse", "substitute", "mask", "tag"] = Field(
+        default="refuse",
+        description="A number that is not its own: `refuse` the call, `substitute` the default number, `mask` the "
+        "caller, or let it pass with a `tag` in the CDR.",
+        examples=["substitute"],
+    )
+    forwarded: Literal["refuse", "allow", "substitute"] = Field(
+        default="refuse",
+        description="A number that is not its own in a call it forwards: Diversion or History-Info names a number of "
+        "the account. `refuse` takes no notice of that, since anybody can write such a header; `allow` lets the "
+        "number pass with the tag `cli_forwarded`; `substitute` puts the default number.",
+        examples=["allow"],
+    )
+    mismatch: Literal["owned", "same", "ignore"] = Field(
+        default="owned",
+        description="P-Asserted-Identity beside From: each must be `owned`, must be the `same` number as From, or is "
+        "not looked at.",
+        examples=["same"],
+    )
+    withheld: Literal["allow", "refuse"] = Field(
+        default="allow", description="May its callers withhold their number?", examples=["refuse"]
+    )
+
+
+NO_LIST = AccountCli()
+"""Of an account of which nothing is said."""
 
 
 class AccountEntry(Section):
@@ -108,6 +160,9 @@ class AccountEntry(Section):
         max_length=16,
         description="Limits that are judged and counted, but let the call pass.",
         examples=[["caps"]],
+    )
+    cli: AccountCli = Field(
+        default=NO_LIST, description="Which numbers it may present, and what becomes of the others."
     )
     shadow_refusals: tuple[Reason, ...] = Field(
         default=(),

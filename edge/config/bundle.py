@@ -5,16 +5,23 @@ by a line in `side_files` and by its part in `snapshot_of`.
 """
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import NamedTuple
 
 from edge.config.deck import MAX_DECK_BYTES, DeckError, RateDeck, parse_deck
 from edge.config.errors import PolicyError, Problem
+from edge.config.listing import check_defaults, listed_with
+from edge.config.ownership import MAX_OWNERSHIP_BYTES, Ownership, OwnershipError
 from edge.config.parsing import MAX_DOCUMENT_CHARACTERS, parse_policy
+from edge.config.references import check_rules
+from edge.config.ruleset_schema import RulesetDocument
+from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset, parse_ruleset, plan_of
 from edge.config.schema import PolicyDocument
 from edge.config.snapshot import PolicySnapshot
 
+MAX_RULESET_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 4 * MAX_DOCUMENT_CHARACTERS
-MAX_BUNDLE_BYTES = 256 << 20
+MAX_BUNDLE_BYTES = 1 << 30
 """Document and files together."""
 
 
@@ -41,7 +48,13 @@ class Bundle(NamedTuple):
 
 def side_files(document: PolicyDocument) -> tuple[SideFile, ...]:
     """Every file this document names, each once."""
-    return (SideFile("rate_deck", document.rate_deck, MAX_DECK_BYTES),) if document.rate_deck else ()
+    numbers = document.numbers
+    named = (
+        ("rate_deck", document.rate_deck, MAX_DECK_BYTES),
+        ("numbers.ruleset", "" if numbers.ruleset in BUILT_IN_RULESETS else numbers.ruleset, MAX_RULESET_BYTES),
+        ("numbers.cli_file", numbers.cli_file, MAX_OWNERSHIP_BYTES),
+    )
+    return tuple(SideFile(*entry) for entry in named if entry[1])
 
 
 def document_of(data: bytes, name: str) -> PolicyDocument:
@@ -64,7 +77,17 @@ def snapshot_of(
     deck = None
     if document.rate_deck:
         deck = _deck(document, files[document.rate_deck], shown(document.rate_deck))
-    return PolicySnapshot(document, generation=generation, deck=deck)
+    name = document.numbers.ruleset
+    ruleset = (
+        built_in_ruleset(name)
+        if name in BUILT_IN_RULESETS
+        else parse_ruleset(_text(files[name], shown(name)), shown(name))
+    )
+    problems = check_rules(document, ruleset)
+    if problems:
+        raise PolicyError(problems)
+    ownership = _ownership(document, ruleset, files, shown)
+    return PolicySnapshot(document, generation=generation, deck=deck, ruleset=ruleset, ownership=ownership)
 
 
 def build(bundle: Bundle, *, generation: int) -> PolicySnapshot:
@@ -77,6 +100,20 @@ def build(bundle: Bundle, *, generation: int) -> PolicySnapshot:
             for side in missing
         )
     return snapshot_of(document, bundle.files, generation=generation)
+
+
+def _ownership(
+    document: PolicyDocument, ruleset: RulesetDocument, files: Mapping[str, bytes], shown: Callable[[str], str]
+) -> Ownership:
+    name = document.numbers.cli_file
+    try:
+        ownership = listed_with(document, plan_of(ruleset), BytesIO(files[name]) if name else ())
+    except OwnershipError as error:
+        raise PolicyError(Problem(f"{shown(name)}:{line}", text) for line, text in error.problems) from error
+    problems = list(check_defaults(document, ownership))
+    if problems:
+        raise PolicyError(problems)
+    return ownership
 
 
 def _deck(document: PolicyDocument, data: bytes, shown: str) -> RateDeck:

@@ -61,6 +61,12 @@ ACCOUNT_RANGE = rf"^{_NAME}(\.\.{_NAME})?$"
 CLASS_NAME = "^[a-z][a-z0-9_-]{0,31}$"
 NODE_NAME = "^[A-Za-z0-9._-]{0,64}$"
 E164_PREFIX = r"^\+[0-9]{1,15}$"
+E164_NUMBER = r"^\+[1-9][0-9]{6,14}$"
+CLI_RANGE = (
+    r"^(\+[1-9][0-9]{6,14}(\.\.\+[1-9][0-9]{6,14})?|\+[1-9][0-9]{0,13}\*|[1-9][0-9]{1,5}(\.\.[1-9][0-9]{1,5})?)$"
+)
+SWITCH_NAME = "^[a-z][a-z0-9_]{0,31}$"
+RULESET = r"^(fr-arcep|[^/\x00][^\x00]{0,250}\.toml)$"
 CALLED_PREFIX = r"^(\+?[0-9*#]{0,20}|[A-Za-z0-9._-]{1,20})$"
 SHORT_NUMBER = "^[0-9]{2,6}$"
 HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
@@ -74,6 +80,10 @@ WORDS = {
     CLASS_NAME: "a word of at most 32 lower-case letters, digits, '_', '-', beginning with a letter",
     NODE_NAME: "a name of at most 64 letters, digits, '.', '_', '-'",
     E164_PREFIX: "a plus and 1 to 15 digits",
+    E164_NUMBER: "a plus and 7 to 15 digits",
+    CLI_RANGE: "+33199001234, +33199001200..+33199001299, +3319900*, or a short number",
+    SWITCH_NAME: "a word of at most 32 lower-case letters, digits, '_', beginning with a letter",
+    RULESET: "fr-arcep, or the name of a .toml file beside the document",
     CALLED_PREFIX: "the beginning of a called number: a plus and digits, digits as dialled, or a word; at most 20",
     SHORT_NUMBER: "2 to 6 digits",
     HEADER_NAME: "a header name",
@@ -87,6 +97,9 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 AccountRange = Annotated[str, StringConstraints(pattern=ACCOUNT_RANGE)]
 ClassName = Annotated[str, StringConstraints(pattern=CLASS_NAME)]
 E164Prefix = Annotated[str, StringConstraints(pattern=E164_PREFIX)]
+E164Number = Annotated[str, StringConstraints(pattern=E164_NUMBER)]
+CliRange = Annotated[str, StringConstraints(pattern=CLI_RANGE)]
+RulesetName = Annotated[str, StringConstraints(pattern=RULESET)]
 CalledPrefix = Annotated[str, StringConstraints(pattern=CALLED_PREFIX)]
 ShortNumber = Annotated[str, StringConstraints(pattern=SHORT_NUMBER)]
 HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME), AfterValidator(_header)]

@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from edge.config.addresses import parse_listen, parse_source
 from edge.config.errors import Problem
 from edge.config.fields import MAX_ACCOUNTS
-from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS, STATES
+from edge.config.plan import FOREIGN, STATES
 from edge.config.ranges import expand, range_size
 from edge.config.refusals import BUILT_IN, FINAL_REASONS, Reason
+from edge.config.ruleset_schema import RulesetDocument
+from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset
 from edge.config.schema import PolicyDocument
 
 _SHOWN = 10
@@ -25,8 +27,6 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _ingress(document, accounts)
     problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
     problems += _routes(document, accounts)
-    problems += _cli_rules(document)
-    problems += _categories(document)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
     for index, account in enumerate(document.accounts):
         problems += _shadows(f"accounts[{index}].shadow_refusals", account.shadow_refusals)
@@ -34,6 +34,9 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     if document.strangers.refusal_profile not in profiles:
         name = document.strangers.refusal_profile
         problems.append(_unknown("strangers.refusal_profile", "refusal profile", name, profiles))
+    problems += _lists(document)
+    if document.numbers.ruleset in BUILT_IN_RULESETS:
+        problems += check_rules(document, built_in_ruleset(document.numbers.ruleset))
     return problems
 
 
@@ -113,6 +116,8 @@ def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pro
         is_barred = entry.mode in ("barred", "shadow-barred")
         if is_barred and entry.trunks:
             yield Problem(f"{path}.trunks", "expected none: the route is barred")
+        if is_barred and entry.emergency:
+            yield Problem(f"{path}.emergency", "expected false: nothing is barred to emergency calls")
         if not is_barred and not entry.trunks:
             yield Problem(f"{path}.trunks", 'expected at least one egress trunk, or mode = "barred"')
         for place, trunk in enumerate(entry.trunks):
@@ -125,14 +130,20 @@ def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pro
                 yield _unknown(f"{path}.accounts[{place}]", "account", account, accounts)
 
 
-def _cli_rules(document: PolicyDocument) -> Iterator[Problem]:
+def check_rules(document: PolicyDocument, ruleset: RulesetDocument) -> list[Problem]:
+    """What the document says of its ruleset: categories, switches."""
+    problems = list(_cli_rules(document, ruleset))
+    problems += _categories(document)
+    problems += _switches(document, ruleset)
+    return problems
+
+
+def _cli_rules(document: PolicyDocument, ruleset: RulesetDocument) -> Iterator[Problem]:
     yield from _repeated("cli_rules", [entry.id for entry in document.cli_rules], "CLI rule")
-    built_in = {str(rule["id"]) for rule in RULESETS[document.numbers.rules]}
-    known = list(dict.fromkeys([*CATEGORIES, FOREIGN, *STATES, *(entry.id for entry in document.categories)]))
+    own = [entry.id for entry in document.categories]
+    known = list(dict.fromkeys([*(entry.id for entry in ruleset.categories), FOREIGN, *STATES, *own]))
     for index, entry in enumerate(document.cli_rules):
         path = f"cli_rules[{index}]"
-        if entry.id in built_in:
-            yield Problem(f"{path}.id", f"{entry.id!r} is the name of a built-in rule")
         for place, category in enumerate(entry.when.categories):
             if category not in known:
                 yield _unknown(f"{path}.when.categories[{place}]", "number category", category, known)
@@ -156,6 +167,34 @@ def _categories(document: PolicyDocument) -> Iterator[Problem]:
                 yield Problem(
                     f"categories[{index}].prefixes[{place}]", f"{prefix!r} already belongs to category {owner!r}"
                 )
+
+
+def _switches(document: PolicyDocument, ruleset: RulesetDocument) -> Iterator[Problem]:
+    switches = {switch.id: switch for switch in ruleset.switches}
+    for name, value in document.numbers.switches.items():
+        switch = switches.get(name)
+        if switch is None:
+            yield _unknown(f"numbers.switches.{name}", "switch", name, switches)
+        elif value not in switch.values:
+            expected = " or ".join(f"'{one}'" for one in switch.values)
+            yield Problem(f"numbers.switches.{name}", f"expected {expected}, got {value!r}")
+
+
+def _lists(document: PolicyDocument) -> Iterator[Problem]:
+    """Lists of numbers: ends of ranges, and a default where one is put in a number's place."""
+    for index, entry in enumerate(document.accounts):
+        path = f"accounts[{index}].cli"
+        yield from _ranges(f"{path}.numbers", entry.cli.numbers)
+        if entry.cli.default is None and "substitute" in (entry.cli.unowned, entry.cli.forwarded):
+            yield Problem(f"{path}.default", "missing: it is to be substituted for another number")
+    yield from _ranges("numbers.do_not_originate", document.numbers.do_not_originate)
+
+
+def _ranges(path: str, texts: Sequence[str]) -> Iterator[Problem]:
+    for place, text in enumerate(texts):
+        first, dots, last = text.partition("..")
+        if dots and (len(first) != len(last) or first > last):
+            yield Problem(f"{path}[{place}]", f"expected two numbers of one length, the lower first, got {text!r}")
 
 
 def _profiles(document: PolicyDocument) -> list[str]:

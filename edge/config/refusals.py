@@ -20,6 +20,9 @@ class Reason(StrEnum):
     CLI_REFUSED = "cli_refused"
     CLI_WITHHELD = "cli_withheld"
     CLI_INVALID = "cli_invalid"
+    CLI_NOT_OWNED = "cli_not_owned"
+    CLI_MISMATCH = "cli_mismatch"
+    CLI_DO_NOT_ORIGINATE = "cli_do_not_originate"
     CALLED_INVALID = "called_invalid"
     CAPS = "caps"
     CALLS = "calls"
@@ -130,6 +133,9 @@ CARRIER = RefusalProfile(
         Reason.CLI_REFUSED: _FORBIDDEN,
         Reason.CLI_WITHHELD: RefusalRow(433, b"Anonymity Disallowed", 21),  # RFC 5079
         Reason.CLI_INVALID: RefusalRow(403, b"Forbidden", 28),
+        Reason.CLI_NOT_OWNED: _FORBIDDEN,
+        Reason.CLI_MISMATCH: _FORBIDDEN,
+        Reason.CLI_DO_NOT_ORIGINATE: _FORBIDDEN,
         Reason.CALLED_INVALID: RefusalRow(484, b"Address Incomplete", 28),
         # 503 makes a carrier reroute, which is what capacity asks for, and nothing else may (RFC 3261 §21.5.4).
         Reason.CAPS: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),

@@ -14,10 +14,12 @@ from edge.config.accounts import GroupEntry as GroupEntry
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
+    SWITCH_NAME,
     BasisText,
     CalledPrefix,
     Cause,
     ClassName,
+    CliRange,
     Count,
     Currency,
     E164Prefix,
@@ -25,6 +27,7 @@ from edge.config.fields import (
     Identifier,
     MethodName,
     Phrase,
+    RulesetName,
     Seconds,
     Section,
     ShortNumber,
@@ -33,7 +36,6 @@ from edge.config.fields import (
     Status,
     TrunkUri,
 )
-from edge.config.french_plan import EMERGENCY
 from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.static import StaticConfig as StaticConfig
 
@@ -150,6 +152,12 @@ class EgressEntry(Section):
         "caller is told `trunks_failed`, in the words of its own refusal profile.",
         examples=[[401, 402, 407]],
     )
+    trusted: StrictBool = Field(
+        default=False,
+        description="Does it belong to our trust domain (RFC 3325)? The P-Asserted-Identity of a caller who is hidden "
+        "goes to no other trunk.",
+        examples=[True],
+    )
     pacing_ms: Annotated[int, Field(strict=True, ge=0, le=4_000)] = Field(
         default=0,
         description="Milliseconds an attempt over the trunk's CAPS waits for its turn before the next trunk is tried. "
@@ -181,6 +189,11 @@ class RouteEntry(Section):
     classes: tuple[ClassName, ...] = Field(
         default=(), max_length=32, description="Only for these ingress classes. Empty: all.", examples=[["national"]]
     )
+    emergency: StrictBool = Field(
+        default=False,
+        description="For emergency calls alone: its trunks are tried first, then those of the ordinary route.",
+        examples=[True],
+    )
     mode: Literal["ordered", "weighted", "barred", "shadow-barred"] = Field(
         default="ordered",
         description="Order of the trunks: as written, drawn by their weights, or none: these numbers are barred. "
@@ -210,9 +223,9 @@ class CliCondition(Section):
     categories: tuple[ClassName, ...] = Field(
         default=(),
         max_length=64,
-        description="Number categories, or the states `withheld`, `unavailable`, `malformed`, `unreadable`. "
-        "Empty: any.",
-        examples=[["fr-mobile"]],
+        description="Number categories of the ruleset, its states `withheld`, `unavailable`, `malformed`, `unreadable` "
+        "among them, or of this document. Empty: any.",
+        examples=[["mobile"]],
     )
     prefixes: tuple[E164Prefix, ...] = Field(
         default=(), max_length=MAX_LIST, description="E.164 beginnings. Empty: any.", examples=[["+3319900"]]
@@ -254,31 +267,56 @@ class CategoryEntry(Section):
     )
 
 
+CliAction = Literal["allow", "tag", "allow_if_listed", "substitute", "mask", "deny"]
+
+
 class Numbers(Section):
     """How numbers are read."""
 
-    country: Literal["FR"] = Field(
-        default="FR", description="Plan in which a number without country code is read.", examples=["FR"]
+    ruleset: RulesetName = Field(
+        default="fr-arcep",
+        description="The law in force: the built-in `fr-arcep` ([rulesets.md](rulesets.md)), or a TOML file of the "
+        "same form beside this document. It says how numbers are written too.",
+        examples=["fr-arcep"],
     )
     normalise: StrictBool = Field(
         default=True,
         description="Put numbers into E.164. Off: taken as they come, and no CLI rule is asked.",
         examples=[False],
     )
-    rules: Literal["fr", "off"] = Field(
-        default="fr",
-        description="Built-in CLI rules, asked after those of the document.",
-        examples=["off"],
+    rules: Literal["enforce", "shadow", "off"] = Field(
+        default="enforce",
+        description="The ruleset's rules, asked after those of the document: `enforce` them, note in the CDR what they "
+        "would have done (`shadow`), or `off`. Lists of numbers kept for accounts hold in any case.",
+        examples=["shadow"],
+    )
+    switches: dict[Annotated[str, StringConstraints(pattern=SWITCH_NAME)], CliAction] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Choices the ruleset leaves to the operator, by their names.",
+        examples=[],
+    )
+    do_not_originate: tuple[CliRange, ...] = Field(
+        default=(),
+        max_length=MAX_LIST,
+        description="Numbers from which no call ever begins, whoever presents them: refused `cli_do_not_originate`.",
+        examples=[["+33199001200..+33199001209"]],
+    )
+    cli_file: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="CSV file beside this document with the numbers accounts may present, one range a line: "
+        "`account,first[,last]` in E.164 with its plus. Read again with the document.",
+        examples=["numbers.csv"],
     )
     bare_international: StrictBool = Field(
         default=False,
         description="Read 10 to 15 digits that are no French number as E.164 without its plus.",
         examples=[True],
     )
-    emergency: tuple[ShortNumber, ...] = Field(
-        default=EMERGENCY,
+    emergency: tuple[ShortNumber, ...] | None = Field(
+        default=None,
         max_length=64,
-        description="Emergency numbers as dialled: they pass every rule and every ceiling.",
+        description="Emergency numbers as dialled: they pass every rule and every ceiling. Left out: the ruleset's.",
         examples=[["15", "17", "18", "112"]],
     )
     emergency_prefixes: tuple[CalledPrefix, ...] = Field(

@@ -7,16 +7,20 @@ bounded, since the keys come from outside.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.config.accounts import NO_LIST, AccountCli
 from edge.config.addresses import address_number, parse_source, parse_trunk_uri
 from edge.config.basis import HOUSE, Basis, parse_basis
 from edge.config.deck import RateDeck
-from edge.config.french_plan import CATEGORIES, FOREIGN, RULESETS
 from edge.config.holders import holders_of, is_limited
+from edge.config.listing import listed
+from edge.config.ownership import Ownership, OwnershipBuilder
+from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.ranges import expand
 from edge.config.refusals import BUILT_IN, OPTIONS, SILENT_TOKENS, Reason, RefusalProfile, RefusalRow
+from edge.config.rulebook import RuleBook
+from edge.config.ruleset_schema import RulesetDocument
+from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset
 from edge.config.schema import (
-    CategoryEntry,
-    CliRuleEntry,
     EgressEntry,
     IngressEntry,
     PolicyDocument,
@@ -24,10 +28,6 @@ from edge.config.schema import (
     RouteEntry,
 )
 from limits.account import Account
-
-CACHE_LIMIT = 8_192
-"""Entries of a cache whose keys come from outside; a full one starts again empty."""
-
 
 _HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 """URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
@@ -51,6 +51,8 @@ class AccountPolicy:
     """Refusals of policy that are noted and let the call pass."""
     purpose: str = "none"
     """What its calls are for: `none` or `telemarketing-b2c`."""
+    cli: AccountCli = NO_LIST
+    """Which numbers it may present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class EgressTrunk:
     weight: int
     holder: str = ""
     """`trunk:ID` where it has ceilings of its own; empty: it has none."""
+    is_trusted: bool = False
+    """Does it belong to our trust domain (RFC 3325)?"""
     pacing_s: float = 0.0
     """How long an attempt over its CAPS waits for its turn."""
     conceal: frozenset[int] = frozenset()
@@ -137,6 +141,8 @@ class Route:
     is_barred: bool
     is_shadow: bool
     """It only says that it would be barred."""
+    is_emergency: bool
+    """For emergency calls alone."""
     trunks: tuple[EgressTrunk, ...]
 
 
@@ -163,9 +169,6 @@ class PolicySnapshot:
     """The policy in force for the attempts that pinned it."""
 
     __slots__ = (
-        "_categories",
-        "_category_cache",
-        "_category_lengths",
         "_document",
         "_egress_hosts",
         "_method_default",
@@ -174,39 +177,68 @@ class PolicySnapshot:
         "_sources",
         "accounts",
         "bare_international",
+        "book",
         "deck",
         "default_profile",
-        "emergency",
-        "emergency_prefixes",
+        "do_not_originate",
+        "emergency_route_lengths",
+        "emergency_routes",
         "generation",
         "ingress",
         "normalise",
+        "ownership",
+        "plan",
         "profiles",
         "route_lengths",
         "routes",
         "rules",
+        "rules_mode",
         "silent",
         "trunks",
+        "undeclared",
     )
 
-    def __init__(self, document: PolicyDocument, *, generation: int = 1, deck: RateDeck | None = None) -> None:
+    def __init__(
+        self,
+        document: PolicyDocument,
+        *,
+        generation: int = 1,
+        deck: RateDeck | None = None,
+        ruleset: RulesetDocument | None = None,
+        ownership: Ownership | None = None,
+    ) -> None:
+        """`ruleset`: where it is a file. `ownership`: every list of numbers, where some are in a file."""
         self.generation = generation
         self.profiles = _profiles(document.refusal_profiles)
         self.accounts: Mapping[str, AccountPolicy] = _accounts(document, self.profiles)
         self.ingress = tuple(_ingress(entry, self.accounts, self.profiles) for entry in document.ingress)
         self.trunks = {entry.id: _egress(entry) for entry in document.egress}
-        self.routes: Mapping[str, tuple[Route, ...]] = _routes(document.routes, self.trunks)
+        self.routes: Mapping[str, tuple[Route, ...]] = _routes(document.routes, self.trunks, emergency=False)
         """Routes by prefix of the called number, in document order."""
-        self.route_lengths = tuple(sorted({len(prefix) for prefix in self.routes}, reverse=True))
+        self.route_lengths = _lengths(self.routes)
         """The lengths of those prefixes, longest first."""
+        self.emergency_routes = _routes(document.routes, self.trunks, emergency=True)
+        """The same for emergency calls alone."""
+        self.emergency_route_lengths = _lengths(self.emergency_routes)
         self.rules = _rules(document)
+        """The house's own CLI rules."""
+        numbers = document.numbers
+        self.book = RuleBook(
+            built_in_ruleset(BUILT_IN_RULESETS[0]) if ruleset is None else ruleset,
+            switches=numbers.switches,
+            categories={entry.id: entry.prefixes for entry in document.categories},
+        )
+        """The law."""
+        self.rules_mode = numbers.rules
+        """`enforce`, `shadow` or `off`."""
+        self.plan = self.book.plan.with_emergency(numbers.emergency, numbers.emergency_prefixes)
+        self.ownership = listed(document, self.book.plan).build() if ownership is None else ownership
+        """Which numbers each account may present."""
+        self.undeclared = self.book.choice("undeclared", "allow")
+        """What of an account for which no list is kept: `allow`, `tag` or `deny`."""
+        self.do_not_originate = _do_not_originate(document, self.book)
         self.normalise = document.numbers.normalise
         self.bare_international = document.numbers.bare_international
-        self.emergency = frozenset(document.numbers.emergency)
-        self.emergency_prefixes = document.numbers.emergency_prefixes
-        self._categories = _category_table(document.categories)
-        self._category_lengths = tuple(sorted({len(prefix) for prefix in self._categories}, reverse=True))
-        self._category_cache: dict[str, str] = {}
         self._sources = _source_index(document.ingress, self.ingress)
         self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
         self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
@@ -237,19 +269,8 @@ class PolicySnapshot:
         return self.ingress_of(host, listener) is None and host not in self._egress_hosts
 
     def category_of(self, e164: str) -> str:
-        """The category of a number in E.164, by the longest prefix."""
-        found = self._category_cache.get(e164)
-        if found is None:
-            found = FOREIGN
-            for length in self._category_lengths:
-                category = self._categories.get(e164[:length])
-                if category is not None:
-                    found = category
-                    break
-            if len(self._category_cache) >= CACHE_LIMIT:
-                self._category_cache.clear()
-            self._category_cache[e164] = found
-        return found
+        """The category of a number in E.164, by the rules that are in force last."""
+        return self.book.eras[-1].category_of(e164)
 
     def outside_dialog(self, method: bytes) -> Reason:
         """How a request outside a dialog is refused whose method the edge does not relay."""
@@ -323,9 +344,8 @@ def _accounts(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) 
         profile = None if entry.refusal_profile is None else profiles[entry.refusal_profile]
         away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
         for name in expand(entry.id):
-            external_id = entry.external_id
             accounts[name] = AccountPolicy(
-                name, entry.kind, profile, away, entry.tags, external_id, shadow, entry.purpose
+                name, entry.kind, profile, away, entry.tags, entry.external_id, shadow, entry.purpose, entry.cli
             )
     return accounts
 
@@ -365,15 +385,24 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         failover_on=frozenset(entry.failover_on),
         weight=entry.weight,
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
+        is_trusted=entry.trusted,
         pacing_s=entry.pacing_ms / 1_000,
         conceal=frozenset(entry.conceal),
         session_timer=entry.session_timer,
     )
 
 
-def _routes(entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk]) -> dict[str, tuple[Route, ...]]:
+def _lengths(routes: Mapping[str, tuple[Route, ...]]) -> tuple[int, ...]:
+    return tuple(sorted({len(prefix) for prefix in routes}, reverse=True))
+
+
+def _routes(
+    entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk], *, emergency: bool
+) -> dict[str, tuple[Route, ...]]:
     routes: dict[str, tuple[Route, ...]] = {}
     for entry in entries:
+        if entry.emergency != emergency:
+            continue
         route = Route(
             id=entry.id,
             accounts=frozenset(entry.accounts),
@@ -381,6 +410,7 @@ def _routes(entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk]) ->
             is_weighted=entry.mode == "weighted",
             is_barred=entry.mode in ("barred", "shadow-barred"),
             is_shadow=entry.mode == "shadow-barred",
+            is_emergency=entry.emergency,
             trunks=tuple(trunks[name] for name in entry.trunks),
         )
         for prefix in dict.fromkeys(entry.prefixes):
@@ -391,7 +421,6 @@ def _routes(entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk]) ->
 def _rules(document: PolicyDocument) -> tuple[CliRule, ...]:
     if not document.numbers.normalise:
         return ()
-    built_in = [CliRuleEntry.model_validate(rule) for rule in RULESETS[document.numbers.rules]]
     return tuple(
         CliRule(
             id=entry.id,
@@ -405,13 +434,12 @@ def _rules(document: PolicyDocument) -> tuple[CliRule, ...]:
             except_prefixes=entry.when.except_prefixes,
             basis=parse_basis(entry.basis),
         )
-        for entry in [*document.cli_rules, *built_in]
+        for entry in document.cli_rules
     )
 
 
-def _category_table(entries: Sequence[CategoryEntry]) -> dict[str, str]:
-    table = {"+" + prefix: name for name, prefixes in CATEGORIES.items() for prefix in prefixes}
-    for entry in entries:
-        for prefix in entry.prefixes:
-            table[prefix] = entry.id
-    return table
+def _do_not_originate(document: PolicyDocument, book: RuleBook) -> Ownership:
+    builder = OwnershipBuilder()
+    for text in document.numbers.do_not_originate:
+        builder.add_text("", text, book.plan)
+    return builder.build()

@@ -36,6 +36,34 @@ def check(file: Annotated[str, typer.Argument(help="A policy document.", metavar
     )
 
 
+@app.command()
+def at(
+    day: Annotated[str, typer.Argument(help="A day as 2026-08-11, or `today`.", metavar="DAY")] = "today",
+    policy: Annotated[
+        str, typer.Option(help="A policy document: its ruleset, with its choices. Left out: fr-arcep.", metavar="FILE")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show the rules about caller numbers that are in force on a day, with what each rests on."""
+    from datetime import date
+
+    from edge.config.errors import PolicyError
+    from edge.config.rulebook import RuleBook
+    from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset
+    from edge.config.source import PolicyFile
+    from edge.policies.law_view import json_text, page
+
+    try:
+        wanted = date.today() if day == "today" else date.fromisoformat(day)
+    except ValueError:
+        _fail(f"expected a day as 2026-08-11, or today, got {day!r}", code=USAGE)
+    try:
+        book = PolicyFile(Path(policy)).snapshot.book if policy else RuleBook(built_in_ruleset(BUILT_IN_RULESETS[0]))
+    except PolicyError as error:
+        _fail(*(str(problem) for problem in error.problems))
+    _say(json_text(book, wanted) if as_json else page(book, wanted))
+
+
 def _say(*lines: str) -> None:
     for line in lines:
         typer.echo(line)

@@ -1,6 +1,7 @@
 """`CallAttempt`: what is known of one attempt so far; each stage of the pipeline fills more of it. Pure."""
 
 from edge.config.deck import Rate
+from edge.config.rulebook import ALWAYS, Era
 from edge.config.snapshot import AccountPolicy, EgressTrunk, IngressTrunk
 from edge.policy.spelling import Reading
 from edge.sip.message import Request
@@ -21,9 +22,13 @@ class CallAttempt:
         "degraded",
         "draw",
         "emergency",
+        "era",
+        "exceptions",
         "ingress",
         "ingress_class",
+        "is_cleared",
         "listener",
+        "must_own",
         "network",
         "presented",
         "purpose",
@@ -31,11 +36,15 @@ class CallAttempt:
         "request",
         "route",
         "rule",
+        "ruleset",
         "sender",
         "shadow",
         "shadowed",
         "source_host",
         "source_port",
+        "substitute",
+        "tags",
+        "treatment",
         "wall",
         "withheld",
     )
@@ -48,7 +57,7 @@ class CallAttempt:
         source_port: int,
         listener: str,
         draw: float,
-        wall: float = 0.0,
+        wall: float = ALWAYS,
     ) -> None:
         self.request = request
         self.source_host = source_host
@@ -59,7 +68,7 @@ class CallAttempt:
         self.draw = draw
         """A number in [0, 1) that orders the trunks of a weighted route."""
         self.wall = wall
-        """UTC seconds: which dated rules are in force."""
+        """UTC seconds: which dated rules are in force. Left out: those that are in force last."""
         self.account: AccountPolicy | None = None
         """None only before stage 1, and for an emergency call of an account nobody knows."""
         self.ingress: IngressTrunk | None = None
@@ -87,6 +96,22 @@ class CallAttempt:
         """Every P-Asserted-Identity, read, trusted or not."""
         self.rule = ""
         """The CLI rule that decided."""
+        self.ruleset = ""
+        """The ruleset that rule belongs to; empty: the operator's own, or no rule decided."""
+        self.era: Era | None = None
+        """The law at this instant; None before stage 3, and where numbers are not read."""
+        self.exceptions: frozenset[str] = frozenset()
+        """Counted facts of the account that lift a rule: `small_system`."""
+        self.is_cleared = False
+        """A rule of the document has allowed the CLI: nothing more is asked of it."""
+        self.must_own = False
+        """The CLI must be among the account's own numbers."""
+        self.treatment = ""
+        """What is done to the CLI before it leaves: `mask`, `substitute`; empty: nothing."""
+        self.substitute = ""
+        """The number put in its place, in E.164."""
+        self.tags: list[str] = []
+        """Words for the record: what was let pass, and why it might not have been."""
         self.shadow: list[str] = []
         """CLI rules that would have refused, were they enforced."""
         self.shadowed: list[str] = []

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 
+from edge.config.basis import HOUSE, Basis, Origin, parse_basis
 from edge.config.money import format_money
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from edge.policy.entitlement import be_entitled
 from edge.policy.identity import identify
+from edge.policy.lawfulness import obey_law, ruling_of
 from edge.policy.marking import mark
 from edge.policy.numbers import called_number, read_numbers
 from edge.policy.pipeline import Stage
 from edge.policy.rating import rate
 from edge.policy.routing import route
 from edge.policy.screening import judged, screen
-from edge.policy.spelling import NUMBER, Reading
+from edge.policy.spelling import ABSENT, Reading
 from edge.policy.trace import Companion, Found
 from edge.policy.verdicts import Refuse
 from limits.model import QUANTUM_S
@@ -43,8 +46,8 @@ def of_numbers(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse |
     called = f"called {attempt.called}" + (", emergency" if attempt.emergency else "")
     if attempt.sender is None:
         return Found(f"{called}; numbers are not read")
-    read = [f"From {said(attempt.sender, snapshot)}"]
-    read += [f"P-Asserted-Identity {said(reading, snapshot)}" for reading in attempt.network]
+    read = [f"From {said(attempt.sender, attempt, snapshot)}"]
+    read += [f"P-Asserted-Identity {said(reading, attempt, snapshot)}" for reading in attempt.network]
     shown = "withheld" if attempt.withheld else attempt.cli_presented or "none"
     return Found(f"{called}; {'; '.join(read)}; presented {shown}")
 
@@ -57,8 +60,51 @@ def of_screening(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse
     if not attempt.rule:
         return Found(f"{len(snapshot.rules)} rules, none applies{shadow}")
     rule = next(rule for rule in snapshot.rules if rule.id == attempt.rule)
-    numbers = ", ".join(said(reading, snapshot) for reading in judged(rule.which, attempt))
+    numbers = ", ".join(said(reading, attempt, snapshot) for reading in judged(rule.which, attempt))
     return Found(f"rule {rule.id} says {rule.action} of {numbers}{shadow}", rule.id, rule.basis)
+
+
+def of_law(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """What the ruleset in force at that instant said."""
+    if attempt.emergency:
+        return Found("no rule is asked of an emergency call")
+    if attempt.era is None or attempt.account is None:
+        return Found("numbers are not read")
+    if attempt.is_cleared:
+        return Found("not asked: a rule of the document lets it pass")
+    if refusal is not None and attempt.rule == "do_not_originate":
+        return Found("a number from which no call begins", attempt.rule, HOUSE)
+    if snapshot.rules_mode == "off":
+        return Found("the ruleset is off")
+    lines, decided = [], None
+    for reading in (attempt.sender or ABSENT, *attempt.network):
+        ruling = ruling_of(reading, attempt, attempt.era)
+        lines.append(
+            f"{ruling.action} {called_number(reading) or reading.state}" + (f" by {ruling.id}" if ruling.id else "")
+        )
+        if ruling.id and (decided is None or ruling.id == attempt.rule):
+            decided = ruling
+    mode = " (shadow)" if snapshot.rules_mode == "shadow" else ""
+    text = f"{snapshot.book.name}{mode}: {'; '.join(lines)}"
+    return Found(text) if decided is None else Found(text, decided.id, parse_basis(decided.basis))
+
+
+def of_entitlement(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """Is the number on the account's list?"""
+    account = attempt.account
+    if account is None or attempt.is_cleared or not attempt.must_own:
+        return Found("the account's list is not asked")
+    if not snapshot.ownership.is_declared(account.id):
+        return Found(f"no list of numbers is kept for {account.id}")
+    text = f"the list of {account.id}"
+    if attempt.tags:
+        text += f"; marked {', '.join(attempt.tags)}"
+    if attempt.treatment:
+        text += f"; {attempt.treatment} {attempt.substitute if attempt.treatment == 'substitute' else ''}".rstrip()
+    return Found(text, attempt.rule if refusal is not None else "", _LIST if refusal is not None else None)
+
+
+_LIST = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
 
 
 def of_routing(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
@@ -81,10 +127,10 @@ def of_rating(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | 
     return Found(f"zone {found.zone}, prefix {found.prefix or 'any'}, {amount}, {steps}, {hold}", found.prefix)
 
 
-def said(reading: Reading, snapshot: PolicySnapshot) -> str:
-    """A number as it was read, and its category."""
+def said(reading: Reading, attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
+    """A number as it was read, and its category at the instant of the attempt."""
     text = called_number(reading) or "nothing"
-    return f"{text} ({snapshot.category_of(reading.e164) if reading.state == NUMBER else reading.state})"
+    return f"{text} ({snapshot.book.at(attempt.wall).category_of_reading(reading)})"
 
 
 COMPANIONS: Mapping[Stage, Companion] = {
@@ -92,6 +138,8 @@ COMPANIONS: Mapping[Stage, Companion] = {
     mark: of_marking,
     read_numbers: of_numbers,
     screen: of_screening,
+    obey_law: of_law,
+    be_entitled: of_entitlement,
     route: of_routing,
     rate: of_rating,
 }

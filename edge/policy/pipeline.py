@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from edge.policy.entitlement import be_entitled
 from edge.policy.identity import identify
+from edge.policy.lawfulness import obey_law
 from edge.policy.marking import mark
 from edge.policy.numbers import read_numbers
 from edge.policy.rating import rate
@@ -14,9 +16,9 @@ from edge.policy.verdicts import Refuse
 
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
-STAGES: tuple[Stage, ...] = (identify, mark, read_numbers, screen, route, rate)
-"""Who calls, how and what for; which numbers; may this CLI be shown; where to; what it costs. Then the limits are asked
-(`demand`)."""
+STAGES: tuple[Stage, ...] = (identify, mark, read_numbers, screen, obey_law, be_entitled, route, rate)
+"""Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); where
+to; what it costs. Then the limits are asked (`demand`)."""
 
 
 FINAL_STAGES = (identify, read_numbers, route, rate)

@@ -14,6 +14,7 @@ _MONEY = Basis(Origin.CONTRACT, "article 12.7")
 _SIGNED = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
 _D223_9 = Basis(Origin.LAW, "Code de la consommation D223-9 (decree 2022-1313)")
 _SPECIAL = Basis(Origin.CONTRACT, "articles 9.1.17 and 9.2.3")
+_LISTED = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
 _BREACH = Basis(Origin.CONTRACT, "article 13.1")
 
 
@@ -32,6 +33,15 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     ),
     Reason.CLI_WITHHELD: (HOUSE, "The caller number was withheld, which is not allowed here; present one."),
     Reason.CLI_INVALID: (HOUSE, "The caller number {cli} is no valid number; write it as +33199001234 is written."),
+    Reason.CLI_NOT_OWNED: (
+        _LISTED,
+        "The caller number {cli} is not among the numbers of account {account}; present one of them, or have it added.",
+    ),
+    Reason.CLI_MISMATCH: (
+        _LISTED,
+        "P-Asserted-Identity beside the caller number {cli} names a number that account {account} may not present.",
+    ),
+    Reason.CLI_DO_NOT_ORIGINATE: (HOUSE, "No call ever begins from {cli}: it is a number that is only called."),
     Reason.CALLED_INVALID: (_rfc("21.4.22"), "The called number cannot be read; write it as +33199001234 is written."),
     Reason.CAPS: (
         _CAPACITY,

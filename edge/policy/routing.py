@@ -10,6 +10,8 @@ from edge.policy.verdicts import Reason, Refuse
 
 def route(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     """Fill the candidates, or refuse: no route, none for this caller, barred. Nothing is barred to emergency calls."""
+    if attempt.emergency and snapshot.emergency_routes:
+        return _route_emergency(attempt, snapshot)
     called = attempt.called
     routes = snapshot.routes
     longest = len(called)
@@ -34,6 +36,24 @@ def route(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
             attempt.candidates = draw_order(found.trunks, attempt.draw) if found.is_weighted else list(found.trunks)
             return None
     return Refuse(Reason.ROUTE_NOT_ALLOWED if was_found else Reason.NO_ROUTE)
+
+
+def _route_emergency(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
+    """The trunks kept for emergency calls first, by the longest prefix; then those of the ordinary route."""
+    called = attempt.called
+    lengths = snapshot.emergency_route_lengths
+    special = [found for length in lengths for found in snapshot.emergency_routes.get(called[:length], ())]
+    usual = [found for length in snapshot.route_lengths for found in snapshot.routes.get(called[:length], ())]
+    chosen = [found for found in special if not found.is_barred][:1] + [
+        found for found in usual if not found.is_barred
+    ][:1]
+    if not chosen:
+        return Refuse(Reason.NO_ROUTE)
+    attempt.route = chosen[0].id
+    for found in chosen:
+        trunks = draw_order(found.trunks, attempt.draw) if found.is_weighted else list(found.trunks)
+        attempt.candidates += [trunk for trunk in trunks if trunk not in attempt.candidates]
+    return None
 
 
 def draw_order(trunks: tuple[EgressTrunk, ...], draw: float) -> list[EgressTrunk]:

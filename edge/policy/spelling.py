@@ -1,38 +1,30 @@
-"""How a number may be spelled: every form of a CLI or a called number put into E.164, by the French plan. Pure.
+"""How a number may be spelled: every form of a CLI or a called number put into E.164, by a national plan. Pure.
 
 RFC 3966 (tel, phone-context), RFC 3261 §19.1.6 (telephone-subscriber in a SIP URI), RFC 4904 (trunk parameters after
-the number), RFC 3323 §4.1.1.3 (anonymous). The plan itself is data: `edge.config.french_plan`. The reading is generous
-on purpose: a number that a telephone would show as French is one, however it was written, since the rules are to find
-it.
+the number), RFC 3323 §4.1.1.3 (anonymous). The plan itself is data (`edge.config.plan`). The reading is generous on
+purpose: a number that a telephone would show as one of the plan is one, however it was written, since the rules are to
+find it.
 """
 
 import re
-from typing import NamedTuple
 
-from edge.config.french_plan import (
-    COUNTRY_CODES,
-    EXTENDED_NSN_DIGITS,
-    EXTENDED_PREFIXES,
+from edge.config.plan import (
+    CACHE_LIMIT,
     MALFORMED,
-    NATIONAL_MAINLAND_EXCEPTIONS,
-    NATIONAL_OVERSEAS,
-    NSN_DIGITS,
-    SHORT_NSN_DIGITS,
+    MAX_E164_DIGITS,
     UNAVAILABLE,
     UNREADABLE,
     WITHHELD,
+    NumberPlan,
 )
-from edge.config.snapshot import CACHE_LIMIT
-
-NUMBER = "number"
-"""State of a reading that is a number; its category is the snapshot's to say."""
+from edge.config.plan import NUMBER as NUMBER
+from edge.config.plan import Reading as Reading
 
 MAX_CACHED_LENGTH = 128
 """A longer user part is read each time: no sender may fill the cache with novels."""
 MAX_TEXT = 64
 """Characters of an original kept for the record."""
 _MIN_E164_DIGITS = 7
-_MAX_E164_DIGITS = 15
 _MIN_BARE_DIGITS = 10
 _MIN_DISGUISED_DIGITS = 9
 _MAX_DISGUISED_RUNS = 8
@@ -43,61 +35,66 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTEXT = re.compile(r"\+[0-9]{1,15}")
 _RUN = re.compile(r"\+?[0-9]+")
 _NO_DIGITS = re.compile(r"[^0-9]+")
-_NATIONAL_LENGTHS = tuple(sorted({len(root) for root in NATIONAL_OVERSEAS}, reverse=True))
 
 _WITHHELD_WORDS = frozenset({"anonymous", "restricted", "private", "withheld", "blocked", "anonyme"})
 _UNAVAILABLE_WORDS = frozenset({"", "unavailable", "unknown", "interworking", "invalid", "nobody"})
 
 
-class Reading(NamedTuple):
-    """What a user part says."""
-
-    e164: str
-    """`+` and digits; empty where it is no number."""
-    state: str
-    """`number`, `withheld`, `unavailable`, `malformed` or `unreadable`."""
-    text: str
-    """What was written, without escapes, separators and parameters: a short code keeps its digits here."""
-
-
 ABSENT = Reading("", UNAVAILABLE, "")
 """No header, no number."""
 
-_cache: dict[bytes, Reading] = {}
+_NORTH_AMERICAN_PREFIX = "011"
+"""Another country's international prefix, common enough in what PBXs send."""
 
 
-def read_user(user: bytes, *, bare_international: bool = False) -> Reading:
+def read_user(user: bytes, plan: NumberPlan, *, bare_international: bool = False) -> Reading:
     """Read the user part of a SIP URI or the subscriber of a tel URI, with its parameters, as it came on the wire.
 
-    `bare_international`: 10 to 15 digits that are no French number are E.164 without its plus."""
-    found = _cache.get(user)
+    `bare_international`: 10 to 15 digits that are no number of the plan are E.164 without its plus."""
+    readings = plan.readings
+    found = readings.get(user)
     if found is None:
-        found = _read(user)
+        found = read_anew(user, plan)
         if len(user) <= MAX_CACHED_LENGTH:
-            if len(_cache) >= CACHE_LIMIT:
-                _cache.clear()
-            _cache[user] = found
+            if len(readings) >= CACHE_LIMIT:
+                readings.clear()
+            readings[user] = found
     if bare_international and found[1] == UNREADABLE:
         return _read_bare(found)
     return found
 
 
+def read_anew(user: bytes, plan: NumberPlan) -> Reading:
+    """The reading, not asking what was read before."""
+    text = user.decode("latin-1")
+    if _PLAIN.fullmatch(text) is not None:
+        e164, state = _number(text, plan)
+        return Reading(e164, state, text)
+    return _read_decorated(user, plan)
+
+
+def without_portability(digits: str, plan: NumberPlan) -> str:
+    """A called number as a network of the plan may send it, with the prefix that says who serves it between country
+    code and number (+33 12345 1 99 00 12 34): the number in E.164. Empty: it has none. Only a trusted neighbour's is
+    believed."""
+    if not plan.portability_digits or not digits[1:].isdigit():
+        return ""
+    code = plan.code_of(digits[1:])
+    nsn = digits[1 + len(code) :]
+    if digits[0] != "+" or not code or len(nsn) != plan.portability_digits + plan.nsn_digits[code][0]:
+        return ""
+    e164, state = _international(code + nsn[plan.portability_digits :], plan)
+    return e164 if state == NUMBER else ""
+
+
 def _read_bare(reading: Reading) -> Reading:
     text = reading.text
-    if _MIN_BARE_DIGITS <= len(text) <= _MAX_E164_DIGITS and text.isascii() and text.isdigit() and text[0] != "0":
+    if _MIN_BARE_DIGITS <= len(text) <= MAX_E164_DIGITS and text.isascii() and text.isdigit() and text[0] != "0":
         return Reading("+" + text, NUMBER, text)
     return reading
 
 
-def _read(user: bytes) -> Reading:
-    text = user.decode("latin-1")
-    if _PLAIN.fullmatch(text) is not None:
-        e164, state = _number(text)
-        return Reading(e164, state, text)
-    return _read_decorated(user)
-
-
-def _read_decorated(user: bytes) -> Reading:
+def _read_decorated(user: bytes, plan: NumberPlan) -> Reading:
     """Escapes, visual separators, parameters, words: everything but plain digits."""
     if b"%" in user:
         user = _ESCAPE.sub(lambda escape: bytes((int(escape.group(1), 16),)), user)
@@ -106,108 +103,118 @@ def _read_decorated(user: bytes) -> Reading:
         text = text[4:]
     text = text.translate(_SEPARATORS)
     if _PLAIN.fullmatch(text) is not None:
-        e164, state = _local(text, params) if params else _number(text)
+        e164, state = _local(text, params, plan) if params else _number(text, plan)
         return Reading(e164, state, text)
     word = text.lower()
     if word in _WITHHELD_WORDS:
         return Reading("", WITHHELD, text)
     if word in _UNAVAILABLE_WORDS:
         return Reading("", UNAVAILABLE, text)
-    return Reading("", MALFORMED if _is_disguised(text) else UNREADABLE, text)
+    return Reading("", MALFORMED if _is_disguised(text, plan) else UNREADABLE, text)
 
 
-def _local(text: str, params: str) -> tuple[str, str]:
+def _local(text: str, params: str, plan: NumberPlan) -> tuple[str, str]:
     """A number with parameters: phone-context completes a local one (RFC 3966 §5.1.5)."""
     if text[0] == "+":
-        return _number(text)
+        return _number(text, plan)
+    trunk = plan.trunk_prefix
     for param in params.split(";"):
         name, _, context = param.partition("=")
         if name.strip().lower() == "phone-context" and _CONTEXT.fullmatch(context.strip()) is not None:
             context = context.strip()
-            if text[0] == "0" and context[1:].startswith(COUNTRY_CODES):
-                return _number(text)
-            e164, state = _international((context + text.lstrip("0"))[1:])
-            return (e164, state) if state == NUMBER else _number(text)
-    return _number(text)
+            if trunk and text.startswith(trunk) and context[1:].startswith(plan.codes):
+                return _number(text, plan)
+            e164, state = _international((context + text.lstrip("0"))[1:], plan)
+            return (e164, state) if state == NUMBER else _number(text, plan)
+    return _number(text, plan)
 
 
-def _number(text: str) -> tuple[str, str]:
+def _number(text: str, plan: NumberPlan) -> tuple[str, str]:
     """E.164 and state of `+` and digits, or digits."""
     if text[0] == "+":
         digits = text[1:]
         if not digits or digits[0] != "0":
-            return _international(digits)
+            return _international(digits, plan)
         text = digits  # +0033… and +01…: a plus put before a whole dialled number
-    if text[0] != "0":
-        return _if_french(text)
-    if len(text) == 10 and text[1] != "0":
-        return _national(text)
-    if text.startswith("00"):
-        return _after_00(text[2:])
-    nsn = text[1:]
-    if len(nsn) == EXTENDED_NSN_DIGITS and ("33" + nsn).startswith(EXTENDED_PREFIXES):
-        return "+33" + nsn, NUMBER
-    if text.startswith("011"):  # North America's international prefix
-        return _if_french(text[3:])
-    return _if_french(nsn)
+    trunk = plan.trunk_prefix
+    for prefix in plan.international_prefixes:
+        if text.startswith(prefix):
+            return _after_prefix(text[len(prefix) :], plan)
+    is_national = text.startswith(trunk)
+    if is_national and len(text) == plan.national_length:
+        return _national(text, plan)
+    if not trunk or not is_national:
+        return _if_of_plan(text, plan)
+    nsn = text[len(trunk) :]
+    if len(nsn) == plan.extended_digits and (plan.home + nsn).startswith(plan.extended_prefixes):
+        return "+" + plan.home + nsn, NUMBER
+    if text.startswith(_NORTH_AMERICAN_PREFIX):
+        return _if_of_plan(text[3:], plan)
+    return _if_of_plan(nsn, plan)
 
 
-def _national(text: str) -> tuple[str, str]:
-    """Ten digits with the trunk prefix: 01…, 0262…"""
-    code = "33"
-    for length in _NATIONAL_LENGTHS:
-        found = NATIONAL_OVERSEAS.get(text[:length])
+def _national(text: str, plan: NumberPlan) -> tuple[str, str]:
+    """A whole number in national form, with the trunk prefix: 01…, 0262…"""
+    code = plan.home
+    for length in plan.root_lengths:
+        found = plan.roots.get(text[:length])
         if found is not None:
-            code = "33" if text.startswith(NATIONAL_MAINLAND_EXCEPTIONS) else found
+            code = plan.home if plan.home_exceptions and text.startswith(plan.home_exceptions) else found
             break
-    number = code + text[1:]
-    # 07000… and 09010… exist with 14 digits only.
-    return ("", MALFORMED) if number.startswith(EXTENDED_PREFIXES) else ("+" + number, NUMBER)
+    number = code + text[len(plan.trunk_prefix) :]
+    # In France 07000… and 09010… exist with 14 digits only.
+    if plan.extended_prefixes and number.startswith(plan.extended_prefixes):
+        return "", MALFORMED
+    return "+" + number, NUMBER
 
 
-def _international(digits: str) -> tuple[str, str]:
+def _international(digits: str, plan: NumberPlan) -> tuple[str, str]:
     """Digits that begin with a country code."""
-    code = digits[:2] if digits.startswith("33") else digits[:3]
-    if code not in COUNTRY_CODES:
-        is_sound = _MIN_E164_DIGITS <= len(digits) <= _MAX_E164_DIGITS
+    code = plan.code_of(digits)
+    if not code:
+        is_sound = _MIN_E164_DIGITS <= len(digits) <= MAX_E164_DIGITS
         return ("+" + digits, NUMBER) if is_sound else ("", UNREADABLE)
     nsn = digits[len(code) :]
-    if nsn[:1] == "0" and len(nsn) in (NSN_DIGITS + 1, EXTENDED_NSN_DIGITS + 1):
-        nsn = nsn[1:]  # +33 (0)1…: the trunk prefix does not belong there
-    is_extended = (code + nsn).startswith(EXTENDED_PREFIXES)
-    wanted = EXTENDED_NSN_DIGITS if is_extended else NSN_DIGITS
-    if nsn[:1] == "0" or (len(nsn) != wanted and len(nsn) != SHORT_NSN_DIGITS.get(code)):
+    lengths, trunk = plan.nsn_digits[code], plan.trunk_prefix
+    if trunk and nsn.startswith(trunk) and len(nsn) - len(trunk) in (lengths[0], plan.extended_digits):
+        nsn = nsn[len(trunk) :]  # +33 (0)1…: the trunk prefix does not belong there
+    if plan.extended_prefixes and (code + nsn).startswith(plan.extended_prefixes):
+        is_whole = len(nsn) == plan.extended_digits
+    else:
+        is_whole = len(nsn) in lengths
+    if not is_whole or (trunk == "0" and nsn[0] == "0"):
         return "", MALFORMED
     return "+" + code + nsn, NUMBER
 
 
-def _after_00(digits: str) -> tuple[str, str]:
+def _after_prefix(digits: str, plan: NumberPlan) -> tuple[str, str]:
     """What follows the international prefix; a subscriber number never begins with it."""
     if digits[:1] != "0":
-        return _international(digits)
-    # More zeros: an outside-line digit before a whole French number, else nothing that could be dialled.
-    if len(digits) == 10 and digits[1] != "0":
-        return _national(digits)
-    return _if_french(digits.lstrip("0"))
+        return _international(digits, plan)
+    # More zeros: an outside-line digit before a whole number of the plan, else nothing that could be dialled.
+    if len(digits) == plan.national_length and digits[1] != "0" and digits.startswith(plan.trunk_prefix):
+        return _national(digits, plan)
+    return _if_of_plan(digits.lstrip("0"), plan)
 
 
-def _if_french(digits: str) -> tuple[str, str]:
+def _if_of_plan(digits: str, plan: NumberPlan) -> tuple[str, str]:
     """A whole number of the plan, country code in front; else nothing readable."""
-    if digits.startswith(COUNTRY_CODES):
-        e164, state = _international(digits)
+    code = plan.code_of(digits)
+    if code:
+        e164, state = _international(digits, plan)
         # +508 41…: six digits are too few to tell it from any other string without a plus.
-        if state == NUMBER and len(e164) >= 1 + 2 + NSN_DIGITS:
+        if state == NUMBER and len(e164) > len(code) + plan.nsn_digits[code][0]:
             return e164, NUMBER
     return "", UNREADABLE
 
 
-def _is_disguised(text: str) -> bool:
+def _is_disguised(text: str, plan: NumberPlan) -> bool:
     """Is there a number of the plan in this text, once its other characters are gone?"""
     runs = [run for run in _RUN.findall(text) if len(run) >= _MIN_DISGUISED_DIGITS][:_MAX_DISGUISED_RUNS]
     together = _NO_DIGITS.sub("", text)
     for digits in (together, *runs):
-        if _MIN_DISGUISED_DIGITS <= len(digits) <= 2 * _MAX_E164_DIGITS:
-            e164, _ = _number(digits)
-            if e164[1:].startswith(COUNTRY_CODES):
+        if _MIN_DISGUISED_DIGITS <= len(digits) <= 2 * MAX_E164_DIGITS:
+            e164, _ = _number(digits, plan)
+            if plan.code_of(e164[1:]):
                 return True
     return False

@@ -25,6 +25,13 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     facts.rule = attempt.rule
     if attempt.shadowed:
         facts.shadowed = tuple(attempt.shadowed)
+    facts.ruleset = attempt.ruleset
+    if attempt.tags:
+        facts.tags += tuple(attempt.tags)
+    if attempt.treatment == "mask":
+        facts.cli_rewritten = "anonymous"
+    elif attempt.substitute:
+        facts.cli_rewritten = attempt.substitute
     if attempt.shadow:
         facts.cli_shadowed = tuple(attempt.shadow)
     if attempt.rate is not None:

@@ -147,7 +147,7 @@ def test_the_show_goes_as_expected():
     )
 
     assert (show.returncode, show.stderr) == (0, "")
-    assert "23 attempts, 23 CDRs" in show.stdout
+    assert "24 attempts, 24 CDRs" in show.stdout
 
 
 @pytest.fixture

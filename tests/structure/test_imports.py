@@ -37,6 +37,13 @@ PURE_ROOMS = (
     "edge.config.holders",
     "edge.config.accounts",
     "edge.config.basis",
+    "edge.config.plan",
+    "edge.config.ruleset_schema",
+    "edge.config.rulesets",
+    "edge.config.rulebook",
+    "edge.config.ownership",
+    "edge.config.listing",
+    "edge.config.faults",
 )
 REDIS_DOORS = {
     "limits.redis_limiter",

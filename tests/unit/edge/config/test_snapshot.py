@@ -147,7 +147,7 @@ def test_caches_are_bounded(snapshot: PolicySnapshot) -> None:
         snapshot.ingress_of(str(ipaddress.ip_address(number)), "")
         snapshot.category_of(f"+4470{number}")
     assert len(snapshot._source_cache) <= CACHE_LIMIT
-    assert len(snapshot._category_cache) <= CACHE_LIMIT
+    assert len(snapshot.book.eras[-1]._seen) <= CACHE_LIMIT
 
 
 def test_accounts(snapshot: PolicySnapshot) -> None:
@@ -246,24 +246,24 @@ def test_outside_dialog(snapshot: PolicySnapshot) -> None:
 @pytest.mark.parametrize(
     ("e164", "expected"),
     [
-        ("+33199001234", "fr-geographic"),
-        ("+33536490000", "fr-geographic"),
-        ("+33162123456", "fr-verified"),
-        ("+33948123456", "fr-verified"),
-        ("+33912345678", "fr-polyvalent"),
-        ("+33937123456", "fr-platform"),
-        ("+339010123456789", "fr-polyvalent-extended"),
-        ("+33151012345", "fr-general-interest"),
-        ("+33639980012", "fr-mobile"),
-        ("+33712345678", "fr-mobile"),
-        ("+337004123456789", "fr-mobile-extended"),
-        ("+33800112112", "fr-special"),
-        ("+262262123456", "fr-overseas-fixed"),
-        ("+508412345", "fr-overseas-fixed"),
-        ("+590947512345", "fr-overseas-verified"),
-        ("+262268812345", "fr-overseas-verified"),
-        ("+262692123456", "fr-overseas-mobile"),
-        ("+262800123456", "fr-special"),
+        ("+33199001234", "geographic"),
+        ("+33536490000", "geographic"),
+        ("+33162123456", "npv"),
+        ("+33948123456", "npv"),
+        ("+33912345678", "polyvalent"),
+        ("+33937123456", "npuept"),
+        ("+339010123456789", "polyvalent_extended"),
+        ("+33151012345", "general_interest"),
+        ("+33639980012", "mobile"),
+        ("+33712345678", "mobile"),
+        ("+337004123456789", "mobile_extended"),
+        ("+33800112112", "special_free"),
+        ("+262262123456", "overseas_fixed"),
+        ("+508412345", "overseas_fixed"),
+        ("+590947512345", "npv_overseas"),
+        ("+262268812345", "npv_overseas_2026"),
+        ("+262692123456", "mobile"),
+        ("+262800123456", "plan_unassigned"),
         ("+687123456", "foreign"),
         ("+4930123456", "foreign"),
     ],
@@ -278,7 +278,7 @@ def test_document_category_wins() -> None:
     snapshot = PolicySnapshot(parse_policy('[[categories]]\nid = "x"\nprefixes = ["+331", "+49"]'))
     assert [snapshot.category_of(number) for number in ("+33199001234", "+33162123456", "+4930123456")] == [
         "x",
-        "fr-verified",
+        "npv",
         "x",
     ]
 

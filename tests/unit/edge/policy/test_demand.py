@@ -54,6 +54,6 @@ def test_read(
     degraded: bool,
 ) -> None:
     """A denial keeps its token and its Retry-After; a silent store is the account's choice (R11)."""
-    attempt = attempt_of(source=source)
+    attempt = attempt_of(source=source, cli="sip:+442079460000@h")
     assert judge(attempt, snapshot) is None
     assert (refusal, degraded) == (read(outcome, attempt), attempt.degraded)

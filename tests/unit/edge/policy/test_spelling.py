@@ -5,10 +5,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge.config.french_plan import MALFORMED, NATIONAL_OVERSEAS, UNAVAILABLE, UNREADABLE, WITHHELD
-from edge.config.snapshot import CACHE_LIMIT
-from edge.policy import spelling
-from edge.policy.spelling import MAX_CACHED_LENGTH, NUMBER, Reading, read_user
+from edge.config.plan import CACHE_LIMIT, MALFORMED, NUMBER, UNAVAILABLE, UNREADABLE, WITHHELD, Reading
+from edge.config.rulesets import built_in_ruleset, plan_of
+from edge.policy.spelling import MAX_CACHED_LENGTH, read_anew, read_user
+
+FRANCE = plan_of(built_in_ruleset("fr-arcep"))
+NATIONAL_OVERSEAS = FRANCE.roots
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ from edge.policy.spelling import MAX_CACHED_LENGTH, NUMBER, Reading, read_user
 )
 def test_one_french_number_in_every_spelling(user: str) -> None:
     """However it is written, it is +33199001234."""
-    reading = read_user(user.encode())
+    reading = read_user(user.encode(), FRANCE)
     assert (reading.e164, reading.state) == ("+33199001234", NUMBER)
 
 
@@ -97,7 +99,7 @@ def test_one_french_number_in_every_spelling(user: str) -> None:
 )
 def test_numbers(user: str, e164: str) -> None:
     """Overseas roots take their territory's code; foreign numbers keep their digits."""
-    reading = read_user(user.encode())
+    reading = read_user(user.encode(), FRANCE)
     assert (e164, NUMBER) == (reading.e164, reading.state)
 
 
@@ -151,7 +153,7 @@ def test_numbers(user: str, e164: str) -> None:
 )
 def test_no_number(user: str, state: str) -> None:
     """What is no number has no E.164 form, and says why."""
-    reading = read_user(user.encode())
+    reading = read_user(user.encode(), FRANCE)
     assert ("", state) == (reading.e164, reading.state)
 
 
@@ -160,7 +162,7 @@ def test_no_number(user: str, state: str) -> None:
 )
 def test_short_codes_keep_their_digits(user: str, text: str) -> None:
     """A short code is read without its dress."""
-    assert text == read_user(user.encode()).text
+    assert text == read_user(user.encode(), FRANCE).text
 
 
 @pytest.mark.parametrize(
@@ -176,21 +178,21 @@ def test_short_codes_keep_their_digits(user: str, text: str) -> None:
 )
 def test_bare_international(user: str, e164: str) -> None:
     """Where the operator says so, 10 to 15 digits are E.164 without its plus."""
-    assert e164 == read_user(user.encode(), bare_international=True).e164
+    assert e164 == read_user(user.encode(), FRANCE, bare_international=True).e164
 
 
 def test_long_text_is_read_but_not_kept() -> None:
     """A user part of any length is read; only short ones are remembered."""
     user = b"x" * MAX_CACHED_LENGTH + b"0199001234"
-    assert read_user(user).state == MALFORMED
-    assert user not in spelling._cache
+    assert read_user(user, FRANCE).state == MALFORMED
+    assert user not in FRANCE.readings
 
 
 def test_cache_is_bounded() -> None:
     """Those who call cannot make the edge remember without end."""
     for number in range(CACHE_LIMIT + 10):
-        read_user(b"+4470%d" % number)
-    assert len(spelling._cache) <= CACHE_LIMIT
+        read_user(b"+4470%d" % number, FRANCE)
+    assert len(FRANCE.readings) <= CACHE_LIMIT
 
 
 SPELLINGS = (
@@ -218,7 +220,7 @@ def test_agrees_with_an_independent_reader(digits: str, spelling: str) -> None:
         return
     expected = phonenumbers.format_number(phonenumbers.parse(national, "FR"), phonenumbers.PhoneNumberFormat.E164)
     grouped = digits[0] + " " + " ".join(digits[i : i + 2] for i in range(1, 9, 2))
-    assert expected == read_user(spelling.format(digits, grouped).encode()).e164
+    assert expected == read_user(spelling.format(digits, grouped).encode(), FRANCE).e164
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_overseas_agrees_with_an_independent_reader(region: str, code: str, kind
     number = phonenumbers.example_number_for_type(region, kind)
     expected = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     national = f"0{number.national_number}"
-    assert expected == read_user(national.encode()).e164
+    assert expected == read_user(national.encode(), FRANCE).e164
     assert expected.startswith("+" + code)
 
 
@@ -240,8 +242,8 @@ def test_foreign_numbers_agree_with_an_independent_reader(region: str) -> None:
     number = phonenumbers.example_number(region)
     expected = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     pretty = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    assert expected == read_user(pretty.encode()).e164
-    assert expected == read_user(("00" + expected[1:]).encode()).e164
+    assert expected == read_user(pretty.encode(), FRANCE).e164
+    assert expected == read_user(("00" + expected[1:]).encode(), FRANCE).e164
 
 
 @given(st.binary(max_size=200) | st.text(alphabet="+0123456789 ()-.;%=phone-context", max_size=60).map(str.encode))
@@ -251,17 +253,17 @@ def test_foreign_numbers_agree_with_an_independent_reader(region: str) -> None:
 @example(b"+;phone-context=+33")
 def test_invariants(user: bytes) -> None:
     """Whatever comes: a number is a plus and 7 to 15 digits, and nothing else has one; one reading, always the same."""
-    reading = read_user(user)
+    reading = read_user(user, FRANCE)
     assert (reading.state == NUMBER) == bool(reading.e164)
     assert reading.state in (NUMBER, WITHHELD, UNAVAILABLE, MALFORMED, UNREADABLE)
     if reading.e164:
         assert reading.e164[0] == "+"
         assert reading.e164[1:].isdigit()
         assert 7 <= len(reading.e164) - 1 <= 15
-        assert read_user(reading.e164.encode())[:2] == reading[:2]
-    assert reading == spelling._read(user)
+        assert read_user(reading.e164.encode(), FRANCE)[:2] == reading[:2]
+    assert reading == read_anew(user, FRANCE)
 
 
 def test_reading_is_a_value() -> None:
     """Two spellings of nothing are equal."""
-    assert Reading("", UNAVAILABLE, "") == read_user(b"")
+    assert Reading("", UNAVAILABLE, "") == read_user(b"", FRANCE)

@@ -32,7 +32,7 @@ def test_a_companion_says_something(snapshot: PolicySnapshot, source: str, calle
 def test_the_rule_and_its_basis(snapshot: PolicySnapshot, snapshot_with: Callable[..., PolicySnapshot]) -> None:
     """The rule that decided is named, and what it rests on: the law's own, or what the document says of its rule."""
     of_law = explain(imagine(source="203.0.113.1", listener="", cli="0199001234", called="3000"), snapshot).steps[-1]
-    assert (of_law.stage, of_law.rule, of_law.refused) == ("screen", "fr-international-fixed", "cli_refused")
+    assert (of_law.stage, of_law.rule, of_law.refused) == ("obey_law", "geographic.intl_unauth", "cli_refused")
     assert of_law.basis == Basis(Origin.LAW, "CPCE L44; contract article 7.1.1")
     more = '[[cli_rules]]\nid = "no"\naction = "refuse"\nbasis = "contract: article 9.2.3"\n'
     ours = explain(imagine(source="192.0.2.1", listener="", cli="1", called="3000"), snapshot_with(more)).steps[-1]
@@ -49,4 +49,4 @@ def test_shadow_is_told_of_its_stage(snapshot_with: Callable[..., PolicySnapshot
     """What would have been refused stands in the line of the stage that noted it."""
     more = '[[cli_rules]]\nid = "watch"\naction = "shadow-refuse"\n'
     steps = explain(imagine(source="192.0.2.1", listener="", cli="1", called="3000"), snapshot_with(more)).steps
-    assert [step.shadow for step in steps] == [(), (), ("watch",), (), ()]
+    assert [step.shadow for step in steps] == [(), (), ("watch",), (), (), (), ()]

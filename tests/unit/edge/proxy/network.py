@@ -87,6 +87,9 @@ prefixes = ["+3319"]
 trunks = ["named", "b"]
 """
 
+WALL_OFFSET = 1_795_600_000.0
+"""UTC seconds less the tests' clock: the calls of these tests are of 2026-11-25."""
+
 
 class Wire:
     """Everything around one core. Time moves only by `advance`."""
@@ -132,6 +135,7 @@ class Wire:
             snapshot=self.snapshot,
             draw=lambda: 0.0,
             now=self.now,
+            wall_offset=WALL_OFFSET,
         )
         return self.core
 
