@@ -68,6 +68,7 @@ def run(
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
     lease_s: Annotated[str | None, typer.Option(help="Life of a lease.", metavar="SECONDS")] = None,
     renew_s: Annotated[str | None, typer.Option(help="Time between renewals.", metavar="SECONDS")] = None,
+    hold_s: Annotated[str | None, typer.Option(help="Talk held on the balance at one time.", metavar="SECONDS")] = None,
     takeover_s: Annotated[
         str | None, typer.Option(help="Silence after which a node is gone.", metavar="SECONDS")
     ] = None,
@@ -98,6 +99,7 @@ def run(
             "metrics": metrics,
             "lease_s": lease_s,
             "renew_s": renew_s,
+            "hold_s": hold_s,
             "takeover_s": takeover_s,
             "decision_deadline_ms": decision_deadline_ms,
             "max_calls": max_calls,

@@ -235,6 +235,7 @@ class _Server:
             node=self.node,
             lease_ms=round(static.lease_s * 1000),
             renew_s=static.renew_s,
+            quantum_s=static.hold_s,
             max_duration_s=static.max_duration_s,
             session_expires_s=static.session_expires_s,
             min_session_s=static.min_session_s,

@@ -98,6 +98,12 @@ class StaticConfig(Section):
         description="Seconds between two renewals of a running call's lease; at most a third of `lease_s`.",
         examples=[10],
     )
+    hold_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=60,
+        description="Seconds of talk that are held on the balance at one time, where it pays them. Shorter: many calls "
+        "share the last of it; longer: fewer of them start, and those are safe.",
+        examples=[60],
+    )
     takeover_s: Annotated[float, Field(ge=3, le=3600)] = Field(
         default=8.0,
         description="A node whose heartbeats are missing for so many seconds is gone: the others take its calls over. "

@@ -9,27 +9,41 @@ from collections.abc import Callable
 from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, REASON_OF_NAME, Reason, Refuse
-from limits.model import DEFAULT_LEASE_MS, GROUP, Admit, Admitted, Denied, Outcome, Unavailable
+from limits.model import DEFAULT_LEASE_MS, GROUP, QUANTUM_S, Admit, Admitted, Denied, Outcome, Unavailable
 
 
 def ask(
-    attempt: CallAttempt, *, uid: str, node: str, lease_ms: int = DEFAULT_LEASE_MS, record: bytes = b""
+    attempt: CallAttempt,
+    *,
+    uid: str,
+    node: str,
+    lease_ms: int = DEFAULT_LEASE_MS,
+    record: bytes = b"",
+    quantum_s: int = QUANTUM_S,
 ) -> Admit | None:
     """The question for this attempt; None: there is nothing to ask, the call passes without a lease (R16)."""
     if attempt.emergency or attempt.account is None:
         return None
     rate = attempt.rate
     price = None if rate is None else rate.price
-    return Admit(attempt.account.id, uid, node, lease_ms, price, attempt.called, record=record)
+    return Admit(attempt.account.id, uid, node, lease_ms, price, attempt.called, "", 0, record, quantum_s)
 
 
-def ask_group(attempt: CallAttempt, admitted: Admitted, *, uid: str, node: str, lease_ms: int) -> Admit | None:
+def ask_group(
+    attempt: CallAttempt,
+    admitted: Admitted,
+    *,
+    uid: str,
+    node: str,
+    lease_ms: int = DEFAULT_LEASE_MS,
+    quantum_s: int = QUANTUM_S,
+) -> Admit | None:
     """The question for the account's group, after the account itself has said yes; None: it has none."""
     if not admitted.group or attempt.account is None:
         return None
     price = None if attempt.rate is None else attempt.rate.price
     holder = GROUP + admitted.group
-    return Admit(holder, uid, node, lease_ms, price, "", attempt.account.id, admitted.reserved)
+    return Admit(holder, uid, node, lease_ms, price, "", attempt.account.id, admitted.reserved, b"", quantum_s)
 
 
 def ask_trunk(trunk: EgressTrunk, *, uid: str, node: str, lease_ms: int) -> Admit | None:

@@ -107,7 +107,14 @@ class Attempts:
         self._calls.add(call)
         settings = node.settings
         record = of_attempt(facts, node) if settings.keeps_records and not attempt.emergency else b""
-        question = demand.ask(attempt, uid=uid, node=settings.node, lease_ms=settings.lease_ms, record=record)
+        question = demand.ask(
+            attempt,
+            uid=uid,
+            node=settings.node,
+            lease_ms=settings.lease_ms,
+            record=record,
+            quantum_s=settings.quantum_s,
+        )
         if question is None:
             self._admitted(call, now)  # R16: no commercial limit stands before an emergency call
         else:
@@ -154,7 +161,14 @@ class Attempts:
             self._node.local.note(verb.account, Ceilings(outcome.caps, outcome.burst, outcome.ceiling))
             self._calls.lease(call, verb.account, outcome.paid_s)
             settings = self._node.settings
-            question = demand.ask_group(attempt, outcome, uid=call.uid, node=settings.node, lease_ms=settings.lease_ms)
+            question = demand.ask_group(
+                attempt,
+                outcome,
+                uid=call.uid,
+                node=settings.node,
+                lease_ms=settings.lease_ms,
+                quantum_s=settings.quantum_s,
+            )
             if question is not None and call.state is CallState.ADMITTING:
                 self._node.outbox.asks.append(question)
                 return

@@ -12,6 +12,7 @@ from edge.proxy.thresholds import Thresholds
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
+from limits.model import QUANTUM_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Settings:
     lease_ms: int = 30_000
     renew_s: float = 10.0
     """Leases of running calls are renewed this often; at most a third of the lease."""
+    quantum_s: int = QUANTUM_S
+    """Seconds of talk held at one time."""
     max_duration_s: float = 14_400.0
     """A call longer than this is ended by the edge (R4): nobody may keep a slot for ever."""
     session_expires_s: int = 0

@@ -131,7 +131,7 @@ class Renewals:
                 talk = tuple([_talk_ms(call, now) for call in chunk])
                 paid, prices = _terms(holder, chunk)
                 tracker.node.outbox.asks.append(
-                    Renew(holder, uids_now, settings.node, settings.lease_ms, talk, paid, prices)
+                    Renew(holder, uids_now, settings.node, settings.lease_ms, talk, paid, prices, settings.quantum_s)
                 )
 
     # -- answers ---------------------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ class Bench(Protocol):
 
     async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]: ...
 
-    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]: ...
+    async def adopt(
+        self, account: AccountId, *, gone: str, heir: str, most: int = 100, keep: tuple[str, ...] = ()
+    ) -> list[Adopted]: ...
 
     async def peek(self, account: AccountId) -> Usage | None: ...
 
@@ -84,8 +86,10 @@ class MemoryBench:
     async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
         return self.limiter.top_up(account, amount=amount, reference=reference)
 
-    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]:
-        return self.limiter.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most)
+    async def adopt(
+        self, account: AccountId, *, gone: str, heir: str, most: int = 100, keep: tuple[str, ...] = ()
+    ) -> list[Adopted]:
+        return self.limiter.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most, keep=keep)
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.limiter.peek(account)
@@ -149,9 +153,12 @@ class RedisBench:
     async def top_up(self, account: AccountId, *, amount: int, reference: str) -> tuple[int, bool]:
         return await self.store.top_up(account, amount=amount, reference=reference, by="test")
 
-    async def adopt(self, account: AccountId, *, gone: str, heir: str, most: int = 100) -> list[Adopted]:
+    async def adopt(
+        self, account: AccountId, *, gone: str, heir: str, most: int = 100, keep: tuple[str, ...] = ()
+    ) -> list[Adopted]:
         async with NodeRegistry(self.url) as nodes:
-            return list((await nodes.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most)).calls)
+            found = await nodes.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most, keep=keep)
+        return list(found.calls)
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.nodes[0].peek(account)

@@ -1,0 +1,179 @@
+"""Calls whose lease ran out or whose node is gone: who finds them, for how long, and what they are charged; over the
+specification and over real servers."""
+
+import asyncio
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from limits import Account, Admit, Answer, Denied, Renew, Settle, Settled
+from limits.accounts import AccountStore
+from limits.keys import CHANGES, NODES
+from limits.model import GIVEN_BACK, TOMBSTONE_MS
+from limits.nodes import FORGET_MS, NodeRegistry
+from limits.rates import Price
+
+UNIT = 1_000_000
+PRICE = Price(connect_micros=0, rate_micros=60 * UNIT, first_s=30, next_s=6, minimum_s=0)
+"""A second costs one unit; the shortest call costs 30."""
+HOUR_MS = 3_600_000
+
+
+async def counters(bench, account) -> dict[str, int]:
+    return dict((await bench.peek(account)).counters)
+
+
+async def sweep(bench, account) -> None:
+    """Any attempt frees what has run out."""
+    await bench.ask(Admit(account, "sweep", "n"), Settle(account, "sweep", "failed", 0))
+
+
+async def test_a_call_changes_hands_once_and_so_many_at_a_time(bench, account_id):
+    """Those that the asker holds itself are left alone: a node that was started again under its name."""
+    await bench.provision(Account(account_id, caps_base=50))
+    await bench.ask(*[Admit(account_id, f"u{number}", "n") for number in range(5)])
+
+    first = await bench.adopt(account_id, gone="n", heir="m", most=2)
+    rest = await bench.adopt(account_id, gone="n", heir="m", keep=("u4",))
+    again = await bench.adopt(account_id, gone="n", heir="m", keep=("u4",))
+
+    assert (len(first), len(rest), again) == (2, 2, [])
+    assert {call.uid for call in (*first, *rest)} == {"u0", "u1", "u2", "u3"}
+    assert {call.uid: call.node for call in (await bench.peek(account_id)).calls} == {
+        **dict.fromkeys(("u0", "u1", "u2", "u3"), "m"),
+        "u4": "n",
+    }
+
+
+async def test_a_call_that_was_taken_over_has_lived_until_then(bench, account_id):
+    """Should its new node be gone too, it is charged up to the takeover."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(Admit(account_id, "u", "n", 60_000, PRICE), Answer(account_id, "u"))
+    await bench.age(account_id, 40_000)
+    await bench.adopt(account_id, gone="n", heir="m")
+    await bench.age(account_id, 30_000)
+
+    await sweep(bench, account_id)
+
+    assert (await counters(bench, account_id))["charged_micros"] == 42 * UNIT
+
+
+async def test_a_call_whose_end_came_late_is_charged_for_paid_talk_only(bench, account_id):
+    """Renewed after its paid talk had ended, then its node was gone."""
+    await bench.provision(Account(account_id, caps_base=50), opening=30 * UNIT)
+    await bench.ask(Admit(account_id, "u", "n", price=PRICE), Answer(account_id, "u"))
+    await bench.age(account_id, 29_000)
+    await bench.ask(Renew(account_id, ("u",), "n", talk_ms=(29_000,), paid_s=(30,), prices=(PRICE,)))
+    await bench.age(account_id, 20_000)
+    await bench.ask(Renew(account_id, ("u",), "n", talk_ms=(49_000,), paid_s=(30,), prices=(PRICE,)))
+    await bench.age(account_id, 30_000)
+
+    await sweep(bench, account_id)
+
+    usage = await bench.peek(account_id)
+    assert (usage.balance_micros, usage.held_micros, usage.expired) == (0, 0, 1)
+
+
+async def test_a_late_settlement_is_overdrawn_by_what_it_adds(bench, account_id):
+    """The sweep had charged 36 s, the CDR says 48."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(Admit(account_id, "u", "n", 60_000, PRICE), Answer(account_id, "u"))
+    await bench.age(account_id, 35_000)
+    await bench.ask(Renew(account_id, ("u",), "n", talk_ms=(35_000,), paid_s=(60,), prices=(PRICE,)))
+    await bench.age(account_id, 30_000)
+    await sweep(bench, account_id)
+
+    assert await bench.ask(Settle(account_id, "u", "answered", 48_000, PRICE)) == [Settled(True, 48 * UNIT)]
+
+    found = await counters(bench, account_id)
+    assert (found["charged_micros"], found["overdrawn_micros"]) == (48 * UNIT, 12 * UNIT)
+
+
+async def test_nothing_is_given_back_twice(bench, account_id):
+    """A lease nobody took counts nowhere."""
+    await bench.provision(Account(account_id, caps_base=50))
+
+    assert await bench.ask(Settle(account_id, "u", GIVEN_BACK, 0)) == [Settled(True, 0)]
+
+    found = await counters(bench, account_id)
+    assert (found["settled_late"], found["settled_given_back"], found["calls_settled"]) == (0, 0, 0)
+
+
+async def test_a_settled_attempt_is_known_for_64_seconds(bench, account_id):
+    """And no copy of its INVITE brings it back."""
+    await bench.provision(Account(account_id, caps_base=50))
+    await bench.ask(Admit(account_id, "u", "n"), Settle(account_id, "u", "failed", 0))
+
+    await bench.age(account_id, TOMBSTONE_MS - 10_000)
+
+    (again,) = await bench.ask(Admit(account_id, "u", "n"))
+    assert isinstance(again, Denied)
+
+
+async def test_a_call_nobody_settles_is_found_for_a_day(bench, account_id):
+    """Then nothing is left of it, its record neither."""
+    await bench.provision(Account(account_id, caps_base=50))
+    await bench.ask(Admit(account_id, "u", "n", record=b"old"))
+    await bench.age(account_id, 30_000)
+    await sweep(bench, account_id)
+    await bench.age(account_id, 23 * HOUR_MS)
+    await bench.ask(Admit(account_id, "second", "n"))
+    await bench.age(account_id, 30_000)
+    await sweep(bench, account_id)
+    assert (await bench.peek(account_id)).expired == 1
+
+    await bench.ask(Admit(account_id, "third", "n"))
+    await bench.age(account_id, HOUR_MS)
+    await sweep(bench, account_id)
+    assert (await bench.peek(account_id)).expired == 0
+
+    await bench.ask(Admit(account_id, "u", "n"))
+    assert [call.record for call in await bench.adopt(account_id, gone="n", heir="m")] == [b""]
+
+
+async def test_an_import_ends_what_was_to_return_by_itself(bench, account_id):
+    """The file says how it is; no earlier raise comes back to change it."""
+    await bench.provision(Account(account_id, caps_base=1, calls_base=5))
+    await bench.change(account_id, generation=1, patch={"caps_base": 9}, for_ms=20_000)
+    await bench.provision(Account(account_id, caps_base=4, calls_base=5))
+    await bench.change(account_id, generation=3, patch={"calls_base": 7}, for_ms=10_000)
+
+    await bench.age(account_id, 30_000)
+
+    account = (await bench.peek(account_id)).account
+    assert (account.caps_base, account.calls_base) == (4, 5)
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def url(request, server_urls) -> str:
+    return server_urls[request.param]
+
+
+async def test_every_node_hears_of_every_change(url, account_id):
+    """Of values, of money, of an import, by the holder's name."""
+    async with AccountStore(url) as store, Redis.from_url(url, decode_responses=True).pubsub() as listening:
+        await listening.subscribe(CHANGES)
+        await listening.get_message(timeout=5)
+        await store.provision([Account(account_id)])
+        await store.change(account_id, generation=1, patch={"caps_base": 9}, by="test", why="test")
+        await store.top_up(account_id, amount=1, reference="r", by="test")
+        heard = []
+        async with asyncio.timeout(5):
+            while len(heard) < 3:
+                message = await listening.get_message(timeout=5)
+                heard += [message["data"]] if message else []
+    assert heard == [account_id] * 3
+
+
+async def test_a_node_is_listed_for_a_day(url):
+    """With the time since its last beat."""
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        client.delete(NODES)
+        seconds, _ = client.time()
+        client.zadd(NODES, {"old": seconds * 1_000 - FORGET_MS - 5_000, "older": 0, "recent": seconds * 1_000 - 60_000})
+    async with NodeRegistry(url) as nodes:
+        await nodes.beat("here")
+        beat = await nodes.beat("")
+    assert set(beat.ages_ms) == {"recent", "here"}
+    assert 60_000 <= beat.ages_ms["recent"] < 70_000
