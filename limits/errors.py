@@ -31,6 +31,15 @@ class StaleGeneration(LimitsError):
         self.found = found
 
 
+class StaleDocument(LimitsError):
+    """Somebody else brought a version first: look at it, then decide again."""
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"generation {found} is in force, not {expected}")
+        self.expected = expected
+        self.found = found
+
+
 class UsedReference(LimitsError):
     """This reference stands for a top-up of another amount already: nothing was booked."""
 

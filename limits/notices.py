@@ -1,4 +1,5 @@
-"""Change notices: which holder's values were changed, or got money, just now. I/O, through redis-py.
+"""Change notices: which holder's values were changed, or got money, just now; that a document has a new version. I/O,
+through redis-py.
 
 Nothing hangs on a notice: a lost one costs a running call one renewal, and the near-cache a tenth of a second.
 """
@@ -19,8 +20,8 @@ LISTEN_S = 15.0
 """A connection that has said nothing for so long is asked whether it still stands."""
 
 
-async def watch(url: str, on_change: Callable[[str], None]) -> None:
-    """Listens until cancelled; `on_change(holder)` for each notice, and with an empty name whenever notices may have
+async def watch(url: str, on_change: Callable[[str], None], *, channel: str = CHANGES) -> None:
+    """Listens until cancelled; `on_change(what)` for each notice, and with an empty name whenever notices may have
     been missed. Raises ValueError where the URL is not one."""
     address = parse_address(url)
     servers = itertools.cycle(address.hosts)
@@ -29,7 +30,7 @@ async def watch(url: str, on_change: Callable[[str], None]) -> None:
         client = open_server(address.at(*next(servers))) if address.kind is StoreKind.CLUSTER else open_store(url)
         try:
             async with client.pubsub() as listening:
-                await listening.subscribe(CHANGES)
+                await listening.subscribe(channel)
                 on_change("")
                 while True:
                     message = await listening.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)

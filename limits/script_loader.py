@@ -22,6 +22,7 @@ SCRIPTS = (
     "beat",
     "epoch",
     "contact",
+    "commit",
 )
 """One script a verb."""
 

@@ -50,6 +50,7 @@ REDIS_DOORS = {
     "limits.link",
     "limits.accounts",
     "limits.contacts",
+    "limits.documents",
     "limits.nodes",
     "limits.notices",
     "limits.stores",
