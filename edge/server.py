@@ -23,21 +23,22 @@ from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
-from edge.config.source import PolicyFile
 from edge.config.static import StaticConfig
 from edge.neighbours import Neighbours
+from edge.policies.following import NoPolicy
+from edge.policies.keeping import PolicyKeeper
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
+from edge.telemetry.banner import without_secret
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 from edge.telemetry.metrics import MetricsPage, Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.resolver import Resolver
 from edge.transport.udp import UdpSocket
-from limits.accounts import AccountStore
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
@@ -111,7 +112,7 @@ class _Server:
         self.metrics = ""
         self._hurry = asyncio.Event()
         self._sockets: list[UdpSocket] = []
-        self.policy: PolicyFile
+        self.policy: PolicyKeeper
         self.listeners: Listeners
         self.writer: CdrWriter
         self._core: ProxyCore
@@ -130,7 +131,7 @@ class _Server:
         async with AsyncExitStack() as opened:
             try:
                 state.prepare(directory)
-                self.policy = PolicyFile(Path(self.static.policy))
+                self.policy = PolicyKeeper(self.static.policy, self._tell)
                 secret = state.secret(directory)
                 now = self._now()
                 self.writer = CdrWriter(directory / "cdr", wall0=self._clock.wall(now), mono0=now, tell=self._tell)
@@ -140,6 +141,7 @@ class _Server:
                 if self.static.redis == "embedded":
                     embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
                 url = self.static.redis if embedded is None else embedded.url
+                await self._open_policy(url, is_embedded=embedded is not None)
                 self._limiter = open_limiter(
                     self._pump.deliver,
                     url,
@@ -189,6 +191,7 @@ class _Server:
                     tasks.create_task(self._neighbours.listen()),
                     tasks.create_task(self._books.run()),
                 ]
+                background += self.policy.begin(self._core, tasks)
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self._sockets)}))
                 for sock in self._sockets:
@@ -267,30 +270,29 @@ class _Server:
         """Wait for the store, and give it the commercial values of the policy file."""
         if not await self._limiter.connected(timeout_s=STORE_START_S):
             raise StartError(f"store {url}: no answer in {STORE_START_S:.0f} s: {self._limiter.last_fault}")
-        await self._provision(url)
-
-    async def _provision(self, url: str) -> None:
         try:
-            async with AccountStore(url) as accounts:
-                snapshot = self.policy.snapshot
-                await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
+            await self.policy.provision()
         except StoreUnavailable as error:
             raise StartError(f"store {url}: {error}") from error
+
+    async def _open_policy(self, url: str, *, is_embedded: bool) -> None:
+        try:
+            await self.policy.open(url, is_embedded=is_embedded)
+        except StoreUnavailable as error:
+            raise StartError(f"store {without_secret(url)}: {error}") from error
+        except NoPolicy as error:
+            first = "expected one brought in first: edge policy import FILE --redis URL"
+            raise StartError(f"store {without_secret(url)}: holds no policy; {first}") from error
 
     def _lost_data(self, epoch: str) -> None:
         """The store has begun another life: everything it must know is brought in again."""
         self._pump.watch.forget()
-        self._tasks.create_task(self._neighbours.recount(self._provision_again))
-
-    async def _provision_again(self) -> None:
-        snapshot = self.policy.snapshot
-        async with AccountStore(self._url) as accounts:
-            await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
+        self._tasks.create_task(self._neighbours.recount(self.policy.provision))
 
     def _take_signals(self) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(name, self._stop)
-        self._loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        self._loop.add_signal_handler(signal.SIGHUP, self.policy.reload_soon)
 
     def _metrics_page(self, address: str) -> MetricsPage:
         core = self._core
@@ -304,6 +306,8 @@ class _Server:
             transactions=lambda: core.transactions,
             leases=lambda: core.leases,
             policy_generation=lambda: self.policy.snapshot.generation,
+            policy_offered=lambda: self.policy.offered,
+            policy_is_stale=lambda: self.policy.is_stale,
             is_draining=self._stopping.is_set,
             books_broken=lambda: self._books.broken,
             answers_broken=lambda: self._pump.watch.broken,
@@ -331,20 +335,6 @@ class _Server:
             self._log.tell_suppressed(now)
 
     # -- change and stop -------------------------------------------------------------------------------------------
-
-    def _reload_soon(self) -> None:
-        self._tasks.create_task(self._reload())
-
-    async def _reload(self) -> None:
-        """SIGHUP: take the policy file anew; a file that does not build changes nothing."""
-        try:
-            snapshot = self.policy.reload()
-            await self._provision(self._url)
-        except (PolicyError, StartError) as error:
-            self._tell(Fact("policy.refused", {"file": self.static.policy, "why": str(error)}))
-            return
-        self._core.policy_changed(snapshot)
-        self._tell(Fact("policy.loaded", {"file": self.static.policy, "generation": snapshot.generation}))
 
     def _stop(self) -> None:
         """First signal: drain. Second: do not wait for the calls."""

@@ -45,7 +45,7 @@ class Refused(Exception):
 
 def run(place: Place, work: Callable[[AccountStore], Awaitable[_T]]) -> _T:
     """Open the store, do the work. Raises Refused; StaticConfigError where the settings are wrong."""
-    url, shown = _url(place)
+    url, shown = store_url(place)
 
     async def do() -> _T:
         async with AccountStore(url) as store:
@@ -67,7 +67,7 @@ def run(place: Place, work: Callable[[AccountStore], Awaitable[_T]]) -> _T:
         raise Refused(str(error)) from error
 
 
-def _url(place: Place) -> tuple[str, str]:
+def store_url(place: Place) -> tuple[str, str]:
     """The store's URL, and how to name it without its password."""
     # The file is that of `edge run`; a policy is the one thing it must name that nobody needs here.
     settings = read_settings({"redis": place.redis, "state": place.state, "policy": "-"}, place.config)

@@ -287,7 +287,7 @@ def top_up(
 
 def _terms(by: str, reason: str, until: str = "", dry_run: bool = False, generation: int | None = None) -> Terms:
     _or_usage(lambda: values.line_of("--reason", reason, most=500))
-    who = _or_usage(lambda: values.line_of("--by", by or _user(), most=100))
+    who = _or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
     if until:
         _or_usage(lambda: values.check_until(until))
     return Terms(who, reason, until, dry_run, generation)
@@ -363,7 +363,8 @@ def _holder(account: str) -> AccountId:
     return AccountId(account)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Whoever sits at this terminal."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a user list

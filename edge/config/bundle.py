@@ -6,6 +6,7 @@ by a line in `side_files` and by its part in `snapshot_of`.
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from edge.config.deck import MAX_DECK_BYTES, DeckError, RateDeck, parse_deck
@@ -55,6 +56,40 @@ def side_files(document: PolicyDocument) -> tuple[SideFile, ...]:
         ("numbers.cli_file", numbers.cli_file, MAX_OWNERSHIP_BYTES),
     )
     return tuple(SideFile(*entry) for entry in named if entry[1])
+
+
+def parts_of(bundle: Bundle) -> dict[str, bytes]:
+    """As the store keeps it: by name, the document first."""
+    return {bundle.name: bundle.document, **bundle.files}
+
+
+def bundle_of(parts: Mapping[str, bytes]) -> Bundle:
+    """The other way round; `parts` is not empty."""
+    name, *others = parts
+    return Bundle(name, parts[name], {other: parts[other] for other in others})
+
+
+def check_names(bundle: Bundle) -> None:
+    """Can every file be kept with the document, and written back beside it? Raises PolicyError."""
+    problems = []
+    if "/" in bundle.name or "\\" in bundle.name or bundle.name in ("", ".", ".."):
+        problems.append(Problem(repr(bundle.name), "expected the plain name of a file"))
+    strange = set(bundle.files) - {side.name for side in side_files(document_of(bundle.document, bundle.name))}
+    problems += [Problem(repr(name), "expected only files that the document names") for name in sorted(strange)]
+    for side in side_files(document_of(bundle.document, bundle.name)):
+        path = PurePosixPath(side.name)
+        if path.is_absolute() or ".." in path.parts or "\\" in side.name or str(path) != side.name:
+            expected = "expected a file beside the document or below it, so that an export can write it back"
+            problems.append(Problem(f"{bundle.name}: {side.where}", f"{expected}; got {side.name!r}"))
+        elif side.name == bundle.name:
+            problems.append(Problem(f"{bundle.name}: {side.where}", "the document cannot name itself"))
+    size = sum(map(len, parts_of(bundle).values()))
+    if size > MAX_BUNDLE_BYTES:
+        problems.append(
+            Problem(bundle.name, f"expected at most {MAX_BUNDLE_BYTES >> 20} MB with its files, got {size}")
+        )
+    if problems:
+        raise PolicyError(problems)
 
 
 def document_of(data: bytes, name: str) -> PolicyDocument:

@@ -6,7 +6,7 @@ optionally currency. An empty prefix is the rate of everything else. Contract ar
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from edge.config.money import parse_money
@@ -47,6 +47,11 @@ class RateDeck:
 
     def __len__(self) -> int:
         return len(self._rates)
+
+    @property
+    def rates(self) -> Mapping[str, Rate]:
+        """Every rate by its prefix, with its plus."""
+        return self._rates
 
     @property
     def zones(self) -> int:

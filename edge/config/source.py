@@ -13,19 +13,22 @@ from edge.config.snapshot import PolicySnapshot
 class PolicyFile:
     """One policy file and the snapshot made of it. Making one loads it: PolicyError where it does not build."""
 
-    __slots__ = ("_bundle", "path", "snapshot")
+    __slots__ = ("_bundle", "is_stale", "path", "snapshot")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._bundle = read_bundle(path)
         self.snapshot = self._build(1)
         """What is in force."""
+        self.is_stale = False
+        """The file has been changed to something that does not build."""
 
     def reload(self) -> PolicySnapshot:
         """Read the file and what it names again. The next generation where any of it has changed, the same snapshot
         where nothing has.
 
         Raises PolicyError, each problem with the file's name before its place; what was in force stays in force."""
+        self.is_stale = True
         found = read_bundle(self.path)
         if found != self._bundle:
             before, self._bundle = self._bundle, found
@@ -34,7 +37,13 @@ class PolicyFile:
             except PolicyError:
                 self._bundle = before
                 raise
+        self.is_stale = False
         return self.snapshot
+
+    @property
+    def offered(self) -> int:
+        """Generation of what the file last had to offer."""
+        return self.snapshot.generation + self.is_stale
 
     def _build(self, generation: int) -> PolicySnapshot:
         return build_file(self._bundle, self.path, generation=generation)

@@ -45,11 +45,17 @@ def _redis(text: str) -> str:
     return text
 
 
+STORE = "store"
+"""`policy`: the document in the store."""
+
+
 class StaticConfig(Section):
     """Settings of one process, read at its start."""
 
     policy: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
-        description="Path of the policy document.", examples=["/etc/trunkgate/policy.toml"]
+        description="Path of the policy document, or `store`: what was brought into the store by `edge policy import`; "
+        "every node takes each new version by itself. (A file of that name is `./store`.)",
+        examples=["/etc/trunkgate/policy.toml"],
     )
     listen: tuple[Annotated[Listen, PlainValidator(_listen)], ...] = Field(
         default=(parse_listen("udp:127.0.0.1:5060"),),

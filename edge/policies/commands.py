@@ -3,10 +3,20 @@
 Parses, calls one function of this room, prints. What is heavy is imported when a command runs.
 """
 
+import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
+
+from edge.accounts import values
+from edge.accounts.commands import user_name
+from edge.accounts.options import By, Config, DryRun, Redis, State
+
+if TYPE_CHECKING:
+    from edge.config.bundle import Bundle
+    from limits.documents import DocumentStore
 
 FAILED = 1
 USAGE = 2
@@ -18,17 +28,26 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_T = TypeVar("_T")
+Store = tuple[str | None, str | None, str | None]
+"""--redis, --state and --config."""
+
+File = Annotated[str, typer.Argument(help="A policy document, or a directory with one.", metavar="FILE")]
+Side = Annotated[str, typer.Argument(help="A policy document, or @N: generation N of the store.", metavar="FILE|@N")]
+Json = Annotated[bool, typer.Option("--json", help="For machines; instants in UTC ms.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.", metavar="TEXT")]
+Expected = Annotated[
+    int | None, typer.Option(help="Only where generation N is in force still (0: none).", metavar="N", min=0)
+]
+
 
 @app.command()
-def check(file: Annotated[str, typer.Argument(help="A policy document.", metavar="FILE")]) -> None:
+def check(file: File) -> None:
     """Validate a policy document: one line when it is sound, else each fault with its exact place."""
-    from edge.config.errors import PolicyError
     from edge.config.source import PolicyFile
+    from edge.policies.versions import find_document
 
-    try:
-        snapshot = PolicyFile(Path(file)).snapshot
-    except PolicyError as error:
-        _fail(*(str(problem) for problem in error.problems))
+    snapshot = _sound(lambda: PolicyFile(find_document(Path(file)))).snapshot
     routes = sum(len(routes) for routes in snapshot.routes.values())
     _say(
         f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
@@ -64,6 +83,174 @@ def at(
     _say(json_text(book, wanted) if as_json else page(book, wanted))
 
 
+@app.command()
+def diff(
+    one: Side,
+    other: Annotated[
+        str, typer.Argument(help="The other one. Left out: the first is compared with what is in force.")
+    ] = "",
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """What a document says that another does not, by meaning: first what is, then what would be."""
+    from edge.policies import views
+    from edge.policies.differences import differences
+
+    before, after = (one, other) if other else ("@", one)
+    store = (redis, state, config)
+    old, new = _side(before, store), _side(after, store)
+    found = _sound(lambda: differences(old, new))
+    _say(*([_json(views.difference_data(found))] if as_json else views.difference_lines(found)))
+
+
+@app.command("import")
+def import_(
+    file: File,
+    reason: Reason = "",
+    by: By = "",
+    generation: Expected = None,
+    dry_run: DryRun = False,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a document and its files into the store: in force on every node that runs with `--policy store`."""
+    from edge.policies import versions, views
+
+    who, why = _who(by), _line("--reason", reason)
+    bundle = _sound(lambda: versions.read_sound(Path(file)))
+    done = _with_store(
+        (redis, state, config),
+        lambda store: versions.bring(store, bundle, by=who, why=why, expected=generation, dry_run=dry_run),
+    )
+    _say(
+        *([_json(views.changed_data(done, dry_run=dry_run))] if as_json else views.changed_lines(done, dry_run=dry_run))
+    )
+
+
+@app.command()
+def export(
+    generation: Annotated[int | None, typer.Argument(help="Left out: what is in force.", metavar="[N]", min=1)] = None,
+    to: Annotated[str, typer.Option(help="Directory for the document and its files.", metavar="DIR")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over files with something else in them.")] = False,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+) -> None:
+    """Write a version back, byte for byte as it was brought in: to a directory, or a lone document to stdout."""
+    from edge.policies import versions
+
+    store = (redis, state, config)
+    version, bundle = _with_store(store, lambda opened: versions.of_generation(opened, generation))
+    if to:
+        files = _sound(lambda: versions.write(bundle, Path(to), force=force))
+        _say(*(f"{path}" for path in files))
+        in_force = _with_store(store, lambda opened: opened.head()).generation
+        again = f"to bring it in again: edge policy import {to} --generation {in_force}"
+        _say(f"generation {version.generation}; {again}")
+        return
+    if bundle.files:
+        _fail(f"{bundle.name} names {', '.join(bundle.files)}: expected --to DIR")
+    typer.echo(bundle.document, nl=False)
+
+
+@app.command()
+def history(
+    last: Annotated[int, typer.Option(help="So many versions.", metavar="N", min=1)] = 20,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Who brought in which version, when and why; the newest first."""
+    from edge.policies import views
+
+    found = _with_store((redis, state, config), lambda store: store.versions(last=last))
+    _say(*([_json(views.version_data(found))] if as_json else views.version_lines(found)))
+
+
+@app.command()
+def rollback(
+    to: Annotated[int, typer.Argument(help="The generation to have again.", metavar="N", min=1)],
+    reason: Reason = "",
+    by: By = "",
+    generation: Expected = None,
+    dry_run: DryRun = False,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Bring an older version into force again, as a new one. Say why: it is kept in the history."""
+    from edge.policies import versions, views
+
+    if not reason:
+        _usage("--reason: a rollback needs one: it is kept in the history")
+    who, why = _who(by), _line("--reason", reason)
+    done = _with_store(
+        (redis, state, config),
+        lambda store: versions.roll_back(store, to, by=who, why=why, expected=generation, dry_run=dry_run),
+    )
+    _say(
+        *([_json(views.changed_data(done, dry_run=dry_run))] if as_json else views.changed_lines(done, dry_run=dry_run))
+    )
+
+
+# -- what the commands share -----------------------------------------------------------------------------------------
+
+
+def _side(text: str, store: Store) -> "Bundle":
+    """A file's bundle, or that of a generation: @7, or @ for what is in force."""
+    from edge.policies import versions
+
+    if not text.startswith("@"):
+        return _sound(lambda: versions.read_sound(Path(text)))
+    number = text[1:]
+    if number and not (number.isascii() and number.isdecimal() and 0 < int(number[:10]) < 10**9):
+        _usage(f"{text}: expected a file, or @N with the number of a generation")
+    return _with_store(store, lambda opened: versions.of_generation(opened, int(number or 0) or None))[1]
+
+
+def _with_store(store: Store, work: "Callable[[DocumentStore], Awaitable[_T]]") -> _T:
+    from edge.accounts.changes import Place
+    from edge.policies.versions import run
+
+    return _sound(lambda: run(Place(*store), work))
+
+
+def _sound(make: Callable[[], _T]) -> _T:
+    """What `make` makes; else each fault on a line of its own."""
+    from edge.accounts.changes import Refused
+    from edge.config.errors import PolicyError, StaticConfigError
+
+    try:
+        return make()
+    except PolicyError as error:
+        _fail(*(str(problem) for problem in error.problems))
+    except StaticConfigError as error:
+        _usage(*(str(problem) for problem in error.problems))
+    except Refused as error:
+        _fail(*str(error).splitlines())
+
+
+def _who(by: str) -> str:
+    return _line("--by", by or user_name(), most=100)
+
+
+def _line(option: str, text: str, most: int = 500) -> str:
+    try:
+        return values.line_of(option, text, most=most)
+    except ValueError as error:
+        _usage(str(error))
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
 def _say(*lines: str) -> None:
     for line in lines:
         typer.echo(line)
@@ -73,3 +260,7 @@ def _fail(*lines: str, code: int = FAILED) -> NoReturn:
     for line in lines:
         typer.echo(f"edge: {line}", err=True)
     raise typer.Exit(code)
+
+
+def _usage(*lines: str) -> NoReturn:
+    _fail(*lines, code=USAGE)

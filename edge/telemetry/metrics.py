@@ -96,6 +96,8 @@ class Sources:
     transactions: Callable[[], int]
     leases: Callable[[], int]
     policy_generation: Callable[[], int]
+    policy_offered: Callable[[], int]
+    policy_is_stale: Callable[[], bool]
     is_draining: Callable[[], bool]
     books_broken: Callable[[], Mapping[str, int]]
     answers_broken: Callable[[], Mapping[str, int]]
@@ -301,6 +303,20 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_cdr_lost_total", _C, "", "records lost; must read 0", lambda s: s.cdr.lost),
     MetricRow("edge_log_suppressed_total", _C, "", "log lines held back by the rate limit", lambda s: s.log.suppressed),
     MetricRow("edge_policy_generation", _G, "", "policy in force for new attempts", lambda s: s.policy_generation()),
+    MetricRow(
+        "edge_policy_offered",
+        _G,
+        "",
+        "generation of the policy in the store (or file); another one than in force: this node cannot build it",
+        lambda s: s.policy_offered(),
+    ),
+    MetricRow(
+        "edge_policy_stale",
+        _G,
+        "",
+        "1: what is in force here is not what the store (or file) has; must read 0 again within seconds",
+        lambda s: int(s.policy_is_stale()),
+    ),
     MetricRow("edge_draining", _G, "", "1: no new attempts are taken", lambda s: int(s.is_draining())),
 )
 

@@ -1,127 +1,19 @@
 """The running edge as an operator has it: policy reloaded, ceilings raised live, the store and the disk in trouble."""
 
 import asyncio
-import json
 import os
-import re
 import signal
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from edges import CALLED, CLI, ROOT, address_in, calling, policy, running
 
 from edge.agents import Caller, Trunk
 from limits.accounts import AccountStore
 from limits.embedded import EmbeddedStore
-
-ROOT = Path(__file__).parents[2]
-CLI, CALLED = "+493012345", "+33170000001"
-
-
-def policy(trunk: Trunk, *, calls: int = 10, sources: str = "127.0.0.1/32", store_away: str = "refuse") -> str:
-    """One account, one way in, one way out."""
-    return f"""
-[[accounts]]
-id = "acme"
-caps_base = 50
-calls_base = {calls}
-store_away = "{store_away}"
-
-[[ingress]]
-id = "in"
-sources = ["{sources}"]
-account = "acme"
-
-[[egress]]
-id = "out"
-uri = "sip:127.0.0.1:{trunk.port}"
-
-[[routes]]
-id = "all"
-prefixes = [""]
-trunks = ["out"]
-"""
-
-
-class Edge:
-    """One `edge run`, with its log lines and its records."""
-
-    def __init__(self, process: asyncio.subprocess.Process, state: Path) -> None:
-        self._process = process
-        self._state = state
-        self.address = ("", 0)
-        self.lines: list[str] = []
-        self._facts: list[dict[str, object]] = []
-        self._more = asyncio.Event()
-
-    async def read_log(self) -> None:
-        """Collect what the edge says on stderr."""
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
-            self._facts.append(json.loads(line))
-            self._more.set()
-
-    async def fact(self, event: str) -> dict[str, object]:
-        """The next line of this name; each is found once."""
-        async with asyncio.timeout(15):
-            while True:
-                for index, fact in enumerate(self._facts):
-                    if fact["event"] == event:
-                        return self._facts.pop(index)
-                self._more.clear()
-                await self._more.wait()
-
-    def signal(self, number: int) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
-
-    def records(self) -> list[dict[str, object]]:
-        """All CDRs, oldest first."""
-        return [
-            json.loads(line)
-            for path in sorted((self._state / "cdr").glob("cdr-*"))
-            for line in path.open(encoding="utf-8")
-        ]
-
-
-def address_in(line: str, prefix: str) -> tuple[str, int]:
-    """The numeric address behind this prefix."""
-    found = re.search(re.escape(prefix) + r"([0-9.]+):([0-9]+)", line)
-    assert found is not None, line
-    return found[1], int(found[2])
-
-
-@asynccontextmanager
-async def running(directory: Path, *options: str) -> AsyncIterator[Edge]:
-    """An edge that has said its five lines; stopped at the end, without waiting for calls."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge", "run", "--policy", str(directory / "policy.toml"), "--node", "n1"),
-        *("--listen", "udp:127.0.0.1:0", "--log", "json", "--state", str(directory / "state"), "--drain-s", "0"),
-        *options,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    edge = Edge(process, directory / "state")
-    async with asyncio.TaskGroup() as tasks:
-        reading = tasks.create_task(edge.read_log())
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(15):
-                edge.lines = [(await process.stdout.readline()).decode().strip() for _ in range(5)]
-            assert edge.lines[4], "the edge did not start"
-            edge.address = (host, port) = address_in(edge.lines[0], "udp:")
-            assert (host, port > 0) == ("127.0.0.1", True)
-            yield edge
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            async with asyncio.timeout(15):
-                await process.wait()
-            await reading
 
 
 @pytest.fixture
@@ -130,14 +22,6 @@ async def trunk() -> AsyncIterator[Trunk]:
     trunk = await Trunk.at("127.0.0.1", ring_s=0.0)
     yield trunk
     trunk.close()
-
-
-@asynccontextmanager
-async def calling(edge: Edge) -> AsyncIterator[Caller]:
-    """A caller of this edge."""
-    caller = await Caller.at("127.0.0.1", edge.address)
-    yield caller
-    caller.close()
 
 
 async def test_sighup_brings_a_new_policy_and_a_bad_one_changes_nothing(tmp_path: Path, trunk: Trunk) -> None:

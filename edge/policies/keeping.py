@@ -1,0 +1,94 @@
+"""The policy of a running edge, from a file or from the store: its accounts are provisioned, then it is in force (I/O).
+
+One `PolicyKeeper` a process. Whatever does not build changes nothing: what was in force stays, and the log says why.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.config.errors import PolicyError
+from edge.config.snapshot import PolicySnapshot
+from edge.config.source import PolicyFile
+from edge.config.static import STORE
+from edge.policies.following import Follower
+from edge.proxy.core import ProxyCore
+from edge.proxy.facts import Fact
+from limits.accounts import AccountStore
+from limits.errors import StoreUnavailable
+
+
+class PolicyKeeper:
+    """Holds the source of the policy, and hands the core what is in force."""
+
+    source: PolicyFile | Follower
+
+    def __init__(self, name: str, tell: Callable[[Fact], None]) -> None:
+        """`name`: a file, or `store`. A file is loaded at once: PolicyError where it does not build."""
+        self.name = name
+        self._tell = tell
+        self._url = ""
+        self._core: ProxyCore
+        self._tasks: asyncio.TaskGroup
+        if name != STORE:
+            self.source = PolicyFile(Path(name))
+
+    async def open(self, url: str, *, is_embedded: bool) -> None:
+        """The store can be reached: where the policy is there, load it. An embedded store may be empty, since nobody
+        could bring a policy into it before. Raises StoreUnavailable, PolicyError, NoPolicy."""
+        self._url = url
+        if self.name == STORE:
+            follower = Follower(url, self._tell)
+            await follower.begin(may_be_empty=is_embedded)
+            self.source = follower
+
+    @property
+    def snapshot(self) -> PolicySnapshot:
+        """What is in force."""
+        return self.source.snapshot
+
+    @property
+    def offered(self) -> int:
+        """Generation of what the source has to offer."""
+        return self.source.offered
+
+    @property
+    def is_stale(self) -> bool:
+        """It is not what is in force."""
+        return self.source.is_stale
+
+    async def provision(self) -> None:
+        """Give the store the commercial values of the policy in force. Raises StoreUnavailable."""
+        await self._provision(self.snapshot)
+
+    def begin(self, core: ProxyCore, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """The core runs: keep it up to date. Returns what is to be cancelled at the end."""
+        self._core, self._tasks = core, tasks
+        if not isinstance(self.source, Follower):
+            return []
+        return [tasks.create_task(self.source.run(self._take)), tasks.create_task(self.source.listen())]
+
+    def reload_soon(self) -> None:
+        """SIGHUP: look at the source now."""
+        if isinstance(self.source, Follower):
+            self.source.hurry()
+        else:
+            self._tasks.create_task(self._reload(self.source))
+
+    async def _reload(self, file: PolicyFile) -> None:
+        try:
+            snapshot = file.reload()
+            await self._take(snapshot)
+        except (PolicyError, StoreUnavailable) as error:
+            self._tell(Fact("policy.refused", {"file": self.name, "why": str(error)}))
+            return
+        self._tell(Fact("policy.loaded", {"file": self.name, "generation": snapshot.generation}))
+
+    async def _take(self, snapshot: PolicySnapshot) -> None:
+        """Its accounts first, then it is in force. Raises StoreUnavailable."""
+        await self._provision(snapshot)
+        self._core.policy_changed(snapshot)
+
+    async def _provision(self, snapshot: PolicySnapshot) -> None:
+        async with AccountStore(self._url) as accounts:
+            await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
