@@ -27,6 +27,7 @@ class CallAttempt:
         "ingress",
         "ingress_class",
         "is_cleared",
+        "is_vouched",
         "listener",
         "must_own",
         "network",
@@ -104,6 +105,8 @@ class CallAttempt:
         """Counted facts of the account that lift a rule: `small_system`."""
         self.is_cleared = False
         """A rule of the document has allowed the CLI: nothing more is asked of it."""
+        self.is_vouched = False
+        """What P-Asserted-Identity names is the account's own: the edge may assert it."""
         self.must_own = False
         """The CLI must be among the account's own numbers."""
         self.treatment = ""

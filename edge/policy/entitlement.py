@@ -83,6 +83,7 @@ def _judge_network(
             return _refuse(attempt, Reason.CLI_MISMATCH, "cli_mismatch")
         _treat(attempt, account, account.cli.unowned, "cli_mismatch")
         return None
+    attempt.is_vouched = True
     return None
 
 

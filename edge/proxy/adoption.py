@@ -8,7 +8,7 @@ known to have had.
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
-from edge.proxy.decisions import note_account
+from edge.proxy.decisions import ANONYMOUS, note_account
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
@@ -103,7 +103,9 @@ class Adoption:
         facts.adopted_from = gone
         facts.end(facts.status or 200, "answered", 0, "")
         call.state = CallState.ANSWERED
-        call.token = node.identifiers.token(call.uid, call.call_id)
+        call.naming = kept.naming
+        hides = facts.cli_rewritten == ANONYMOUS
+        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides)
         call.dialogs = kept.dialogs
         call.store_away = kept.store_away
         call.inbound = listeners.get(kept.inbound, 0)

@@ -6,6 +6,7 @@ judge (policy) -> admit (limits) -> route -> forward -> next candidate or best r
 from edge.config.snapshot import EgressTrunk
 from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
+from edge.policy.lawfulness import MASK
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
 from edge.proxy import session_timers
@@ -17,6 +18,7 @@ from edge.proxy.decisions import note_decided, note_judged
 from edge.proxy.destinations import Destinations
 from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
 from edge.proxy.node import Node
+from edge.proxy.presentation import present
 from edge.proxy.record import of_attempt
 from edge.proxy.refusing import Refusals
 from edge.proxy.responses import Branch, ResponseContext
@@ -194,7 +196,8 @@ class Attempts:
             self.concluded(call, context, 487, None, now)
             return
         node = self._node
-        call.token = node.identifiers.token(call.uid, call.call_id)
+        hides = call.attempt is not None and call.attempt.treatment == MASK
+        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
         if not self._try_candidate(call, now):
             self._fail(call, context, Reason.NO_ROUTE, now)
@@ -248,6 +251,10 @@ class Attempts:
         request = attempt.request.copy()
         if trunk.rewrite_uri:
             request.set_uri(trunk.request_uri(request.uri))
+        if attempt.treatment or attempt.substitute or attempt.network:
+            call.naming = present(request, attempt, trunk)
+            if call.naming is not None:
+                context.kept = (b"from", call.naming.original)
         for name in node.account_headers:
             request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
         if trunk.session_timer:

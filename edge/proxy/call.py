@@ -6,6 +6,7 @@ from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
+from edge.proxy.presentation import Naming
 from edge.proxy.responses import ResponseContext
 from edge.proxy.session_timers import Asked
 
@@ -47,6 +48,7 @@ class Call:
         "is_unlimited",
         "look",
         "loop",
+        "naming",
         "paced_at",
         "paid",
         "session",
@@ -66,6 +68,8 @@ class Call:
         self.invite = invite
         """The INVITE as it came."""
         self.token = b""
+        self.naming: Naming | None = None
+        """Where the callee knows another From than the caller wrote."""
         self.loop = b""
         """Loop part of our branches (RFC 5393)."""
         self.attempt: CallAttempt | None = None

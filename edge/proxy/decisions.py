@@ -5,6 +5,9 @@ from edge.policy.attempt import CallAttempt
 from edge.proxy.facts import CallFacts
 from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
 
+ANONYMOUS = "anonymous"
+"""`cli_rewritten` of a masked caller."""
+
 
 def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     """What policy found out, for the record."""
@@ -29,7 +32,7 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     if attempt.tags:
         facts.tags += tuple(attempt.tags)
     if attempt.treatment == "mask":
-        facts.cli_rewritten = "anonymous"
+        facts.cli_rewritten = ANONYMOUS
     elif attempt.substitute:
         facts.cli_rewritten = attempt.substitute
     if attempt.shadow:

@@ -16,6 +16,8 @@ UID_LENGTH = 32
 """Characters of a call uid: 128 bits in hexadecimal."""
 _SIGNATURE_LENGTH = 16
 _LOOP_BYTES = 5
+_HIDES = b"\0hides\0"
+"""Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES = 10
 
 
@@ -55,23 +57,30 @@ class Identifiers:
         digest = blake2b(branch, digest_size=_BRANCH_BYTES, key=self._secret).hexdigest()
         return MAGIC_COOKIE + digest.encode() + b"." + loop_part
 
-    def token(self, uid: str, call_id: bytes) -> bytes:
+    def token(self, uid: str, call_id: bytes, *, hides: bool = False) -> bytes:
         """What our Record-Route carries as its user: the uid, signed together with the Call-ID. Any node that knows the
-        secret can route a request that carries it, and nobody else can make one."""
+        secret can route a request that carries it, and nobody else can make one. `hides`: the caller of this call is
+        masked; a node that does not know the call learns it from the token (`hides_caller`)."""
         name = uid.encode()
-        return name + b"-" + self._sign(name, call_id)
+        return name + b"-" + self._sign(name, call_id, hides)
+
+    def hides_caller(self, token: bytes, call_id: bytes) -> bool:
+        """Is this a token of ours, of a call whose caller is masked?"""
+        name = token[:UID_LENGTH]
+        return hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id, True))
 
     def read_token(self, token: bytes, call_id: bytes) -> str | None:
         """The uid in a token that is ours, or None."""
         if len(token) != UID_LENGTH + 1 + _SIGNATURE_LENGTH or token[UID_LENGTH] != 0x2D:
             return None
         name = token[:UID_LENGTH]
-        if not hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id)):
+        is_ours = hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id, False))
+        if not is_ours and not self.hides_caller(token, call_id):
             return None
         return name.decode("latin-1")
 
-    def _sign(self, name: bytes, call_id: bytes) -> bytes:
-        signed = name + b"\0" + call_id
+    def _sign(self, name: bytes, call_id: bytes, hides: bool) -> bytes:
+        signed = name + (_HIDES if hides else b"\0") + call_id
         return blake2b(signed, digest_size=_SIGNATURE_LENGTH // 2, key=self._secret).hexdigest().encode()
 
 

@@ -18,6 +18,7 @@ from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
+from edge.proxy.presentation import hide_unknown, toward_callee, toward_caller
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
 from edge.sip.errors import FieldError
@@ -66,6 +67,7 @@ class InDialog:
         onward = request.copy()
         listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
         try:
+            context.kept = self._rename(onward, relayed.call, pre, from_ingress=relayed.from_ingress)
             if uid is None:
                 listener = self._lead(onward, relayed)
             hop = next_hop(onward)
@@ -105,6 +107,8 @@ class InDialog:
         else:
             call = self._calls.get(uid)
         branch = node.identifiers.stateless_branch(request, loop)
+        is_callers = call is not None and request.from_().tag == (call.from_tag or None)
+        self._rename(request, call, pre, from_ingress=is_callers)
         hop = next_hop(request)
 
         def forward(flow: Flow | None, now: float) -> None:
@@ -115,13 +119,27 @@ class InDialog:
             node.outbox.sends.append((request.render(), flow, None))
 
         self._destinations.locate(hop, listener, now, forward)
-        if call is None or request.from_().tag != (call.from_tag or None):
+        if call is None or not is_callers:
             return
         dialog = call.dialogs.get(request.to().tag or b"")
         if dialog is not None and dialog.is_confirmed and not dialog.acked:
             dialog.acked = True
             if dialog.on_ack is not None:
                 dialog.on_ack.send_waiting(now)
+
+    def _rename(
+        self, onward: Request, call: Call | None, pre: Preprocessed, *, from_ingress: bool
+    ) -> tuple[bytes, bytes] | None:
+        """Where the two sides of the call know different Froms, write the one that the receiver knows; what is to be
+        put back into the responses. Raises FieldError where the request has none that can be read."""
+        if call is not None:
+            naming = call.naming
+            if naming is None:
+                return None
+            return toward_callee(onward, naming) if from_ingress else toward_caller(onward, naming)
+        if pre.token is not None and self._node.identifiers.hides_caller(pre.token, onward.call_id()):
+            return hide_unknown(onward)
+        return None
 
     # -- who is who ------------------------------------------------------------------------------------------------
 

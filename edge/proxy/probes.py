@@ -45,7 +45,7 @@ class Probes:
                 view = self._teardown.view(call, dialog)
             except (FieldError, ParseError):
                 continue  # a side whose own words are unfit cannot be spoken to
-            to_ingress = Speech(view.ingress, view.egress, call.call_id, call.inbound)
+            to_ingress = self._teardown.toward_ingress(call, view)
             to_egress = Speech(view.egress, view.ingress, call.call_id, dialog.outbound)
             self._ask(call, dialog, to_ingress, dialog.cseq_egress, True, now)
             self._ask(call, dialog, to_egress, dialog.cseq_ingress, False, now)

@@ -12,6 +12,7 @@ import orjson
 
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
+from edge.proxy.presentation import Naming, naming_of
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.message import Request, parse
 from limits.model import InForce
@@ -136,6 +137,8 @@ class Kept(NamedTuple):
     store_away: str
     dialogs: dict[bytes, Dialog]
     """The confirmed ones, by To tag."""
+    naming: Naming | None
+    """Where the callee knows another From than the caller wrote."""
 
 
 def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | None:
@@ -155,6 +158,7 @@ def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | Non
             paid={name: _of_type(seconds, int) for name, seconds in record["paid"].items()},
             store_away=_of_type(record["store_away"], str),
             dialogs=dialogs,
+            naming=naming_of(invite, parse(next(iter(dialogs.values())).answer)),
         )
     except _SPOILT:
         return None

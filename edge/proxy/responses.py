@@ -8,6 +8,7 @@ from typing import Protocol
 
 from edge.config.snapshot import EgressTrunk
 from edge.proxy.node import Node
+from edge.proxy.presentation import put_back
 from edge.sip import compose
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
@@ -60,6 +61,7 @@ class ResponseContext:
         "concluded",
         "expired",
         "is_invite",
+        "kept",
         "node",
         "server",
         "user",
@@ -84,6 +86,8 @@ class ResponseContext:
         """A final response has gone up."""
         self.answered = False
         """It was a 2xx: every further one is relayed too."""
+        self.kept: tuple[bytes, bytes] | None = None
+        """A header field that was changed in the request: its name and the value to put back into every response."""
         self._tag = b""
 
     @property
@@ -113,6 +117,8 @@ class ResponseContext:
             self.concluded = True
             if response.status in _CHALLENGES and len(self.challenges) > 1:
                 self._aggregate(response)
+        if self.kept is not None:
+            put_back(response, self.kept)
         self.node.layer.respond(self.server, response.status, response.render(), now)
 
     def answer(

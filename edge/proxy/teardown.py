@@ -127,7 +127,7 @@ class Teardown:
             self.dialog_over(call, dialog, now)
             return
         headers = ((b"Reason", reason_of(cause)),)
-        ending = Ending(self, call, dialog, Speech(view.ingress, view.egress, call.call_id, call.inbound), headers)
+        ending = Ending(self, call, dialog, self.toward_ingress(call, view), headers)
         dialog.cseq_ingress += 1
         toward_egress = Speech(view.egress, view.ingress, call.call_id, dialog.outbound)
         self.say(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
@@ -139,6 +139,15 @@ class Teardown:
         else:
             dialog.on_ack = ending
             self._node.timers.schedule(ack_until, ending, "L")
+
+    @staticmethod
+    def toward_ingress(call: Call, view: sides.Dialog) -> Speech:
+        """To the caller, in the callee's name. The answer has the From that the callee knows; the caller knows its
+        own."""
+        ingress = view.ingress
+        if call.naming is not None:
+            ingress = ingress._replace(address=call.naming.original)
+        return Speech(ingress, view.egress, call.call_id, call.inbound)
 
     @staticmethod
     def view(call: Call, dialog: Dialog) -> sides.Dialog:

@@ -1,7 +1,7 @@
 """A node is gone: another core goes on with its calls from what the store keeps of them."""
 
 import pytest
-from network import CALLER, NOTHING, POLICY, TRUNK_A, Established, Ringing, Wire, hang_up, reply
+from network import CALLER, FOREIGN, NOTHING, POLICY, TRUNK_A, Established, Ringing, Wire, hang_up, reply
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.node import Settings
@@ -37,6 +37,25 @@ class Pair:
 @pytest.fixture
 def pair() -> Pair:
     return Pair(Wire(PRICED, deck=DECK))
+
+
+def test_a_masked_caller_stays_masked(pair):
+    """The heir knows both Froms from the record: each side goes on to be named as it is used to."""
+    wire = pair.wire
+    call = Established(wire, source=FOREIGN)
+    pair.heir()
+    pair.take_over()
+    call.callee.say("INFO")
+    (info,) = wire.requests_to(FOREIGN, b"INFO")
+    assert info.to().uri == b"sip:+33612345678@192.0.2.2"
+    call.caller.say("INFO")
+    (info,) = wire.requests_to(TRUNK_A, b"INFO")
+    assert info.from_().uri == b"sip:anonymous@anonymous.invalid"
+    wire.core.hang_up_all("max_duration", wire.now)
+    wire.pump()
+    (down,), (up,) = wire.requests_to(TRUNK_A, b"BYE"), wire.requests_to(FOREIGN, b"BYE")
+    assert down.from_().uri == b"sip:anonymous@anonymous.invalid"
+    assert up.to().uri == b"sip:+33612345678@192.0.2.2"
 
 
 def test_a_running_call_goes_on(pair):

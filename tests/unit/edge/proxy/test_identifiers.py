@@ -131,3 +131,14 @@ def test_clients_without_unique_branches(via):
         make().stateless_branch(invite(via=via, cseq=number, uri=f"sip:{number}@h"), b"x") for number in (1, 2, 3)
     }
     assert len(branches) == 3
+
+
+def test_a_token_may_say_that_the_caller_is_hidden():
+    """Any node with the secret reads it; a token of the one kind is none of the other."""
+    names = Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"f")
+    uid = "a" * UID_LENGTH
+    plain, hiding = names.token(uid, b"c"), names.token(uid, b"c", hides=True)
+    assert (names.read_token(plain, b"c"), names.read_token(hiding, b"c")) == (uid, uid)
+    assert (names.hides_caller(plain, b"c"), names.hides_caller(hiding, b"c")) == (False, True)
+    assert names.read_token(hiding, b"d") is None
+    assert not names.hides_caller(hiding, b"d")
