@@ -11,6 +11,8 @@ import typer
 
 from edge.accounts import commands as account_commands
 from edge.policies import commands as policy_commands
+from edge.quality import commands as quality_commands
+from edge.quality import penalty_commands
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
@@ -28,7 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+account_commands.app.command()(quality_commands.idle)
 app.add_typer(account_commands.app)
+app.add_typer(penalty_commands.app)
+app.command()(quality_commands.quality)
+app.command()(quality_commands.billing)
 app.add_typer(policy_commands.app)
 
 

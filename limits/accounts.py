@@ -120,19 +120,13 @@ class AccountStore:
 
     async def peek_many(self, accounts: Iterable[AccountId]) -> tuple[list[Usage], list[tuple[AccountId, str]]]:
         """The same of many, in their order; and (account, why) of those that cannot be read."""
-        peek = script("peek")
         todo = list(accounts)
         usages: list[Usage] = []
         spoilt: list[tuple[AccountId, str]] = []
         try:
-            await self._redis.script_load(peek.text)
             for first in range(0, len(todo), SLICE):
                 part = todo[first : first + SLICE]
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for account in part:
-                        keys = account_keys(account)
-                        pipe.evalsha(peek.sha1, 6, *keys[:5], keys.reverts)
-                    replies = await pipe.execute(raise_on_error=False)
+                replies = await self._peek_each(part)
                 for account, reply in zip(part, replies, strict=True):
                     try:
                         usages.append(_usage(account, reply))
@@ -141,6 +135,25 @@ class AccountStore:
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(fault)) from fault
         return usages, spoilt
+
+    async def _peek_each(self, part: list[AccountId]) -> list[object]:
+        """A reply, or the error that stands for it, of each."""
+        peek = script("peek")
+        requests = [(*account_keys(account)[:5], account_keys(account).reverts) for account in part]
+        replies: list[object] = []
+        if is_cluster(self._redis):
+            for keys in requests:
+                try:
+                    replies.append(await self._redis.eval(peek.text, 6, *keys))
+                except redis.exceptions.ResponseError as error:
+                    replies.append(error)
+            return replies
+        await self._redis.script_load(peek.text)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for keys in requests:
+                pipe.evalsha(peek.sha1, 6, *keys)
+            replies += await pipe.execute(raise_on_error=False)
+        return replies
 
     async def holders(self) -> tuple[str, ...]:
         """Every account, group (`group:ID`) and trunk (`trunk:ID`) of the store, in order."""

@@ -85,6 +85,62 @@ CHANGES = "trunkgate:changes"
 """Channel: the holder that was changed."""
 
 
+TALLY_OPEN = "trunkgate:tally:open"
+"""zset: hour -> its first second (UTC), of hours that have holders to be closed."""
+TALLY_MARKS = "trunkgate:tally:marks"
+"""hash: node -> instant (UTC seconds) up to which its records have been added."""
+TALLY_CURSORS = "trunkgate:tally:cursors"
+"""hash: source -> last sequence number of which every holder has got its part."""
+TALLY_LOGS = "trunkgate:tally:logs"
+"""hash: node -> name of the log that it writes now: the source is `node/log`."""
+TALLY_TURN = "trunkgate:tally:turn:"
+"""Beginning of a string each: who has the turn at something, until it runs out."""
+DOCUMENTS = "trunkgate:documents"
+"""hash: name -> text that all nodes share."""
+TALLY_WATCHED = "trunkgate:tally:watched"
+"""set: holders with a guard that is not at rest."""
+
+
+class TallyKeys(NamedTuple):
+    """The keys of one holder's sums (`limits.tallies`) and of its ledger (`limits.ledger`)."""
+
+    account: str
+    applied: str
+    """hash: source -> last sequence number added."""
+    sealed: str
+    """zset: hours that take nothing more."""
+    guard: str
+    """hash: what is guarded -> its state."""
+    ledger: str
+    """stream: entries, their IDs the sequence numbers."""
+    references: str
+    """hash: reference -> sequence number."""
+    prefix: str
+
+    def bucket(self, name: str) -> str:
+        """hash: field -> numbers."""
+        return self.prefix + name
+
+
+def tally_keys(holder: str) -> TallyKeys:
+    """Keys of a holder; `holder` must satisfy `is_holder_id`."""
+    tag = account_keys(holder).account
+    return TallyKeys(
+        account=tag,
+        applied=f"{tag}:tally:applied",
+        sealed=f"{tag}:tally:sealed",
+        guard=f"{tag}:tally:guard",
+        ledger=f"{tag}:ledger",
+        references=f"{tag}:ledger:refs",
+        prefix=f"{tag}:tally:",
+    )
+
+
+def tally_holders_key(hour: int) -> str:
+    """set: the holders of this hour that are still to be closed."""
+    return f"trunkgate:tally:hour:{hour}"
+
+
 class AccountKeys(NamedTuple):
     """The keys of one holder: the first five in the order every script takes them."""
 

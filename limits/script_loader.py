@@ -23,6 +23,9 @@ SCRIPTS = (
     "epoch",
     "contact",
     "commit",
+    "tally_add",
+    "guard_move",
+    "ledger_append",
 )
 """One script a verb."""
 

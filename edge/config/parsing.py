@@ -14,6 +14,7 @@ from edge.config.accounts import AccountCli, PrefixCeilingEntry
 from edge.config.errors import PolicyError, Problem, StaticConfigError
 from edge.config.faults import MAX_DOCUMENT_CHARACTERS as MAX_DOCUMENT_CHARACTERS
 from edge.config.faults import close_or_all, details_of, message_of, path_of, read_toml
+from edge.config.quality import Billing, Penalties, Quality, QualityRuleEntry
 from edge.config.references import check_references
 from edge.config.schema import (
     AccountEntry,
@@ -54,6 +55,10 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "refusal_profiles.*.answers.*": RefusalEntry,
     "strangers": Strangers,
     "methods": Methods,
+    "quality": Quality,
+    "quality.rules": QualityRuleEntry,
+    "penalties": Penalties,
+    "billing": Billing,
 }
 """Which model stands at which place: to name the keys that are known there."""
 

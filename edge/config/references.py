@@ -9,6 +9,7 @@ from edge.config.addresses import parse_listen, parse_source
 from edge.config.errors import Problem
 from edge.config.fields import MAX_ACCOUNTS
 from edge.config.plan import FOREIGN, STATES
+from edge.config.quality import TAKEN_KINDS
 from edge.config.ranges import expand, range_size
 from edge.config.refusals import BUILT_IN, FINAL_REASONS, Reason
 from edge.config.ruleset_schema import RulesetDocument
@@ -37,6 +38,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _lists(document)
     if document.numbers.ruleset in BUILT_IN_RULESETS:
         problems += check_rules(document, built_in_ruleset(document.numbers.ruleset))
+    problems += _quality(document, accounts)
     return problems
 
 
@@ -213,3 +215,17 @@ def _unknown(path: str, what: str, name: str, known: Iterable[str]) -> Problem:
     names = sorted(known)
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return Problem(path, f"no {what} named {name!r}; known: {shown or 'none'}")
+
+
+def _quality(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:
+    rules = document.quality.rules
+    yield from _repeated("quality.rules", [rule.id for rule in rules], "quality rule")
+    for index, rule in enumerate(rules):
+        path = f"quality.rules[{index}]"
+        if rule.id in TAKEN_KINDS:
+            yield Problem(f"{path}.id", f"{rule.id!r} is the name of another kind of entry in the penalty ledger")
+        if rule.margin > rule.threshold and rule.metric in ("short", "pdd"):
+            yield Problem(f"{path}.margin", "expected at most the threshold: nothing is less than zero")
+        for account in rule.accounts:
+            if account not in accounts:
+                yield _unknown(f"{path}.accounts", "account", account, accounts)

@@ -36,6 +36,7 @@ from edge.config.fields import (
     Status,
     TrunkUri,
 )
+from edge.config.quality import Billing, Penalties, Quality
 from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.static import StaticConfig as StaticConfig
 
@@ -411,3 +412,6 @@ class PolicyDocument(Section):
     refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
     strangers: Strangers = Strangers()
     methods: Methods = Methods()
+    quality: Quality = Quality()
+    penalties: Penalties = Penalties()
+    billing: Billing = Billing()

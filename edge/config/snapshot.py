@@ -276,6 +276,11 @@ class PolicySnapshot:
         """How a request outside a dialog is refused whose method the edge does not relay."""
         return Reason.METHOD_FORBIDDEN if method in self._methods_forbidden else self._method_default
 
+    @property
+    def document(self) -> PolicyDocument:
+        """What it was built from."""
+        return self._document
+
     def commercial_values(self) -> Iterator[Account]:
         """What the document says of each account, group and trunk with ceilings, for provisioning the store."""
         return holders_of(self._document)

@@ -53,6 +53,8 @@ REDIS_DOORS = {
     "limits.documents",
     "limits.nodes",
     "limits.notices",
+    "limits.tallies",
+    "limits.ledger",
     "limits.stores",
     "limits.cluster_map",
     "limits.embedded",

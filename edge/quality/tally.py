@@ -1,0 +1,99 @@
+"""Counts the records of one node's log into the store, each once: a consumer of the log (`edge.cdr.delivery`). I/O.
+
+Delivery is at least once; the counts are exact all the same, since the store keeps beside the sums of each account the
+last sequence number that is in them. A log that begins again at 1 (a node with a new state directory) is another
+source: it is known by the uid of its first record.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from edge.quality.batches import gather
+from edge.quality.hours import hour_of
+from edge.quality.sampling import Sample, read_record, sample_of
+from edge.quality.terms import DOCUMENT, Terms, read_terms
+from limits.account import is_holder_id
+from limits.additions import Batch
+from limits.tallies import TallyStore
+
+CUT_AT_MOST = 3
+"""A batch is cut once where a part of it was added before; more means that two processes deliver the same log."""
+
+
+class Tally:
+    """One for each log. `add` may be given any records again, and in any portions; not out of order."""
+
+    def __init__(self, store: TallyStore, node: str) -> None:
+        self._store = store
+        self._node = node
+        self._log = ""
+        self.terms = Terms()
+        self.counted = 0
+        self.unreadable = 0
+        """Records that made no sense: skipped."""
+        self.unknown = 0
+        """Batches of accounts that the store does not know: counted nowhere."""
+
+    @property
+    def source(self) -> str:
+        """As the store knows this log."""
+        return f"{self._node}/{self._log or '-'}"
+
+    async def start(self, cursor: int) -> int:
+        """Where to go on, at the cursor or before it: a store that lost its last moments is told again. Raises
+        StoreUnavailable."""
+        await self.refresh()
+        self._log = await self._store.log_of(self._node)
+        known = await self._store.cursor(self.source)
+        # Nothing there at all: quality is new here, or the store is; then everything that the log still has is counted.
+        return min(cursor, known)
+
+    async def refresh(self) -> None:
+        """What is in force. Raises StoreUnavailable."""
+        self.terms = read_terms(await self._store.document(DOCUMENT))
+
+    async def add(self, records: Sequence[Mapping[str, object]], *, now_s: int) -> None:
+        """Counts them, in order of `seq`. Raises StoreUnavailable: then the same ones must come again."""
+        oldest = hour_of(now_s - self.terms.keep_s, self.terms.zone)
+        samples: list[Sample] = []
+        for record in records:
+            try:
+                told = read_record(record)
+            except ValueError:
+                self.unreadable += 1
+                continue
+            if told.seq == 1 and told.uid != self._log:
+                await self._count(samples, oldest)
+                samples = []
+                self._log = told.uid
+                await self._store.set_log(self._node, self._log)
+            if told.account and not is_holder_id(told.account):
+                told = told._replace(account="")
+            samples.append(sample_of(told, self.terms.definition))
+        await self._count(samples, oldest)
+
+    async def _count(self, samples: Sequence[Sample], oldest: int) -> None:
+        if not samples:
+            return
+        after: dict[str, int] = {}
+        todo = list(self._gather(samples, after).values())
+        for _ in range(CUT_AT_MOST):
+            refused = await self._store.add(todo, oldest_hour=oldest)
+            self.unknown += sum(last < 0 for last in refused.values())
+            after = {holder: last for holder, last in refused.items() if last >= 0}
+            again = self._gather(samples, after)
+            todo = [again[holder] for holder in after if holder in again]
+            if not todo:
+                break
+        await self._store.set_cursor(self.source, samples[-1].told.seq)
+        self.counted += len(samples)
+
+    def _gather(self, samples: Sequence[Sample], after: Mapping[str, int]) -> dict[str, Batch]:
+        return gather(samples, self.terms.definition, source=self.source, keep_s=self.terms.keep_s, after=after)
+
+    async def mark(self, at_s: int) -> None:
+        """The log has been counted to its end, as of this instant. Raises StoreUnavailable."""
+        await self._store.mark(self._node, at_s)
+
+    async def unmark(self) -> None:
+        """This node goes, and leaves nothing behind: nobody need wait for it. Raises StoreUnavailable."""
+        await self._store.mark(self._node, None)

@@ -1,0 +1,263 @@
+"""Sums of numbers kept for a holder in the store, by bucket: added exactly once whatever is delivered twice. I/O,
+redis-py.
+
+What the numbers mean is the caller's business. A *source* is a log with sequence numbers that rise; a *batch* is what
+some of its records add to one holder. The store keeps the last sequence number it has added of each source beside the
+sums, and changes both in one script. An *hour* can be sealed: it takes nothing more, so that what is concluded from it
+stays true.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
+
+import redis.exceptions
+from redis.asyncio import Redis
+
+from limits.additions import Batch
+from limits.errors import StoreUnavailable
+from limits.keys import (
+    DOCUMENTS,
+    TALLY_CURSORS,
+    TALLY_LOGS,
+    TALLY_MARKS,
+    TALLY_OPEN,
+    TALLY_TURN,
+    TALLY_WATCHED,
+    tally_holders_key,
+    tally_keys,
+)
+from limits.script_loader import script
+from limits.stores import is_cluster, open_store
+
+OPEN_KEPT_S = 400 * 86_400
+"""The list of an hour's holders is forgotten then, closed or not."""
+LATE = "late"
+"""Field of an hour's bucket: records that came when it was sealed."""
+
+
+class Hour(NamedTuple):
+    """A bucket as it is: field -> numbers as kept; and records that came too late for it."""
+
+    fields: dict[str, str]
+    late: int
+
+
+class TallyStore:
+    """Use as `async with TallyStore(url) as tallies`. Every method raises StoreUnavailable."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError where the URL is not one (see `limits.address`)."""
+        self._redis: Redis = open_store(url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._redis.aclose()
+
+    async def add(self, batches: Sequence[Batch], *, oldest_hour: int) -> dict[str, int]:
+        """Adds each batch, or tells why not: holder -> last sequence number of its source that was added before. Where
+        that is not before `first`, nothing was added: cut the batch and add again. -1: the store knows no such holder.
+
+        An hour before `oldest_hour` counts as sealed."""
+        requests = [_request(batch, oldest_hour) for batch in batches]
+        add = script("tally_add")
+        try:
+            await self._open(batches)
+            if is_cluster(self._redis):
+                replies = [await self._redis.eval(add.text, keys, *words) for keys, words in requests]
+            else:
+                await self._redis.script_load(add.text)
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for keys, words in requests:
+                        pipe.evalsha(add.sha1, keys, *words)
+                    replies = await pipe.execute()
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        told = [(batch.holder, int(reply[0]), int(reply[1])) for batch, reply in zip(batches, replies, strict=True)]
+        return {holder: -1 if code == 0 else last for holder, code, last in told if code != 1}
+
+    async def _open(self, batches: Iterable[Batch]) -> None:
+        """The hours and their holders are listed before they are counted in: none that has counts can be forgotten."""
+        holders: dict[int, set[str]] = {}
+        for batch in batches:
+            for addition in batch.additions:
+                if addition.hour:
+                    holders.setdefault(addition.hour, set()).add(batch.holder)
+        for hour, names in holders.items():
+            key = tally_holders_key(hour)
+            await self._redis.sadd(key, *names)
+            await self._redis.expire(key, OPEN_KEPT_S)
+            await self._redis.zadd(TALLY_OPEN, {str(hour): hour})
+
+    async def read(self, holder: str, bucket: str) -> Hour:
+        """One bucket; empty where there is none."""
+        found = await self._hash(tally_keys(holder).bucket(bucket))
+        late = int(found.pop(LATE, "0"))
+        return Hour(found, late)
+
+    async def notes(self, holder: str, bucket: str) -> dict[str, list[str]]:
+        """field -> words."""
+        return {field: words.split() for field, words in (await self._hash(tally_keys(holder).bucket(bucket))).items()}
+
+    async def applied(self, holder: str) -> dict[str, int]:
+        """source -> last sequence number added."""
+        return {source: int(last) for source, last in (await self._hash(tally_keys(holder).applied)).items()}
+
+    # -- closing of hours ------------------------------------------------------------------------------------------
+
+    async def open_hours(self, before: int) -> list[int]:
+        """Hours that begin before this instant and have holders to be closed, the oldest first."""
+        try:
+            return [int(str(hour)) for hour in await self._redis.zrangebyscore(TALLY_OPEN, "-inf", f"({before}")]
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def holders(self, hour: int) -> list[str]:
+        """Those of an hour that are still to be closed."""
+        try:
+            return sorted(str(name) for name in await self._redis.smembers(tally_holders_key(hour)))
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def seal(self, holder: str, hour: int, *, oldest_hour: int) -> None:
+        """From now on this hour of this holder takes nothing more."""
+        key = tally_keys(holder).sealed
+        try:
+            await self._redis.zadd(key, {str(hour): hour}, nx=True)
+            await self._redis.zremrangebyscore(key, "-inf", f"({oldest_hour}")
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def is_sealed(self, holder: str, hour: int) -> bool:
+        """Has it been?"""
+        try:
+            return await self._redis.zscore(tally_keys(holder).sealed, str(hour)) is not None
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def closed(self, holder: str, hour: int) -> None:
+        """Whatever is concluded from it has been written down."""
+        key = tally_holders_key(hour)
+        try:
+            await self._redis.srem(key, holder)
+            if not await self._redis.exists(key):
+                await self._redis.zrem(TALLY_OPEN, str(hour))
+                if await self._redis.exists(key):  # somebody came in between
+                    await self._redis.zadd(TALLY_OPEN, {str(hour): hour})
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    # -- what the nodes tell each other ----------------------------------------------------------------------------
+
+    async def mark(self, node: str, at_s: int | None) -> None:
+        """Everything of this node up to this instant has been added; None: it is not to be waited for any more."""
+        if at_s is not None:
+            await self._set(TALLY_MARKS, node, str(at_s))
+            return
+        try:
+            await self._redis.hdel(TALLY_MARKS, node)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def marks(self) -> dict[str, int]:
+        """node -> that instant."""
+        return {source: int(at) for source, at in (await self._hash(TALLY_MARKS)).items()}
+
+    async def cursor(self, source: str) -> int:
+        """The last sequence number of this source that was added everywhere; 0: none."""
+        return int((await self._hash(TALLY_CURSORS)).get(source, "0"))
+
+    async def set_cursor(self, source: str, seq: int) -> None:
+        """All batches up to this one are added."""
+        await self._set(TALLY_CURSORS, source, str(seq))
+
+    async def log_of(self, node: str) -> str:
+        """The log this node writes now; empty: it has not been seen from its beginning."""
+        return (await self._hash(TALLY_LOGS)).get(node, "")
+
+    async def set_log(self, node: str, log: str) -> None:
+        """This node has begun another log."""
+        await self._set(TALLY_LOGS, node, log)
+
+    async def take_turn(self, what: str, who: str, *, for_ms: int) -> bool:
+        """Of many nodes that ask, one has the turn until it has run out; work that all would do alike is done once."""
+        try:
+            return bool(await self._redis.set(TALLY_TURN + what, who, nx=True, px=for_ms))
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def document(self, name: str) -> str | None:
+        """A text that all nodes share; None: nobody has written it."""
+        return (await self._hash(DOCUMENTS)).get(name)
+
+    async def set_document(self, name: str, text: str) -> None:
+        """For all nodes."""
+        await self._set(DOCUMENTS, name, text)
+
+    async def watch(self, holder: str, *, is_watched: bool) -> None:
+        """Keeps a holder on the list of those to look at, or takes it off."""
+        try:
+            if is_watched:
+                await self._redis.sadd(TALLY_WATCHED, holder)
+            else:
+                await self._redis.srem(TALLY_WATCHED, holder)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def watched(self) -> list[str]:
+        """The list."""
+        try:
+            return sorted(str(name) for name in await self._redis.smembers(TALLY_WATCHED))
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def states(self, holder: str) -> dict[str, str]:
+        """name -> state, of whatever is guarded."""
+        return await self._hash(tally_keys(holder).guard)
+
+    async def move(self, holder: str, name: str, *, expected: str, state: str) -> bool:
+        """Compare-and-set of one state ('': none): of many who see the same, one moves it."""
+        move = script("guard_move")
+        try:
+            moved = await self._redis.eval(move.text, 1, tally_keys(holder).guard, name, expected, state)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return int(moved[0]) == 1
+
+    async def now_ms(self) -> int:
+        """The store's clock."""
+        try:
+            seconds, micros = await self._redis.eval("return redis.call('TIME')", 1, TALLY_MARKS)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return int(seconds) * 1_000 + int(micros) // 1_000
+
+    async def _set(self, key: str, field: str, value: str) -> None:
+        try:
+            await self._redis.hset(key, field, value)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def _hash(self, key: str) -> dict[str, str]:
+        try:
+            found = await self._redis.hgetall(key)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return {str(name): str(value) for name, value in found.items()}
+
+
+def _request(batch: Batch, oldest_hour: int) -> tuple[int, tuple[str, ...]]:
+    """Number of keys; keys and words of the script."""
+    names = tally_keys(batch.holder)
+    buckets: dict[str, int] = {}
+    words: list[str] = []
+    for bucket, field, hour, ttl_s, numbers in batch.additions:
+        at = buckets.setdefault(bucket, len(buckets) + 4)
+        words += (str(at), field, str(hour), str(ttl_s), " ".join(map(str, numbers)))
+    for bucket, field, ttl_s, most, kept in batch.notes:
+        at = buckets.setdefault(bucket, len(buckets) + 4)
+        words += (str(at), field, str(ttl_s), str(most), " ".join(kept))
+    keys = (names.account, names.applied, names.sealed, *[names.bucket(bucket) for bucket in buckets])
+    head = (batch.source, str(batch.first), str(batch.last), str(oldest_hour), str(len(batch.additions)))
+    return len(keys), (*keys, *head, *words)
