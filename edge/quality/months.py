@@ -33,7 +33,8 @@ async def bill_of(
     if entries and entries[0].generation == 1 and entries[0].at_ms // 1_000 >= end:
         return None
     now = usage.now_ms // 1_000
-    until, found = min(end, now), usage.account
+    # The running second counts: what was changed just now is in force.
+    until, found = min(end, now + 1), usage.account
     days = days_of(begin, end, terms.zone)
     billing = terms.billing
     caps = history_of("caps_lots", str(found.caps_lots), entries, begin, until)

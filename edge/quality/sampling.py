@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from edge.quality.counts import INDEX, SIZE, pdd_bucket
 from edge.quality.hours import hour_of
 
-CLI_REASONS = frozenset({"cli_refused", "cli_invalid"})
+CLI_REASONS = frozenset({"cli_refused", "cli_invalid", "cli_not_owned", "cli_mismatch", "cli_do_not_originate"})
 """Refusals that are a finding on the caller's number (contract article 27); a withheld number is none."""
 _GAVE_UP_EARLY = "abandoned"
 

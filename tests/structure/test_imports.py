@@ -45,6 +45,21 @@ PURE_ROOMS = (
     "edge.config.listing",
     "edge.config.faults",
 )
+QUALITY = (
+    "batches",
+    "billing",
+    "counts",
+    "entries",
+    "guard",
+    "hours",
+    "penalties",
+    "rules",
+    "sampling",
+    "terms",
+    "windows",
+)
+PURE_ROOMS += ("edge.config.quality", "limits.additions", "limits.chain", *[f"edge.quality.{room}" for room in QUALITY])
+"""Counting, judging and billing are arithmetic."""
 REDIS_DOORS = {
     "limits.redis_limiter",
     "limits.link",
@@ -152,6 +167,15 @@ def test_redis_has_few_doors(sources):
     """Each Redis client lives behind a contract (rule 4)."""
     importers = {source.module for source in sources if {top(name) for name in source.imports()} & {"redis", "hiredis"}}
     assert importers <= REDIS_DOORS
+
+
+def test_quality_is_not_in_the_way_of_a_call(sources):
+    """It reads records that were written: nothing that carries calls knows it."""
+    rooms = ("edge.sip", "edge.proxy", "edge.policy", "edge.config", "edge.transport", "edge.pump", "limits")
+    broken = [
+        s.relative for s in sources if inside(s.module, *rooms) and any(inside(n, "edge.quality") for n in s.imports())
+    ]
+    assert broken == []
 
 
 def test_facts_are_read_by_the_rim_and_read_nothing_of_it(sources):

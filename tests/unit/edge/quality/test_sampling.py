@@ -74,6 +74,7 @@ def test_an_unanswered_call_is_never_short():
     [
         ({"outcome": "refused", "reason": "cli_refused"}, 1),
         ({"outcome": "refused", "reason": "cli_invalid"}, 1),
+        ({"outcome": "refused", "reason": "cli_not_owned"}, 1),
         ({"outcome": "refused", "reason": "cli_withheld"}, 0),
         ({"outcome": "refused", "reason": "caps"}, 0),
         ({"outcome": "answered", "candidates": ("cli",)}, 1),  # a rule in shadow let it pass
