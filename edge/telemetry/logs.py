@@ -53,6 +53,16 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("node.gone", "warning", False, "a node is gone; so many of its leases were taken over here"),
     FactRow("books.broken", "error", True, "an account's books do not add up: a fault of ours, or damage by hand"),
     FactRow("limit.near", "warning", True, "an account, group or trunk is at 80 or 95 % of a ceiling"),
+    FactRow("quality.breach", "warning", True, "the rolling hour of an account or trunk breaks a quality rule"),
+    FactRow("quality.restricted", "warning", True, "it was throttled or suspended for a time for that"),
+    FactRow("quality.half_open", "info", True, "the restriction has rested; calls are judged again"),
+    FactRow("quality.recovered", "info", True, "the breach is over"),
+    FactRow("quality.not_restricted", "error", True, "the restriction could not be made"),
+    FactRow("penalty.entered", "info", True, "an entry of the penalty ledger, with its digest"),
+    FactRow("penalty.refused", "error", True, "an hour was entered before with another amount; that one stays"),
+    FactRow(
+        "account.closed_idle", "warning", True, "an account without a call for months was closed, as the policy wants"
+    ),
     FactRow("cdr.failing", "error", False, "the disk refuses CDRs; they wait in memory"),
     FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),
     FactRow("cdr.lost", "error", False, "CDRs were dropped: the queue was full"),
