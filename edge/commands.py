@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from edge.accounts import commands as account_commands
+from edge.cdr import commands as cdr_commands
 from edge.policies import commands as policy_commands
 from edge.quality import commands as quality_commands
 from edge.quality import penalty_commands
@@ -35,6 +36,7 @@ app.add_typer(account_commands.app)
 app.add_typer(penalty_commands.app)
 app.command()(quality_commands.quality)
 app.command()(quality_commands.billing)
+app.add_typer(cdr_commands.app)
 app.add_typer(policy_commands.app)
 
 

@@ -36,6 +36,15 @@ class Tail(NamedTuple):
     """What came after the last whole record: moved to the `.torn` file beside."""
 
 
+class Torn(NamedTuple):
+    """A torn end that was moved aside."""
+
+    segment: str
+    size: int
+    last_seq: int
+    """Number of the last whole record before it."""
+
+
 def name_of(day: str, first_seq: int) -> str:
     """File name of the segment that begins with this record. `day` is YYYYMMDD, UTC."""
     return f"cdr-{day}-{first_seq:012d}.jsonl"

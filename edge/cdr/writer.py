@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from edge.cdr import segments
+from edge.cdr import chain, closing, segments
 from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
@@ -25,12 +25,18 @@ CAPACITY = 10_000
 BILLABLE_CAPACITY = 4 * CAPACITY
 """Lines of answered calls are kept beyond CAPACITY, up to this: they are money, refusals are not."""
 SEGMENT_BYTES = 64 << 20
+SEGMENT_S = 3_600.0
+"""A segment ends after this time, and with its UTC day."""
 RETRY_S = 0.5
 """A failing disk is asked again this often."""
 BATCH_LINES = 1_000
 """Most lines in one write: what waited out a full disk must not stop the event loop."""
-SYNC_S = 0.1
-"""Longest time between a write and its fsync, when `run()` is running."""
+SYNC_S = 0.01
+"""Longest time between a write and its fsync, when `run()` is running. 0: each write waits for its own."""
+REMIND_S = 60.0
+"""While the disk refuses, it is told again this often."""
+LOW_BYTES = 1 << 30
+"""Less room than this on the disk is told, once."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -48,22 +54,30 @@ class CdrWriter:
     __slots__ = (
         "_billable_capacity",
         "_capacity",
-        "_day_ends",
         "_directory",
         "_dirty",
+        "_ends_at",
         "_fd",
+        "_is_chained",
         "_is_losing",
+        "_is_low",
         "_lock",
         "_next_seq",
         "_queue",
+        "_remind_at",
         "_retired",
         "_retry_at",
+        "_segment",
         "_segment_bytes",
+        "_segment_s",
         "_size",
         "_sync_error",
+        "_sync_s",
         "_tell",
         "_wall_at_zero",
+        "chain_fault",
         "errors",
+        "free_bytes",
         "is_failing",
         "lost",
         "synced",
@@ -81,6 +95,8 @@ class CdrWriter:
         segment_bytes: int = SEGMENT_BYTES,
         capacity: int = CAPACITY,
         billable_capacity: int = BILLABLE_CAPACITY,
+        segment_s: float = SEGMENT_S,
+        sync_s: float = SYNC_S,
     ) -> None:
         """Opens the log and repairs a torn tail. `wall0` and `mono0` as for the builder. Raises CdrError."""
         self._directory = directory
@@ -92,7 +108,18 @@ class CdrWriter:
         self._queue: deque[bytes] = deque()
         self._fd = -1
         self._size = 0
-        self._day_ends = 0.0
+        self._ends_at = 0.0
+        """The segment's day is over, or its time."""
+        self._segment = ""
+        """Name of the segment in use."""
+        self._segment_s = segment_s
+        self._sync_s = sync_s
+        self._remind_at = 0.0
+        self._is_low = False
+        self._is_chained = True
+        """Do the chain's links say all of the segments?"""
+        self.chain_fault = ""
+        """Why the chain could not be written, when it was last tried; empty: it is as it should be."""
         self._next_seq = 1
         self._retry_at = 0.0
         self._retired: list[int] = []
@@ -105,6 +132,8 @@ class CdrWriter:
         self.synced = 0
         """Group fsyncs done."""
         self.errors = 0
+        self.free_bytes = -1
+        """Room on the disk when it was last looked at; -1: not yet."""
         self.lost = 0
         """Lines dropped because the queue was full."""
         self.torn = 0
@@ -156,11 +185,12 @@ class CdrWriter:
         if self._sync_error is not None:
             error, self._sync_error = self._sync_error, None
             self._failed(error, now)
+        self._watch_room()
         queue = self._queue
         if not queue or (self.is_failing and now < self._retry_at):
             return
         try:
-            if self._fd < 0 or self._size >= self._segment_bytes or now >= self._day_ends:
+            if self._fd < 0 or self._size >= self._segment_bytes or now >= self._ends_at:
                 self._rotate(now)
             data = b"".join(queue if len(queue) <= BATCH_LINES else islice(queue, BATCH_LINES))
             count = os.write(self._fd, data)
@@ -168,25 +198,40 @@ class CdrWriter:
             self._failed(error, now)
             return
         self._account_for(count)
-        if count == len(data):
+        if count == len(data) and self._is_synced():
             self._recovered()
+        elif self._sync_error is not None:
+            error, self._sync_error = self._sync_error, None
+            self._failed(error, now)
         else:
             # A short write: the disk is full or a limit is reached. The next try gets the error and its name.
             self._failed(OSError(errno.ENOSPC, "short write"), now)
+
+    def _is_synced(self) -> bool:
+        """With a group fsync that is its business; without one, every write waits here."""
+        if self._sync_s:
+            return True
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            self._sync_error = error
+            return False
+        self.synced += 1
+        return True
 
     def sync(self) -> None:
         """Wait until everything written is on the disk. The owner's `run()` does it off the event loop."""
         self._sync_files(self._to_sync())
 
     async def run(self) -> None:
-        """Group fsync for as long as the owner lives: at most one at a time, `SYNC_S` after a write."""
+        """Group fsync for as long as the owner lives: at most one at a time, `sync_s` after a write."""
         while True:
             await self.sync_group()
 
     async def sync_group(self) -> None:
         """Wait for a write, let others join it, then fsync once for all of them, off the event loop."""
         await self._dirty.wait()
-        await asyncio.sleep(SYNC_S)
+        await asyncio.sleep(self._sync_s)
         self._dirty.clear()
         # Duplicates and retired files: closed there and nowhere else, whatever is rotated meanwhile.
         await asyncio.shield(asyncio.to_thread(self._sync_files, self._to_sync()))
@@ -216,25 +261,50 @@ class CdrWriter:
 
     def _begin(self, now: float) -> None:
         """Take up the segment that was in use, or make the first one."""
+        try:
+            known = chain.load(self._directory)
+        except OSError as error:
+            known = chain.Chain((), (), chain.FIRST)
+            self.chain_fault = error.strerror or type(error).__name__
+        self._next_seq = known.last_seq() + 1
+        for link in known.vanished({path.name for _, path in segments.listed(self._directory)}):
+            # What it held is not known. Its first number is not given away again: it stays a gap.
+            self._next_seq = max(self._next_seq, link.first_seq + 1)
+            self._tell(Fact("cdr.missing", {"segment": link.segment, "first_seq": link.first_seq}))
         segment = segments.newest(self._directory)
+        standing = None if segment is None else known.standings().get(segment.name)
+        # A power failure may tear the segment before the newest too: its last fsync had not come yet.
+        try:
+            for torn in closing.settle(self._directory, "" if segment is None else segment.name):
+                self._told_torn(torn)
+        except OSError as error:  # a full disk: the chain is brought up later
+            self._is_chained = False
+            self.chain_fault = error.strerror or type(error).__name__
         if segment is None:
             self._rotate(now)
             return
-        # A power failure may tear the segment before the newest too: its last fsync had not come yet.
-        for _, path in segments.listed(self._directory):
-            tail = segments.repair(path)
-            if tail.torn:
-                self.torn += len(tail.torn)
-                size, last_seq = len(tail.torn), tail.last_seq
-                self._tell(Fact("cdr.torn", {"segment": path.name, "bytes": size, "last_seq": last_seq}))
-        self._next_seq = tail.last_seq + 1
+        if standing is not None and standing.closed is not None:
+            # All that came after it was taken away: its numbers are in the chain, or nowhere.
+            self._next_seq = max(self._next_seq, segments.first_seq_of(segment.name))
+            self._rotate(now)
+            return
+        tail = segments.repair(segment)
+        if tail.torn:
+            self._told_torn(segments.Torn(segment.name, len(tail.torn), tail.last_seq))
+        self._next_seq = max(self._next_seq, tail.last_seq + 1)
         wall = self._wall_at_zero + now
         if segments.day_of(segment) != _day(wall) or tail.size >= self._segment_bytes:
             self._rotate(now)
             return
         self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._segment = segment.name
         self._size = tail.size
-        self._day_ends = now + 86_400 - wall % 86_400
+        self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
+
+    def _told_torn(self, torn: segments.Torn) -> None:
+        self.torn += torn.size
+        fields: dict[str, str | int | float] = {"segment": torn.segment, "bytes": torn.size, "last_seq": torn.last_seq}
+        self._tell(Fact("cdr.torn", fields))
 
     def _rotate(self, now: float) -> None:
         """Retire the segment in use and open the next one, named by the first line that will be in it."""
@@ -254,7 +324,10 @@ class CdrWriter:
             self._retired.append(self._fd)
         self._fd = fd
         self._size = size
-        self._day_ends = now + 86_400 - wall % 86_400
+        self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
+        self._segment = path.name
+        self._is_chained = False
+        self._dirty.set()
 
     def _account_for(self, count: int) -> None:
         """Drop the lines of the `count` bytes that were written.
@@ -298,6 +371,16 @@ class CdrWriter:
                 with suppress(OSError):
                     os.close(fd)
         self.synced += 1
+        try:
+            room = os.statvfs(self._directory)
+            self.free_bytes = room.f_bavail * room.f_frsize
+            if not self._is_chained:
+                self._is_chained = True
+                closing.settle(self._directory, self._segment)
+                self.chain_fault = ""
+        except OSError as error:
+            self._is_chained = False
+            self.chain_fault = error.strerror or type(error).__name__
 
     # -- trouble ---------------------------------------------------------------------------------------------------
 
@@ -309,10 +392,18 @@ class CdrWriter:
             self._retired.append(self._fd)
             self._fd = -1
             self._dirty.set()
-        if not self.is_failing:
+        if not self.is_failing or now >= self._remind_at:
             self.is_failing = True
+            self._remind_at = now + REMIND_S
             name = errno.errorcode.get(error.errno or 0, "unknown")
             self._tell(Fact("cdr.failing", {"error": name, "why": error.strerror or "", "backlog": len(self._queue)}))
+
+    def _watch_room(self) -> None:
+        """Tell once that the disk fills, before it is full."""
+        if self._is_low != (0 <= self.free_bytes < LOW_BYTES):
+            self._is_low = not self._is_low
+            if self._is_low:
+                self._tell(Fact("cdr.disk_low", {"free_bytes": self.free_bytes, "directory": str(self._directory)}))
 
     def _recovered(self) -> None:
         if self.is_failing:

@@ -66,6 +66,10 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("cdr.failing", "error", False, "the disk refuses CDRs; they wait in memory"),
     FactRow("cdr.recovered", "info", False, "all waiting CDRs are written"),
     FactRow("cdr.lost", "error", False, "CDRs were dropped: the queue was full"),
+    FactRow(
+        "cdr.missing", "error", False, "a segment that was in use is gone; `edge cdr verify` tells what is missing"
+    ),
+    FactRow("cdr.disk_low", "error", False, "little room is left where CDRs are written"),
     FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
     FactRow("delivery.failed", "warning", True, "a CDR sink did not take a batch; it is tried again"),
     FactRow("delivery.stuck", "error", False, "a CDR sink has failed for long; its records wait in the log"),
