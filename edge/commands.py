@@ -90,6 +90,14 @@ def run(
     probe_failures: Annotated[str | None, typer.Option(help="Unanswered in a row that end it.", metavar="N")] = None,
     max_duration_s: Annotated[str | None, typer.Option(help="Longest call.", metavar="SECONDS")] = None,
     drain_s: Annotated[str | None, typer.Option(help="Longest wait for calls at a stop.", metavar="SECONDS")] = None,
+    cdr_sync_ms: Annotated[str | None, typer.Option(help="CDRs are forced to disk so often.", metavar="MS")] = None,
+    cdr_segment_mb: Annotated[str | None, typer.Option(help="Size of a CDR segment.", metavar="MIB")] = None,
+    cdr_segment_s: Annotated[str | None, typer.Option(help="Age of a CDR segment.", metavar="SECONDS")] = None,
+    cdr_full: Annotated[str | None, typer.Option(help="refuse or go-on when no CDR fits.", metavar="WHAT")] = None,
+    cdr_keep_days: Annotated[str | None, typer.Option(help="Days CDRs are kept.", metavar="DAYS")] = None,
+    cdr_pseudonymise_days: Annotated[
+        str | None, typer.Option(help="Days called numbers stay readable.", metavar="DAYS")
+    ] = None,
     config: Annotated[
         str | None, typer.Option(help="TOML file with these options.", metavar="FILE", envvar="EDGE_CONFIG")
     ] = None,
@@ -117,6 +125,12 @@ def run(
             "probe_failures": probe_failures,
             "max_duration_s": max_duration_s,
             "drain_s": drain_s,
+            "cdr_sync_ms": cdr_sync_ms,
+            "cdr_segment_mb": cdr_segment_mb,
+            "cdr_segment_s": cdr_segment_s,
+            "cdr_full": cdr_full,
+            "cdr_keep_days": cdr_keep_days,
+            "cdr_pseudonymise_days": cdr_pseudonymise_days,
         },
         config,
     )

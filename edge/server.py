@@ -134,7 +134,7 @@ class _Server:
                 self.policy = PolicyKeeper(self.static.policy, self._tell)
                 secret = state.secret(directory)
                 now = self._now()
-                self.writer = CdrWriter(directory / "cdr", wall0=self._clock.wall(now), mono0=now, tell=self._tell)
+                self.writer = self._open_log(directory / "cdr", now)
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._bind(opened)
                 embedded: EmbeddedStore | None = None
@@ -207,6 +207,18 @@ class _Server:
                     task.cancel()
 
     # -- start -----------------------------------------------------------------------------------------------------
+
+    def _open_log(self, directory: Path, now: float) -> CdrWriter:
+        static = self.static
+        return CdrWriter(
+            directory,
+            wall0=self._clock.wall(now),
+            mono0=now,
+            tell=self._tell,
+            segment_bytes=static.cdr_segment_mb << 20,
+            segment_s=static.cdr_segment_s,
+            sync_s=static.cdr_sync_ms / 1000,
+        )
 
     def _bind(self, opened: AsyncExitStack) -> None:
         """Bind every listener; the port in its name is the one the system gave."""
@@ -329,7 +341,7 @@ class _Server:
                 self._was_up = self._limiter.is_up
                 why = {} if self._was_up else {"why": self._limiter.last_fault}
                 self._tell(Fact("store.up" if self._was_up else "store.away", {**why}))
-            self._core.refuse_attempts(self.writer.is_full)
+            self._core.refuse_attempts(self.writer.is_full and self.static.cdr_full == "refuse")
             if self.writer.backlog:
                 self.writer.flush(now)
             self._log.tell_suppressed(now)

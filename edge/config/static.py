@@ -159,3 +159,34 @@ class StaticConfig(Section):
         description="Seconds a stop waits for running calls to end before it hangs them up.",
         examples=[600],
     )
+    cdr_sync_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=10,
+        description="Milliseconds after which written CDRs are forced to the disk together (fsync). 0: each write "
+        "waits for the disk, which holds up the calls meanwhile.",
+        examples=[10],
+    )
+    cdr_segment_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=64, description="MiB after which a CDR segment ends and the next begins.", examples=[64]
+    )
+    cdr_segment_s: Annotated[int, Field(ge=10, le=86_400)] = Field(
+        default=3_600,
+        description="Seconds after which a CDR segment ends; it also ends with its UTC day.",
+        examples=[900],
+    )
+    cdr_full: Literal["refuse", "go-on"] = Field(
+        default="refuse",
+        description="While 10,000 CDRs wait for a disk that fails or is full: `refuse` new attempts (503 "
+        "`overloaded`), or `go-on`, and lose the records that find no place in the queue. Emergency calls always pass.",
+        examples=["go-on"],
+    )
+    cdr_keep_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
+        default=365,
+        description="Days after which closed CDR segments are purged; each leaves a tombstone in the chain. 0: never.",
+        examples=[365],
+    )
+    cdr_pseudonymise_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
+        default=0,
+        description="Days after which the called numbers in closed CDR segments are replaced by keyed pseudonyms. "
+        "0: never.",
+        examples=[90],
+    )

@@ -74,6 +74,12 @@ class CdrCounts(Protocol):
     def lost(self) -> int: ...
     @property
     def written(self) -> int: ...
+    @property
+    def synced(self) -> int: ...
+    @property
+    def free_bytes(self) -> int: ...
+    @property
+    def chain_fault(self) -> str: ...
 
 
 class LogCounts(Protocol):
@@ -301,6 +307,17 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_cdr_failing", _G, "", "1: the disk refuses records", lambda s: int(s.cdr.is_failing)),
     MetricRow("edge_cdr_errors_total", _C, "", "errors of the disk", lambda s: s.cdr.errors),
     MetricRow("edge_cdr_lost_total", _C, "", "records lost; must read 0", lambda s: s.cdr.lost),
+    MetricRow("edge_cdr_synced_total", _C, "", "group fsyncs done", lambda s: s.cdr.synced),
+    MetricRow(
+        "edge_cdr_disk_free_bytes", _G, "", "room where records go; -1: not looked at yet", lambda s: s.cdr.free_bytes
+    ),
+    MetricRow(
+        "edge_cdr_unchained",
+        _G,
+        "",
+        "1: the chain of segments cannot be written",
+        lambda s: int(bool(s.cdr.chain_fault)),
+    ),
     MetricRow("edge_log_suppressed_total", _C, "", "log lines held back by the rate limit", lambda s: s.log.suppressed),
     MetricRow("edge_policy_generation", _G, "", "policy in force for new attempts", lambda s: s.policy_generation()),
     MetricRow(

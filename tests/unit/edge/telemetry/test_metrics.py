@@ -45,6 +45,9 @@ class Cdr:
     is_failing: bool = True
     lost: int = 3
     written: int = 4
+    synced: int = 5
+    free_bytes: int = 6
+    chain_fault: str = "x"
 
 
 @dataclass
