@@ -24,12 +24,14 @@ class Asked:
 
     __slots__ = ("at", "done", "future", "own", "retried", "verb")
 
-    def __init__(self, verb: Request, at: float) -> None:
+    def __init__(
+        self, verb: Request, at: float, future: asyncio.Future[object] | None = None, *, done: bool = False
+    ) -> None:
         self.verb = verb
         self.at = at
-        self.done = False
-        """Its asker has been answered; the reply, when it comes, is for us alone."""
+        self.done = done or future is not None
+        """Its asker has been answered, or waits for `future`; the reply, when it comes, is for us alone."""
         self.own = False
         """A settlement of ours: given back, or kept from earlier."""
         self.retried = False
-        self.future: asyncio.Future[object] | None = None
+        self.future = future

@@ -1,4 +1,4 @@
-"""ClusterLimiter: the limiter's contract over a Redis Cluster, one RedisLimiter (a lane) for each master.
+"""ClusterLimiter: the limiter's contract over a Redis Cluster, one LaneLimiter for each master.
 
 I/O (asyncio). All keys of an account lie in one slot, so each verb belongs to one lane. Where the slots have moved, a
 master says so (MOVED, ASK): that verb is asked once more where it belongs, within its own deadline, and the map is read
@@ -16,10 +16,11 @@ from limits.asked import Asked
 from limits.cluster_map import Place, epoch_key, read_map
 from limits.errors import StoreUnavailable
 from limits.journal import SettlementJournal
-from limits.keys import account_keys
+from limits.keys import EPOCH, account_keys
+from limits.lane import LaneLimiter
 from limits.limiter import Deliver
 from limits.model import AccountId, Usage, Verb
-from limits.redis_limiter import DEADLINE_S, STALL_S, RedisLimiter
+from limits.redis_limiter import DEADLINE_S, STALL_S
 from limits.slots import SLOTS, slot_of
 
 MAP_S = 10.0
@@ -37,7 +38,7 @@ class Lane:
 
     __slots__ = ("limiter", "slots", "task")
 
-    def __init__(self, limiter: RedisLimiter, task: "asyncio.Task[None]", slots: list[range]) -> None:
+    def __init__(self, limiter: LaneLimiter, task: "asyncio.Task[None]", slots: list[range]) -> None:
         self.limiter = limiter
         self.task = task
         self.slots = slots
@@ -73,11 +74,11 @@ class ClusterLimiter:
         self._directory = journal
         self._on_epoch = on_epoch
         self._lanes: dict[Place, Lane] = {}
-        self._by_slot: list[RedisLimiter] = []
+        self._by_slot: list[LaneLimiter] = []
         self._slots: dict[str, int] = {}
         self._nowhere = self._make("nowhere", "")
         """Never runs: what no master has is Unavailable at once, and its settlements wait for one that has."""
-        self._dirty: dict[RedisLimiter, None] = {}
+        self._dirty: dict[LaneLimiter, None] = {}
         self._by_slot = [self._nowhere] * SLOTS
         self._is_stale = asyncio.Event()
         self._gone: dict[str, int] = {}
@@ -129,7 +130,7 @@ class ClusterLimiter:
         faults = [lane.limiter.last_fault for lane in self._lanes.values() if not lane.limiter.is_up]
         return "; ".join([fault for fault in (self._map_fault, *faults) if fault])
 
-    def _limiters(self) -> list[RedisLimiter]:
+    def _limiters(self) -> list[LaneLimiter]:
         return [self._nowhere, *[lane.limiter for lane in self._lanes.values()]]
 
     # -- the contract ----------------------------------------------------------------------------------------------
@@ -245,31 +246,30 @@ class ClusterLimiter:
         lane.task.add_done_callback(ended)
         lane.task.cancel()
 
-    def _move_kept(self, limiter: RedisLimiter) -> None:
+    def _move_kept(self, limiter: LaneLimiter) -> None:
         for settle in limiter.take_kept():
             self._by_slot[self._slot(settle.account)].keep(settle)
 
-    def _make(self, name: str, key: str, address: StoreAddress | None = None) -> RedisLimiter:
+    def _make(self, name: str, key: str, address: StoreAddress | None = None) -> LaneLimiter:
         async def find() -> StoreAddress:
             if address is None:
                 raise StoreUnavailable("no master has this slot")
             return address
 
-        return RedisLimiter(
+        return LaneLimiter(
             self._deliver,
-            "redis://localhost",
             deadline_s=self._deadline_s,
             stall_s=self._stall_s,
             journal=SettlementJournal(self._directory, name=f"settlements-{name}.jsonl"),
             on_epoch=self._on_epoch,
             find=find,
             elsewhere=self._elsewhere,
-            **({"epoch_key": key} if key else {}),
+            epoch_key=key or EPOCH,
         )
 
     # -- what belongs elsewhere ------------------------------------------------------------------------------------
 
-    def _elsewhere(self, lane: RedisLimiter, asked: Asked, how: str, place: str) -> None:
+    def _elsewhere(self, lane: LaneLimiter, asked: Asked, how: str, place: str) -> None:
         """A master does not hold this key (any more, or not all of it yet)."""
         if not asked.verb.account:
             self._is_stale.set()  # an epoch key that has moved: the next map chooses another one

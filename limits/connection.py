@@ -18,6 +18,15 @@ Find = Callable[[], Awaitable[StoreAddress]]
 """Where is the store just now? Raises StoreUnavailable."""
 
 
+def always(address: StoreAddress) -> Find:
+    """At one place."""
+
+    async def stay() -> StoreAddress:
+        return address
+
+    return stay
+
+
 class Connection:
     """Of one limiter, which is told of each link by `on_up`, and of its end by the link itself."""
 

@@ -67,9 +67,7 @@ class Pending:
         """Once nothing is on the wire: all scripts, then all that waited."""
         if not self._again or self._sent:
             return
-        requests = [Asked(Load(name), now) for name in LOADED]
-        for request in requests:
-            request.done = True
+        requests = [Asked(Load(name), now, done=True) for name in LOADED]
         requests += self._again
         requests += self._behind
         self._again.clear()

@@ -12,7 +12,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 
 from limits.address import StoreAddress, StoreKind, parse_address
-from limits.connection import Find
+from limits.connection import Find, always
 from limits.errors import StoreUnavailable
 
 TIMEOUT_S = 5.0
@@ -66,11 +66,7 @@ def open_server(address: StoreAddress, *, timeout_s: float = TIMEOUT_S, decode: 
 def finder(address: StoreAddress) -> Find:
     """Says where the master is just now: always there, or where the sentinels say."""
     if address.kind is not StoreKind.SENTINEL:
-
-        async def stay() -> StoreAddress:
-            return address
-
-        return stay
+        return always(address)
     sentinels = _sentinels(address)
 
     async def ask() -> StoreAddress:

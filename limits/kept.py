@@ -1,0 +1,77 @@
+"""Settlements that could not be delivered: kept, and sent in their order when the store is there again.
+
+No I/O of its own: the journal writes them down.
+"""
+
+from collections.abc import Callable
+
+from limits.asked import Asked
+from limits.journal import SettlementJournal
+from limits.model import GIVEN_BACK, Admit, Settle
+from limits.pending import Pending
+
+SLICE = 256
+"""Kept settlements sent at one time when the store is back, so that fresh verbs need not wait behind all of them."""
+
+
+class Kept:
+    """Of one limiter."""
+
+    __slots__ = ("_encode", "_pending", "_under_way", "given_back", "journal")
+
+    def __init__(self, journal: SettlementJournal, pending: Pending, encode: Callable[[Settle], bytes | None]) -> None:
+        self.journal = journal
+        self._pending = pending
+        self._encode = encode
+        self._under_way = 0
+        """Settlements of ours that wait for a reply."""
+        self.given_back = 0
+
+    def keep(self, settle: Settle, *, is_maybe_applied: bool = False) -> None:
+        """For later."""
+        self.journal.keep(settle, is_maybe_applied=is_maybe_applied)
+
+    def give_back(self, admit: Admit) -> None:
+        """Returns a lease nobody knows of. Idempotent, and harmless where none was taken."""
+        self.given_back += 1
+        self.keep(Settle(admit.account, admit.uid, GIVEN_BACK, 0))
+
+    def outlive(self, asked: Asked) -> None:
+        """The connection is lost with this request under way: what it may have taken, or given, is made good later."""
+        if isinstance(asked.verb, Settle):
+            self.keep(asked.verb, is_maybe_applied=True)
+        elif isinstance(asked.verb, Admit):
+            self.give_back(asked.verb)
+
+    def take_all(self) -> list[Settle]:
+        """All that waits, to be kept by another."""
+        return self.journal.take(len(self.journal))
+
+    def taken_over(self, asked: Asked) -> None:
+        """A request that another had sent comes to us."""
+        self._under_way += asked.own
+
+    def ended(self, asked: Asked) -> None:
+        """This request has its reply, or goes elsewhere."""
+        self._under_way -= asked.own
+
+    def lost(self) -> None:
+        """Nothing is under way any more."""
+        self._under_way = 0
+
+    def send(self, now: float) -> None:
+        """The next slice, when the one before has its replies; when all have, the file is emptied."""
+        if self._under_way:
+            return
+        if not self.journal:
+            if self.journal.is_written:
+                self.journal.empty()
+            return
+        for settle in self.journal.take(SLICE):
+            data = self._encode(settle)
+            if data is None:
+                continue  # nobody can have this name
+            asked = Asked(settle, now, done=True)
+            asked.own = True
+            self._under_way += 1
+            self._pending.write(asked, data)

@@ -1,0 +1,109 @@
+"""Settlements that wait: in their order, a slice at a time, and only where the store is to be asked."""
+
+import pytest
+
+from limits import Admit, Settle
+from limits.asked import Asked
+from limits.journal import SettlementJournal
+from limits.kept import Kept
+from limits.model import GIVEN_BACK
+from limits.pending import Pending
+from limits.wire import Encoder
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture
+def pending(encoder) -> Pending:
+    return Pending(encoder)
+
+
+@pytest.fixture
+def kept(pending, encoder) -> Kept:
+    return Kept(SettlementJournal(), pending, encoder.encode)
+
+
+def settle(number: int) -> Settle:
+    return Settle("acme", f"u{number}", "answered", number)
+
+
+def sent(pending: Pending) -> list[Asked]:
+    """What is on the wire, taken off it."""
+    found = []
+    while (asked := pending.next()) is not None:
+        found.append(asked)
+    return found
+
+
+def test_they_are_sent_a_slice_at_a_time_in_their_order(kept, pending, monkeypatch):
+    """The next slice when the last reply of the one before has come: fresh verbs go in between."""
+    monkeypatch.setattr("limits.kept.SLICE", 2)
+    for number in range(3):
+        kept.keep(settle(number))
+
+    kept.send(1.0)
+    kept.send(1.0)
+    first = sent(pending)
+    assert [(asked.verb, asked.own, asked.done) for asked in first] == [
+        (settle(0), True, True),
+        (settle(1), True, True),
+    ]
+    kept.ended(first[0])
+    kept.send(1.0)
+    assert sent(pending) == []
+
+    kept.ended(first[1])
+    kept.send(1.0)
+    assert [asked.verb for asked in sent(pending)] == [settle(2)]
+    assert len(kept.journal) == 0
+
+
+def test_what_was_under_way_when_the_connection_was_lost_is_made_good(kept, pending):
+    """A settlement may have been applied; an attempt may have taken a lease that nobody heard of."""
+    kept.outlive(Asked(settle(1), 1.0))
+    kept.outlive(Asked(Admit("acme", "u2", "n"), 1.0))
+    kept.outlive(Asked(settle(3), 1.0))
+
+    kept.send(2.0)
+
+    assert [asked.verb for asked in sent(pending)] == [settle(1), Settle("acme", "u2", GIVEN_BACK, 0), settle(3)]
+    assert kept.given_back == 1
+
+
+def test_after_a_loss_nothing_of_ours_is_under_way(kept, pending):
+    """The next connection begins with what waits."""
+    kept.keep(settle(1))
+    kept.send(1.0)
+    (asked,) = sent(pending)
+    kept.outlive(asked)
+    kept.lost()
+
+    kept.send(2.0)
+
+    assert [asked.verb for asked in sent(pending)] == [settle(1)]
+
+
+def test_a_name_nobody_can_have_is_not_sent(kept, pending):
+    """It would wait for ever."""
+    kept.keep(Settle("{nobody}", "u", "answered", 1))
+    kept.keep(settle(1))
+
+    kept.send(1.0)
+
+    assert [asked.verb for asked in sent(pending)] == [settle(1)]
+
+
+def test_what_comes_from_another_master_counts_until_it_ends(kept, pending):
+    """Else the next slice would be sent beside it."""
+    asked = Asked(settle(1), 1.0, done=True)
+    asked.own = True
+    kept.taken_over(asked)
+    kept.keep(settle(2))
+    kept.send(1.0)
+    assert sent(pending) == []
+    kept.ended(asked)
+    kept.send(1.0)
+    assert [one.verb for one in sent(pending)] == [settle(2)]
