@@ -19,6 +19,8 @@ import uvloop
 from edge import state
 from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
+from edge.cdr.delivery.build import SinkError
+from edge.cdr.delivery.supervisor import DeliveryProcess
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -120,6 +122,7 @@ class _Server:
         self._pump: Pump
         self._outlets: Outlets
         self._limiter: RedisLimiter | ClusterLimiter
+        self._delivery: DeliveryProcess
         self._tasks: asyncio.TaskGroup
         self._loop: asyncio.AbstractEventLoop
 
@@ -134,6 +137,10 @@ class _Server:
                 self.policy = PolicyKeeper(self.static.policy, self._tell)
                 secret = state.secret(directory)
                 now = self._now()
+                self._delivery = DeliveryProcess(
+                    self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
+                )
+                opened.push_async_callback(self._delivery.stop)  # after the last record is written
                 self.writer = self._open_log(directory / "cdr", now)
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._bind(opened)
@@ -149,7 +156,7 @@ class _Server:
                     journal=directory / "settlements",
                     on_epoch=self._lost_data,
                 )
-            except (state.StateError, CdrError, EmbeddedStoreError, PolicyError, ValueError) as error:
+            except (state.StateError, CdrError, SinkError, EmbeddedStoreError, PolicyError, ValueError) as error:
                 raise StartError(str(error)) from error
             self._build_core(secret)
             self._neighbours = Neighbours(
@@ -181,6 +188,7 @@ class _Server:
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
                 tasks.create_task(self._watch()),
+                tasks.create_task(self._delivery.run()),
             ]
             if embedded is not None:
                 background.append(tasks.create_task(embedded.keep()))
@@ -323,6 +331,7 @@ class _Server:
             is_draining=self._stopping.is_set,
             books_broken=lambda: self._books.broken,
             answers_broken=lambda: self._pump.watch.broken,
+            delivery=self._delivery,
         )
         try:
             return MetricsPage(*parse_host_port(address), sources)

@@ -164,6 +164,11 @@ class CdrWriter:
         """Where the segments are."""
         return self._directory
 
+    @property
+    def last_seq(self) -> int:
+        """The last sequence number given out; 0: none yet."""
+        return self._next_seq - 1
+
     def take_seq(self) -> int:
         """The sequence number of the next line. Once taken it must be appended: a gap means a lost record."""
         seq = self._next_seq

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from edge.config.errors import ConfigError, Problem
 from edge.config.fields import WORDS
@@ -17,6 +17,7 @@ from edge.config.fields import WORDS
 MAX_DOCUMENT_CHARACTERS = 4 * 1024 * 1024
 _SHOWN_CHARACTERS = 80
 _PASSWORD = re.compile(r"//[^/@]*@")
+_PASSWORD_WORD = re.compile(r"(password\s*=\s*)[^\s'\"]+", re.IGNORECASE)
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 
@@ -62,6 +63,11 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
     return [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in bad_values)]
 
 
+def told(sentence: str) -> PydanticCustomError:
+    """A fault that is told without the value: it may be a secret, or is many values."""
+    return PydanticCustomError("told", "{sentence}", {"sentence": sentence})
+
+
 def message_of(detail: ErrorDetails, known: str) -> str:
     """The fault in our own words: what was expected, then what was there."""
     kind, context = detail["type"], detail.get("ctx", {})
@@ -69,6 +75,12 @@ def message_of(detail: ErrorDetails, known: str) -> str:
         return "missing, and it has no default"
     if kind == "extra_forbidden":
         return f"unknown key; {known}" if known else "unknown key"
+    if kind == "told":
+        return str(context["sentence"])
+    if kind == "union_tag_not_found":
+        return f"missing: {context['discriminator']}, one of {known}"
+    if kind == "union_tag_invalid":
+        return f"{context['discriminator']}: expected one of {context['expected_tags']}, got {_shown(context['tag'])}"
     if kind == "value_error":
         expected = str(context["error"])
     elif kind == "string_pattern_mismatch":
@@ -105,5 +117,5 @@ _EXPECTED = {
 
 
 def _shown(value: object) -> str:
-    text = _PASSWORD.sub("//***@", repr(value))
+    text = _PASSWORD_WORD.sub(r"\1***", _PASSWORD.sub("//***@", repr(value)))
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -73,6 +73,8 @@ HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
 METHOD_NAME = "^[A-Z]{1,32}$"
 PHRASE = "^[ -~]{1,64}$"
 CURRENCY = "^[A-Z]{3}$"
+SQL_NAME = "^[a-z_][a-z0-9_]{0,47}$"
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
 WORDS = {
     IDENTIFIER: "a name of at most 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
@@ -89,6 +91,8 @@ WORDS = {
     HEADER_NAME: "a header name",
     METHOD_NAME: "a method name in capitals",
     CURRENCY: "three capital letters of ISO 4217",
+    SQL_NAME: "a name of at most 48 lower-case letters, digits, '_'",
+    VARIABLE: "the name of an environment variable",
     PHRASE: "1 to 64 printable ASCII characters",
 }
 """What a pattern asks for, in the words of an error message."""

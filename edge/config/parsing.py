@@ -32,7 +32,8 @@ from edge.config.schema import (
     RouteEntry,
     Strangers,
 )
-from edge.config.static import StaticConfig
+from edge.config.sinks import KINDS, CdrSettings
+from edge.config.static import FILE_ONLY, StaticConfig
 
 MAX_PROBLEMS = 100
 """Faults told at once; a reader has enough with fewer."""
@@ -59,6 +60,8 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "quality.rules": QualityRuleEntry,
     "penalties": Penalties,
     "billing": Billing,
+    "cdr": CdrSettings,
+    **{f"cdr.sinks.{kind}": entry for kind, entry in KINDS.items()},
 }
 """Which model stands at which place: to name the keys that are known there."""
 
@@ -102,7 +105,10 @@ def read_static(
     for option in options:
         name = ENVIRONMENT_PREFIX + option.upper()
         given = command_line.get(option)
-        if given is not None and given not in ((), []):
+        if option in FILE_ONLY:
+            if option in file:
+                values[option] = file[option]
+        elif given is not None and given not in ((), []):
             values[option], origins[option] = given, "--" + option.replace("_", "-")
         elif environment.get(name, "") != "":
             text = environment[name]
@@ -121,6 +127,11 @@ def read_static(
     except ValidationError as error:
         for detail in details_of(error):
             option = str(detail["loc"][0])
+            if option in FILE_ONLY:
+                place = path_of(_without_kind(detail["loc"]))
+                known = ", ".join(KINDS) if detail["type"] == "union_tag_not_found" else _known_keys(detail)
+                problems.append(Problem(f"{place} ({file_name})", message_of(detail, known)))
+                continue
             everywhere = (
                 f"--{option.replace('_', '-')} / {ENVIRONMENT_PREFIX}{option.upper()} / {file_name or 'file'}: {option}"
             )
@@ -142,12 +153,22 @@ def read_static(
 
 def _mistyped_environment(environment: Mapping[str, str]) -> Iterator[Problem]:
     """EDGE_LISTENS is a mistake; EDGE_PORT_5060_UDP is a container platform's own and no business of ours."""
-    known = [ENVIRONMENT_PREFIX + option.upper() for option in StaticConfig.model_fields] + ["EDGE_CONFIG"]
+    options = [option for option in StaticConfig.model_fields if option not in FILE_ONLY]
+    known = [ENVIRONMENT_PREFIX + option.upper() for option in options] + ["EDGE_CONFIG"]
     for name in environment:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
             close = get_close_matches(name, known, n=1, cutoff=0.85)
             if close:
                 yield Problem(name, f"unknown environment variable; did you mean {close[0]}?")
+
+
+def _without_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place as the operator wrote it: the validator puts a sink's kind between its number and its key."""
+    return tuple(
+        part
+        for place, part in enumerate(location)
+        if place < 3 or location[1] != "sinks" or place > 3 or part not in KINDS
+    )
 
 
 def _known_keys(detail: ErrorDetails) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
 from edge.config.addresses import Listen, parse_host_port, parse_listen
 from edge.config.fields import NODE_NAME, Section
+from edge.config.sinks import CdrSettings
 from limits.address import parse_address
 
 LEAST_PROBE_S = 40
@@ -47,6 +48,8 @@ def _redis(text: str) -> str:
 
 STORE = "store"
 """`policy`: the document in the store."""
+FILE_ONLY = frozenset({"cdr"})
+"""Options that are tables: they stand in the TOML file and nowhere else."""
 
 
 class StaticConfig(Section):
@@ -189,4 +192,8 @@ class StaticConfig(Section):
         description="Days after which the called numbers in closed CDR segments are replaced by keyed pseudonyms. "
         "0: never.",
         examples=[90],
+    )
+    cdr: CdrSettings = Field(
+        default=CdrSettings(),
+        description="What becomes of CDRs once they are in the log: a table of its own, in the TOML file only.",
     )

@@ -82,6 +82,21 @@ class CdrCounts(Protocol):
     def chain_fault(self) -> str: ...
 
 
+class DeliveryCounts(Protocol):
+    """What the delivery process says of itself, by sink (`cdr.delivery.supervisor`)."""
+
+    @property
+    def is_up(self) -> bool: ...
+    @property
+    def restarts(self) -> int: ...
+    def lag_records(self) -> Mapping[str, int]: ...
+    def lag_s(self) -> Mapping[str, int]: ...
+    def delivered(self) -> Mapping[str, int]: ...
+    def quarantined(self) -> Mapping[str, int]: ...
+    def failures(self) -> Mapping[str, int]: ...
+    def failing(self) -> Mapping[str, int]: ...
+
+
 class LogCounts(Protocol):
     """What the log counts of itself (`telemetry.logs`)."""
 
@@ -107,6 +122,7 @@ class Sources:
     is_draining: Callable[[], bool]
     books_broken: Callable[[], Mapping[str, int]]
     answers_broken: Callable[[], Mapping[str, int]]
+    delivery: DeliveryCounts
 
 
 class MetricType(StrEnum):
@@ -317,6 +333,62 @@ METRICS: tuple[MetricRow, ...] = (
         "",
         "1: the chain of segments cannot be written",
         lambda s: int(bool(s.cdr.chain_fault)),
+    ),
+    MetricRow(
+        "edge_delivery_up",
+        _G,
+        "",
+        "1: the delivery process runs; 0 where there is no CDR sink too",
+        lambda s: int(s.delivery.is_up),
+    ),
+    MetricRow(
+        "edge_delivery_restarts_total",
+        _C,
+        "",
+        "times the delivery process had to be started again",
+        lambda s: s.delivery.restarts,
+    ),
+    MetricRow(
+        "edge_delivery_lag_records",
+        _G,
+        "sink",
+        "records of the log that a CDR sink has not taken yet",
+        lambda s: s.delivery.lag_records(),
+    ),
+    MetricRow(
+        "edge_delivery_lag_seconds",
+        _G,
+        "sink",
+        "age of the oldest of them",
+        lambda s: s.delivery.lag_s(),
+    ),
+    MetricRow(
+        "edge_delivery_records_total",
+        _C,
+        "sink",
+        "records a CDR sink has taken, since it exists",
+        lambda s: s.delivery.delivered(),
+    ),
+    MetricRow(
+        "edge_delivery_quarantined_total",
+        _C,
+        "sink",
+        "records a CDR sink refuses for good, since it exists",
+        lambda s: s.delivery.quarantined(),
+    ),
+    MetricRow(
+        "edge_delivery_failures_total",
+        _C,
+        "sink",
+        "deliveries that failed and are tried again",
+        lambda s: s.delivery.failures(),
+    ),
+    MetricRow(
+        "edge_delivery_failing",
+        _G,
+        "sink",
+        "1: the last delivery to a CDR sink failed",
+        lambda s: s.delivery.failing(),
     ),
     MetricRow("edge_log_suppressed_total", _C, "", "log lines held back by the rate limit", lambda s: s.log.suppressed),
     MetricRow("edge_policy_generation", _G, "", "policy in force for new attempts", lambda s: s.policy_generation()),

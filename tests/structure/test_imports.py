@@ -74,6 +74,7 @@ REDIS_DOORS = {
     "limits.cluster_map",
     "limits.embedded",
     "edge.config.source",
+    "edge.cdr.delivery.stream",
 }
 EVENT_LOOP_FREE = ("edge.sip", "edge.proxy", "edge.policy")
 
@@ -176,6 +177,14 @@ def test_quality_is_not_in_the_way_of_a_call(sources):
         s.relative for s in sources if inside(s.module, *rooms) and any(inside(n, "edge.quality") for n in s.imports())
     ]
     assert broken == []
+
+
+def test_postgresql_has_one_door(sources):
+    """The driver is an extra: nothing else may need it, and what needs it is imported only where it is asked for."""
+    importers = {source.module for source in sources if "psycopg" in {top(name) for name in source.imports()}}
+    assert importers == {"edge.cdr.delivery.postgres"}
+    known = {s.module for s in sources if any(inside(n, "edge.cdr.delivery.postgres") for n in s.imports())}
+    assert known == {"edge.cdr.delivery.build"}
 
 
 def test_facts_are_read_by_the_rim_and_read_nothing_of_it(sources):

@@ -26,7 +26,7 @@ from edge.proxy.facts import Fact
 POLL_S = 0.2
 """How often the log is looked at when nothing is new."""
 STATUS_S = 1.0
-REFUSED_IN_A_ROW = 1_000
+REFUSED_IN_A_ROW = 100
 """So many records refused with none taken between: then it is the consumer that is wrong, and nothing more is put aside
 until it takes one again."""
 UNEXPECTED_TRIES = 3
@@ -111,20 +111,16 @@ class Runner:
         return self._is_done
 
     def finish(self) -> None:
-        """Do not wait for batches to fill, nor out a pause: the log gets no more records."""
+        """The log gets no more records: deliver what is there without waiting for batches to fill, and be done."""
         self._is_finishing = True
+        self._failures_in_a_row = 0
         self._retry_at = 0.0
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. Nothing that a consumer or a disk does ends it."""
-        while True:
-            await self._pause(await self.step())
-
-    async def run_to_end(self) -> None:
-        """Until everything in the log is delivered; as long as that takes."""
-        self.finish()
-        while not self._is_done:
+        """Until cancelled. After `finish` until all is delivered, or until a delivery fails: who fails just now is not
+        waited for. Nothing else ends it, whatever a consumer or a disk does."""
+        while not self._is_done and not (self._is_finishing and self._failures_in_a_row):
             await self._pause(await self.step())
 
     async def _pause(self, seconds: float) -> None:
@@ -144,6 +140,9 @@ class Runner:
         """One round: at most one delivery. Returns the seconds until the next one is worth making."""
         try:
             pause = await self._round()
+        except asyncio.CancelledError:
+            self._is_ready = False
+            raise
         except DeliveryFailed as failure:
             pause = self._failed(str(failure), asked_s=failure.retry_after_s)
         except OSError as error:

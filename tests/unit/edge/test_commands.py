@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from edge.commands import FAILED, USAGE, app
 from edge.config.schema import StaticConfig
+from edge.config.static import FILE_ONLY
 from edge.version import build
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
@@ -53,7 +54,7 @@ def options_of(command: str) -> dict[str, str]:
 
 def test_every_setting_is_an_option():
     """`edge run` offers what StaticConfig has, under the same names, and the file they may be in."""
-    expected = {name: "--" + name.replace("_", "-") for name in StaticConfig.model_fields}
+    expected = {name: "--" + name.replace("_", "-") for name in StaticConfig.model_fields if name not in FILE_ONLY}
 
     assert options_of("run") == {**expected, "config": "--config"}
 

@@ -1,0 +1,145 @@
+"""From the settings of the process to its consumers (I/O: reads credentials, opens nothing else).
+
+Every fault that an operator can make is found here, when the edge starts, and told as one sentence.
+"""
+
+import importlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from edge import __version__
+from edge.cdr.delivery.consumer import Bounds, Consumer
+from edge.cdr.delivery.layout import Csv, JsonLines
+from edge.cdr.delivery.signature import MIN_SECRET_CHARS
+from edge.cdr.delivery.spool import Rotation, Spool
+from edge.cdr.record import COLUMNS
+from edge.config.sinks import CsvSink, JsonLinesSink, PostgresSink, RedisSink, Sink, SinkEntry, SpoolEntry, WebhookSink
+
+MAX_CREDENTIAL_BYTES = 8_192
+
+
+class SinkError(Exception):
+    """A sink cannot be set up as it is written. The text names it and says what was expected; no secret is in it."""
+
+
+class Ready(NamedTuple):
+    """A consumer and how it is to be treated."""
+
+    consumer: Consumer
+    bounds: Bounds
+
+
+def open_consumers(sinks: Sequence[Sink], *, node: str) -> list[Ready]:
+    """Every consumer of the delivery process. Raises SinkError."""
+    return [Ready(_consumer(sink, node), bounds_of(sink)) for sink in sinks]
+
+
+def bounds_of(sink: SinkEntry) -> Bounds:
+    """What the runner needs to know."""
+    return Bounds(
+        records=sink.batch_records,
+        size=sink.batch_bytes,
+        age_s=sink.batch_age_s,
+        timeout_s=sink.timeout_s,
+        retry_most_s=sink.retry_most_s,
+        alarm_s=sink.alarm_s,
+        from_oldest=sink.begin == "oldest",
+    )
+
+
+def _consumer(sink: Sink, node: str) -> Consumer:
+    if isinstance(sink, JsonLinesSink | CsvSink):
+        return _spool(sink, node)
+    if isinstance(sink, RedisSink):
+        return _stream(sink, node)
+    if isinstance(sink, PostgresSink):
+        return _table(sink)
+    return _webhook(sink, node)
+
+
+def _spool(sink: JsonLinesSink | CsvSink, node: str) -> Spool:
+    layout: JsonLines | Csv = JsonLines()
+    if isinstance(sink, CsvSink):
+        known = [column.name for column in COLUMNS]
+        for column in sink.columns:
+            if column not in known:
+                raise SinkError(f"sink {sink.name!r}: columns: no column {column!r}; docs/cdr.md has them all")
+        layout = Csv(sink.columns or known, delimiter=sink.delimiter, has_header=sink.header)
+    return Spool(sink.name, Path(sink.directory), node=node, layout=layout, rotation=rotation_of(sink))
+
+
+def rotation_of(sink: SpoolEntry) -> Rotation:
+    """When its files are finished."""
+    return Rotation(sink.rotate_s, sink.rotate_bytes, sink.rotate_records)
+
+
+def _stream(sink: RedisSink, node: str) -> Consumer:
+    from edge.cdr.delivery.stream import RedisStream
+
+    url = sink.url or credential(sink.name, "url", sink.url_file, sink.url_env)
+    try:
+        return RedisStream(sink.name, url, key=sink.stream.format(node=node), node=node, maxlen=sink.maxlen)
+    except ValueError as error:
+        raise SinkError(f"sink {sink.name!r}: {error}") from None
+
+
+def _table(sink: PostgresSink) -> Consumer:
+    try:
+        importlib.import_module("psycopg")
+    except ImportError as error:
+        raise SinkError(
+            f"sink {sink.name!r}: kind postgres needs psycopg 3: install trunkgate[postgres] ({error})"
+        ) from error
+    from edge.cdr.delivery.postgres import PostgresTable
+
+    return PostgresTable(
+        sink.name,
+        sink.dsn or credential(sink.name, "dsn", sink.dsn_file, sink.dsn_env),
+        schema=sink.db_schema,
+        table=sink.table,
+        is_partitioned=sink.partition == "month",
+        timeout_s=sink.timeout_s,
+    )
+
+
+def _webhook(sink: WebhookSink, node: str) -> Consumer:
+    from edge.cdr.delivery.webhook import Webhook
+
+    secret = credential(sink.name, "secret", sink.secret_file, sink.secret_env)
+    if len(secret) < MIN_SECRET_CHARS:
+        where = sink.secret_file or sink.secret_env
+        raise SinkError(f"sink {sink.name!r}: expected a secret of {MIN_SECRET_CHARS} characters at least in {where}")
+    try:
+        return Webhook(
+            sink.name,
+            sink.url,
+            secret=secret.encode(),
+            node=node,
+            timeout_s=sink.timeout_s,
+            agent=f"trunkgate/{__version__}",
+            ca_file=None if sink.ca_file is None else Path(sink.ca_file),
+        )
+    except OSError as error:
+        raise SinkError(f"sink {sink.name!r}: ca_file {sink.ca_file}: {error.strerror or error}") from error
+
+
+def credential(sink: str, what: str, file: str | None, env: str | None) -> str:
+    """A secret from where it is kept: a file's first line, or a variable. Raises SinkError."""
+    if file is not None:
+        try:
+            with Path(file).open("rb") as opened:
+                text = opened.read(MAX_CREDENTIAL_BYTES).decode()
+        except OSError as error:
+            raise SinkError(f"sink {sink!r}: {what}_file: cannot read {file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SinkError(f"sink {sink!r}: {what}_file: {file} is not UTF-8") from error
+        text = text.partition("\n")[0].strip()
+        if not text:
+            raise SinkError(f"sink {sink!r}: {what}_file: expected it in the first line of {file}, which is empty")
+        return text
+    text = os.environ.get(env or "", "").strip()
+    if not text:
+        raise SinkError(f"sink {sink!r}: {what}_env: the environment variable {env} is not set")
+    return text

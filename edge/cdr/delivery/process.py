@@ -1,0 +1,145 @@
+"""The delivery process: every consumer's runner, away from the process that carries calls (I/O).
+
+`python -m edge.cdr.delivery.process` is started by `edge run`, which writes one line of JSON (`Orders`) to its standard
+input and leaves that open. When it closes, because the edge has stopped or has died, the process delivers what is in
+the log, for `FINISH_S` at most, and ends; the rest is for the next one. Signals to the process group are not for it.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from edge.cdr.delivery.build import Ready, SinkError, open_consumers
+from edge.cdr.delivery.runner import Runner
+from edge.config.sinks import Sink
+from edge.proxy.facts import Fact
+from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
+
+FINISH_S = 5.0
+LOCK_S = 0.2
+"""How often a process that waits for the one before it looks."""
+NICENESS = 10
+"""Calls come first where there is one processor for both."""
+
+
+class Orders(BaseModel):
+    """What the edge tells its delivery process."""
+
+    state: str
+    node: str
+    log: Literal["console", "json"]
+    log_level: Literal["debug", "info", "warning", "error"]
+    sinks: tuple[Sink, ...]
+
+
+def main() -> int:
+    """The process. Exit code 1: the sinks cannot be set up; the log says why."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    os.nice(NICENESS)
+    orders = Orders.model_validate_json(sys.stdin.buffer.readline())
+    log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
+    logging.getLogger().addHandler(LibraryHandler(log))
+    code = asyncio.run(_Process(orders, log).run())
+    # A thread that a dead disk or server holds must not hold the process too.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class _Process:
+    def __init__(self, orders: Orders, log: FactLog) -> None:
+        self._orders = orders
+        self._log = log
+        self._delivery = Path(orders.state) / "delivery"
+
+    def _tell(self, fact: Fact) -> None:
+        self._log.tell(fact, time.monotonic())
+
+    async def run(self) -> int:
+        try:
+            ready = open_consumers(self._orders.sinks, node=self._orders.node)
+        except SinkError as error:
+            self._tell(Fact("delivery.refused", {"why": str(error)}))
+            return 1
+        ended = asyncio.ensure_future(_end_of_input())
+        lock = await self._lock(ended)
+        if lock is None:
+            return 0
+        runners = [self._runner(each) for each in ready]
+        work = [asyncio.ensure_future(runner.run()) for runner in runners]
+        await ended
+        await self._finish(runners, work)
+        self._log.tell_suppressed(time.monotonic() + 1)
+        os.close(lock)
+        return 0
+
+    def _runner(self, ready: Ready) -> Runner:
+        return Runner(
+            ready.consumer,
+            log=Path(self._orders.state) / "cdr",
+            home=self._delivery / ready.consumer.name,
+            tell=self._tell,
+            bounds=ready.bounds,
+        )
+
+    async def _finish(self, runners: list[Runner], work: "list[asyncio.Task[None]]") -> None:
+        """Each as far as it comes in the time there is."""
+        if not runners:
+            return
+        for runner in runners:
+            runner.finish()
+        _, late = await asyncio.wait(work, timeout=FINISH_S)
+        for task in late:
+            task.cancel()
+        done = sum(runner.is_done for runner in runners)
+        self._tell(Fact("delivery.stopped", {"delivered": done, "unfinished": len(runners) - done}))
+        closing = [asyncio.ensure_future(runner.close()) for runner in runners]
+        await asyncio.wait([*late, *closing], timeout=1.0)
+
+    async def _lock(self, ended: "asyncio.Future[None]") -> int | None:
+        """One delivery process a state directory. None: the edge has stopped before the one before ended."""
+        self._delivery.mkdir(mode=0o750, parents=True, exist_ok=True)
+        fd = os.open(self._delivery / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fd
+            except BlockingIOError:
+                await asyncio.wait([ended], timeout=LOCK_S)
+                if ended.done():
+                    os.close(fd)
+                    return None
+
+
+async def _end_of_input() -> None:
+    """Until nobody holds the other end."""
+    loop = asyncio.get_running_loop()
+    closed = loop.create_future()
+    fd = sys.stdin.fileno()
+    os.set_blocking(fd, False)
+
+    def look() -> None:
+        try:
+            is_over = not os.read(fd, 4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            is_over = True
+        if is_over and not closed.done():
+            loop.remove_reader(fd)
+            closed.set_result(None)
+
+    loop.add_reader(fd, look)
+    await closed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
