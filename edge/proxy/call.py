@@ -45,6 +45,7 @@ class Call:
         "inbound",
         "invite",
         "is_adopted",
+        "is_record_owed",
         "is_unlimited",
         "look",
         "loop",
@@ -91,6 +92,8 @@ class Call:
         """The store is away and the account bears the risk: not cut at the end of the paid talk."""
         self.is_adopted = False
         """Another node has taken it over: no record and no settlement from here."""
+        self.is_record_owed = False
+        """The store has not heard what another node would need to go on with it: with the next renewal."""
         self.session: Asked | None = None
         """The session interval that the INVITE asked for as it left (RFC 4028)."""
         self.look: object | None = None

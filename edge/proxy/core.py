@@ -36,7 +36,7 @@ from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from edge.sip.uri import parse_uri
-from limits.model import Admit, Admitted, Adopted, Denied, Outcome, Renew, Unavailable, Verb
+from limits.model import Admit, Admitted, Adopted, Answer, Denied, Outcome, Renew, Unavailable, Verb
 
 METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
 """What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
@@ -165,6 +165,8 @@ class ProxyCore:
                 self._attempts.decided(verb, outcome, now)
         elif isinstance(verb, Renew):
             self.calls.renewals.answered(verb, outcome, now)
+        elif isinstance(verb, Answer) and isinstance(outcome, Unavailable):
+            self.calls.renewals.unheard(verb)
 
     def account_changed(self, holder: str, now: float) -> None:
         """The values of this holder were changed, or money has come (empty: anybody's may have been): its running calls

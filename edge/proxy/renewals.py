@@ -146,8 +146,11 @@ class Renewals:
             call = tracker.get(uid)
             if call is not None:
                 tracker.tell("lease.reasserted", call)
-                if call.facts.answered_at is not None and call.holders and call.holders[0] == verb.account:
-                    tracker.node.outbox.asks.append(Answer(verb.account, uid, tracker.record_of(call)))
+                call.is_record_owed = True
+        for uid in verb.uids:
+            call = tracker.get(uid)
+            if call is not None and call.is_record_owed and call.facts.answered_at is not None:
+                self._tell_record(call, verb.account)
         for uid in outcome.ended:
             call = tracker.get(uid)
             if call is not None:
@@ -171,6 +174,18 @@ class Renewals:
             for call in tracker.live():
                 if verb.account in call.holders:
                     tracker.end(call, "suspended", now)
+
+    def unheard(self, verb: Answer) -> None:
+        """The store did not hear of an answer, or of a remote target that moved."""
+        call = self._tracker.get(verb.uid)
+        if call is not None:
+            call.is_record_owed = True
+
+    def _tell_record(self, call: Call, holder: str) -> None:
+        """It is kept with the lease of the account."""
+        if call.holders and call.holders[0] == holder:
+            call.is_record_owed = False
+            self._tracker.node.outbox.asks.append(Answer(holder, call.uid, self._tracker.record_of(call)))
 
     def _paid(self, call: Call, holder: str, paid_s: int, dry: str, now: float) -> None:
         """So much talk is held for it with this holder; the shortest of all holders counts."""

@@ -5,7 +5,7 @@ from network import CALLER, FOREIGN, NOTHING, POLICY, TRUNK_A, Established, Ring
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.node import Settings
-from limits.model import Adopted
+from limits.model import Adopted, Answer
 
 PRICED = POLICY.replace('id = "acme"\n', 'id = "acme"\nopening_balance = 10\n', 1)
 DECK = "+33,all,0,0.60,1,1,0\n"
@@ -85,6 +85,29 @@ def test_a_running_call_goes_on(pair):
     assert (usage.held_micros, usage.balance_micros) == (0, 10_000_000 - 127 * 10_000)
     wire.advance(64)
     assert wire.held == NOTHING
+
+
+def test_an_answer_that_the_store_did_not_hear_is_told_with_the_next_renewal(pair):
+    """Else a call that was answered while the store was away could be closed only, not gone on with; the same for a
+    remote target that moved meanwhile."""
+    wire = pair.wire
+    ringing = Ringing(wire)
+    wire.is_store_away = True
+    ringing.callee.answer(200)
+    ringing.caller.learn(wire.responses_to(CALLER)[-1])
+    ringing.caller.ack()
+    wire.is_store_away = False
+    wire.advance(10.1)
+    answers = [verb for verb in wire.asked if isinstance(verb, Answer)]
+    assert [b'"dialogs"' in verb.record for verb in answers] == [True, True]
+    wire.advance(30)
+    assert len([verb for verb in wire.asked if isinstance(verb, Answer)]) == 2
+
+    pair.heir()
+    pair.take_over()
+
+    assert len(wire.told("call.adopted")) == 1
+    assert wire.ended == []
 
 
 def test_credit_is_drawn_on_and_the_call_cut_where_it_ends(pair):
