@@ -115,13 +115,13 @@ class Edge(Process):
         (self.state / "record-route.secret").write_bytes(SECRET)
         self.port = free_port()
 
-    async def start(self) -> None:
+    async def start(self, *options: str) -> None:
         said = len(self.facts("edge.started"))
         await self.run(
             *(sys.executable, "-m", "edge", "run", "--policy", str(self._directory / "policy.toml")),
             *("--node", self.name, "--listen", f"udp:127.0.0.1:{self.port}", "--redis", self._store.url),
             *("--state", str(self.state), "--log", "json", "--drain-s", "5"),
-            *("--lease-s", "9", "--renew-s", "2", "--takeover-s", str(TAKEOVER_S)),
+            *("--lease-s", "9", "--renew-s", "2", "--takeover-s", str(TAKEOVER_S), *options),
             cwd=self._directory,
         )
         await until(lambda: len(self.facts("edge.started")) > said or not self.is_running, f"{self.name} to start")
@@ -173,10 +173,19 @@ class Callers(Process):
             cwd=self._directory,
         )
 
+    async def ended(self, bound_s: float = BOUND_S) -> int:
+        """Its exit status; where it does not end, what it waits for."""
+        try:
+            return await super().ended(bound_s)
+        except TimeoutError:
+            raise AssertionError(f"{self.name} has not ended within {bound_s} s: {self.said()}") from None
+
     def said(self) -> str:
-        """Its last words."""
+        """Its last words, and how its calls stand."""
         paths = [path for path in (self.log, self.errors) if path.exists()]
-        return "\n".join([path.read_text(errors="replace")[-2_000:] for path in paths])
+        names = ("CurrentCall", "TotalCallCreated", "SuccessfulCall(C)", "FailedCall(C)")
+        counts = {name: self.statistic(name) for name in names}
+        return "\n".join([str(counts), *[path.read_text(errors="replace")[-3_000:] for path in paths]])
 
     def statistic(self, name: str) -> int:
         """A cumulated figure of its statistics."""

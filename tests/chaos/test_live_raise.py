@@ -80,7 +80,7 @@ async def test_a_raise_is_in_force_on_both_edges_within_a_second(tmp_path: Path)
         talkers = []
         for edge in edges:
             stack.push_async_callback(edge.kill)
-            await edge.start()
+            await edge.start("--decision-deadline-ms", "2000")  # what is looked at is the raise, not this machine
             rows = [("raised", f"+3314500000{number % 10}", "400", "once") for number in range(RATE * DIAL_S)]
             talkers.append(Callers(tmp_path, "talk", edge, rows, RATE))
         for callers in talkers:
