@@ -28,8 +28,9 @@ _GAVE_UP = frozenset({"cancelled", "abandoned"})
 _NO_PRICE = Price(0, 0, 0, 0, 0)
 
 Instants = tuple[datetime | None, datetime | None]
-Pair = tuple[str, int] | Instants
-Json = tuple[str, ...] | str | int | datetime | None | list[tuple[str, int]] | list[Instants] | list[Pair]
+Pair = tuple[str, int] | tuple[str, str] | Instants
+Pairs = list[tuple[str, int]] | list[tuple[str, str]] | list[Instants] | list[Pair]
+Json = tuple[str, ...] | str | int | datetime | None | Pairs
 
 
 def outcome_of(facts: CallFacts) -> CallOutcome:
@@ -184,6 +185,7 @@ class CdrBuilder:
             "quality_flags": flags,
             "penalty_candidates": candidates,
             "attempts": facts.attempts,
+            "headers": facts.headers,
         }
 
     def _try(self, sent: float | None, ended: float | None) -> Instants:
@@ -210,7 +212,11 @@ def _bounded(value: Json) -> Json:
 
 def _bounded_pair(pair: Pair) -> Pair:
     first, second = pair
-    return (_safe(first[:MAX_TEXT_CHARS]), _small(second)) if isinstance(first, str) and type(second) is int else pair
+    if not isinstance(first, str):
+        return pair
+    if isinstance(second, str):
+        return (_safe(first[:MAX_TEXT_CHARS]), _safe(second[:MAX_TEXT_CHARS]))
+    return (_safe(first[:MAX_TEXT_CHARS]), _small(second)) if type(second) is int else pair
 
 
 def _small(number: int) -> int:

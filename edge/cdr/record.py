@@ -135,4 +135,5 @@ COLUMNS: tuple[Column, ...] = (
     Column("quality_flags", "list", "", "`short_call`, `unanswered`, `failed_over`"),
     Column("penalty_candidates", "list", "", "rules it counts against: `asr`, `acd`, `short_calls`, `cli`"),
     Column("attempts", "integer", "", "attempts this record stands for: 1; more for those of a stranger in one minute"),
+    Column("headers", "list", "[name, value]", "header fields that policy read beside From and the called number"),
 )

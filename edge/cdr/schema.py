@@ -17,6 +17,7 @@ _TYPES: dict[str, Schema] = {
 }
 _LISTS: dict[str, Schema] = {
     "candidates": {"type": "array", "prefixItems": [_STRING, _INTEGER], "minItems": 2, "maxItems": 2},
+    "headers": {"type": "array", "prefixItems": [_STRING, _STRING], "minItems": 2, "maxItems": 2},
     "tries": {"type": "array", "prefixItems": [_MAYBE, _MAYBE], "minItems": 2, "maxItems": 2},
 }
 """Items of the lists that hold more than words."""

@@ -16,6 +16,7 @@ from edge.accounts.options import By, Config, DryRun, Redis, State
 
 if TYPE_CHECKING:
     from edge.config.bundle import Bundle
+    from edge.config.snapshot import PolicySnapshot
     from limits.documents import DocumentStore
 
 FAILED = 1
@@ -199,6 +200,46 @@ def rollback(
     )
 
 
+@app.command()
+def replay(
+    records: Annotated[
+        list[str],
+        typer.Argument(help="CDRs: segments, directories of them, a state directory; - for stdin.", metavar="CDRS…"),
+    ],
+    policy: Annotated[str, typer.Option(help="The document to judge by.", metavar="FILE")] = "",
+    generation: Annotated[
+        int | None,
+        typer.Option(help="Judge by this generation of the store; 0: by what is in force.", metavar="N", min=0),
+    ] = None,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Judge attempts of the past under another document, and say what would be decided otherwise. Changes nothing."""
+    from edge.policies import replay_view
+    from edge.policies.progress import watched
+    from edge.policies.records import NoRecords, Records
+    from edge.policies.replay import Replay
+
+    if bool(policy) == (generation is not None):
+        _usage("--policy, --generation: expected one of them: the document to judge by")
+    side = policy or (f"@{generation}" if generation else "@")
+    snapshot = _snapshot(side, (redis, state, config))
+    under = policy or f"generation {snapshot.generation} of the store"
+    replayed = Replay(snapshot)
+    try:
+        found = Records(records)
+        for record in watched(found):
+            replayed.add(record)
+    except NoRecords as error:
+        _fail(str(error))
+    if as_json:
+        _say(_json(replay_view.replay_data(replayed, under=under, broken=found.broken)))
+    else:
+        _say(*replay_view.replay_lines(replayed, under=under, broken=found.broken))
+
+
 # -- what the commands share -----------------------------------------------------------------------------------------
 
 
@@ -212,6 +253,19 @@ def _side(text: str, store: Store) -> "Bundle":
     if number and not (number.isascii() and number.isdecimal() and 0 < int(number[:10]) < 10**9):
         _usage(f"{text}: expected a file, or @N with the number of a generation")
     return _with_store(store, lambda opened: versions.of_generation(opened, int(number or 0) or None))[1]
+
+
+def _snapshot(text: str, store: Store) -> "PolicySnapshot":
+    """What a file or a generation makes."""
+    from edge.config.bundle import build
+    from edge.config.source import PolicyFile
+    from edge.policies import versions
+
+    if not text.startswith("@"):
+        return _sound(lambda: PolicyFile(versions.find_document(Path(text)))).snapshot
+    number = int(text[1:] or 0) or None
+    version, bundle = _with_store(store, lambda opened: versions.of_generation(opened, number))
+    return _sound(lambda: build(bundle, generation=version.generation))
 
 
 def _with_store(store: Store, work: "Callable[[DocumentStore], Awaitable[_T]]") -> _T:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from edge.config.basis import Basis
+from edge.config.rulebook import ALWAYS
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.companions import COMPANIONS
@@ -80,8 +81,10 @@ def imagine(
     asserted: Sequence[str] = (),
     headers: Sequence[tuple[str, str]] = (),
     draw: float = 0.0,
+    wall: float = ALWAYS,
 ) -> CallAttempt:
-    """An attempt as it would come from `source`. `cli`, `called` and `asserted` are numbers or whole URIs.
+    """An attempt as it would come from `source`. `cli`, `called` and `asserted` are numbers or whole URIs; `wall`: UTC
+    seconds.
 
     Raises LocalError or ParseError for values that cannot stand in a message."""
     lines = [(b"P-Asserted-Identity", b"<" + _uri(value) + b">") for value in asserted]
@@ -102,7 +105,7 @@ def imagine(
         request.from_()
     except FieldError as error:
         raise LocalError(str(error)) from error
-    return CallAttempt(request=request, source_host=source, source_port=5060, listener=listener, draw=draw)
+    return CallAttempt(request=request, source_host=source, source_port=5060, listener=listener, draw=draw, wall=wall)
 
 
 def _uri(text: str) -> bytes:

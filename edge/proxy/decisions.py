@@ -2,6 +2,7 @@
 
 from edge.config.snapshot import AccountPolicy
 from edge.policy.attempt import CallAttempt
+from edge.policy.evidence import evidence
 from edge.proxy.facts import CallFacts
 from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
 
@@ -26,6 +27,7 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     facts.listener = attempt.listener
     facts.route = attempt.route
     facts.rule = attempt.rule
+    facts.headers = evidence(attempt)
     if attempt.shadowed:
         facts.shadowed = tuple(attempt.shadowed)
     facts.ruleset = attempt.ruleset

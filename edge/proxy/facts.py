@@ -50,6 +50,7 @@ class CallFacts:
         "external_id",
         "from_tag",
         "group",
+        "headers",
         "hold_micros",
         "holds",
         "in_force",
@@ -144,6 +145,8 @@ class CallFacts:
         """Its node died: closed by another one, to the last instant it is known to have lived."""
         self.adopted_from = ""
         """The node that had it before; empty: this one from the beginning."""
+        self.headers: list[tuple[str, str]] = []
+        """Header fields that policy read, as they came: (name, value)."""
         self.attempts = 1
         """More: one record for so many attempts of a stranger."""
         self._know_no_more()

@@ -1,0 +1,26 @@
+"""What a decision went by, kept for whoever judges the attempt again, and an attempt made of it. Pure.
+
+Beside the two numbers, which have columns of their own, a record keeps the header fields that policy reads, as they
+came; `edge policy replay` and `edge explain --call` judge by them. Bounds are narrow, since callers write them.
+"""
+
+from edge.policy.attempt import CallAttempt
+
+JUDGED_HEADERS = (b"p-asserted-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy")
+"""Canonical names of what stages read, beside the headers that a trunk of the policy is marked with."""
+MAX_FIELDS = 12
+MAX_VALUE = 160
+"""Characters of a value; a longer one is cut, and cannot be judged again exactly."""
+
+
+def evidence(attempt: CallAttempt) -> list[tuple[str, str]]:
+    """(name, value) of each header field that policy reads, in the order of `JUDGED_HEADERS`."""
+    values = attempt.request.values
+    found = [(name, value) for name in JUDGED_HEADERS for value in values(name)]
+    ingress = attempt.ingress
+    if ingress is not None and (ingress.automated_header is not None or ingress.purpose_header is not None):
+        for name in (ingress.automated_header, ingress.purpose_header):
+            found += [(name, value) for value in values(name)] if name is not None else []
+    return [
+        (name.decode("latin-1"), value[:MAX_VALUE].decode("utf-8", "replace")) for name, value in found[:MAX_FIELDS]
+    ]
