@@ -11,13 +11,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from edge.config.plan import MAX_E164_DIGITS, NumberPlan
+from edge.config.plan import MAX_E164_DIGITS, MAX_SHORT_DIGITS, NumberPlan
 
 MAX_OWNERSHIP_BYTES = 512 * 1024 * 1024
 MAX_LINES = 20_000_000
 _MAX_PROBLEMS = 100
 _MIN_DIGITS, _MIN_E164_DIGITS = 2, 7
-_MAX_SHORT_DIGITS = 6
 _USUAL_LINE = re.compile(rb"([A-Za-z0-9._-]+),\+([1-9][0-9]{6,14})(?:,\+([1-9][0-9]{6,14}))?\r?\n?")
 
 
@@ -156,7 +155,7 @@ class OwnershipBuilder:
 def number_of(text: str) -> int:
     """`+33199001234`, or a short number. Raises ValueError."""
     digits = text.removeprefix("+")
-    is_short = digits == text and _MIN_DIGITS <= len(digits) <= _MAX_SHORT_DIGITS
+    is_short = digits == text and _MIN_DIGITS <= len(digits) <= MAX_SHORT_DIGITS
     is_long = digits != text and _MIN_E164_DIGITS <= len(digits) <= MAX_E164_DIGITS
     if not (digits.isascii() and digits.isdigit() and digits[0] != "0" and (is_short or is_long)):
         raise ValueError(f"expected a number in E.164 with its plus, or a short one, got {text[:40]!r}")

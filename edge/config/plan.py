@@ -24,6 +24,7 @@ FOREIGN = "foreign"
 """Category of an E.164 number outside the plan."""
 
 MAX_E164_DIGITS = 15
+MAX_SHORT_DIGITS = 6
 
 CACHE_LIMIT = 8_192
 """Entries of a cache whose keys come from outside; a full one starts again empty."""

@@ -10,10 +10,10 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from edge.config.plan import CACHE_LIMIT, FOREIGN, NUMBER, Reading
+from edge.config.plan import CACHE_LIMIT, FOREIGN, MAX_SHORT_DIGITS, NUMBER, UNREADABLE, Reading
 from edge.config.refusals import Reason
 from edge.config.ruleset_schema import ACTIONS, CategoryEntry, ContextEntry, Dated, RuleEntry, RulesetDocument
-from edge.config.rulesets import numbers_of, plan_of
+from edge.config.rulesets import ends_of, plan_of
 
 ALWAYS = float("inf")
 """The instant after every date: the rules that are in force last."""
@@ -81,7 +81,7 @@ class Era:
         """CLIs that nothing may stop."""
         self._prefixes = dict(prefixes)
         self._lengths = tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True))
-        self._short = {number: entry.id for entry in categories for text in entry.short for number in numbers_of(text)}
+        self._short = tuple((*ends_of(text), entry.id) for entry in categories for text in entry.short)
         self._categories = {
             entry.id: Category(entry.id, entry.delegation == "allowed", entry.requires or "") for entry in categories
         }
@@ -106,7 +106,13 @@ class Era:
     def category_of_reading(self, reading: Reading) -> str:
         """The category of what was written: of the number, of the short number, else its state."""
         e164, state, text = reading
-        return self.category_of(e164) if state == NUMBER else self._short.get(text, state)
+        if state == NUMBER:
+            return self.category_of(e164)
+        if state == UNREADABLE and len(text) <= MAX_SHORT_DIGITS and text.isascii() and text.isdigit():
+            for first, last, category in self._short:
+                if len(text) == len(first) and first <= text <= last:
+                    return category
+        return state
 
     def category(self, name: str) -> Category | None:
         """What holds of a category; None for one that the ruleset does not have."""

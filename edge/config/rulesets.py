@@ -63,8 +63,14 @@ def plan_of(document: RulesetDocument) -> NumberPlan:
 
 def numbers_of(text: str) -> list[str]:
     """The short numbers of `15` or `17-18`."""
+    first, last = ends_of(text)
+    return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+
+
+def ends_of(text: str) -> tuple[str, str]:
+    """First and last of a range of short numbers; both have one length."""
     first, _, last = text.partition("-")
-    return [f"{number:0{len(first)}d}" for number in range(int(first), int(last or first) + 1)]
+    return first, last or first
 
 
 def overlap(one: Dated, other: Dated) -> bool:

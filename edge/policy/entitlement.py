@@ -4,7 +4,7 @@ Contract article 9.1.8, CPCE L44, Arcep 2025-2215: the numbers of each customer 
 What becomes of another number is the account's setting: refused, replaced by its default number, masked, or marked.
 """
 
-from edge.config.plan import NUMBER, UNAVAILABLE, WITHHELD, Reading
+from edge.config.plan import MAX_SHORT_DIGITS, NUMBER, UNAVAILABLE, WITHHELD, Reading
 from edge.config.snapshot import AccountPolicy, PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK, SUBSTITUTE
@@ -91,11 +91,12 @@ def _owns(account: AccountPolicy, reading: Reading, snapshot: PolicySnapshot) ->
     e164, state, text = reading
     if state == NUMBER:
         return snapshot.ownership.owns(account.id, e164)
-    return text.isascii() and text.isdigit() and len(text) <= _MAX_SHORT and snapshot.ownership.owns(account.id, text)
-
-
-_MAX_SHORT = 6
-"""Digits of a short number."""
+    return (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= MAX_SHORT_DIGITS
+        and snapshot.ownership.owns(account.id, text)
+    )
 
 
 def _refuse(attempt: CallAttempt, reason: Reason, rule: str) -> Refuse:
