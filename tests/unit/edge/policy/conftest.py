@@ -124,3 +124,14 @@ def snapshot() -> PolicySnapshot:
 def attempt_of() -> Callable[..., CallAttempt]:
     """An attempt as it would arrive: numbers as URIs, further header lines whole."""
     return _attempt
+
+
+@pytest.fixture(scope="session")
+def account_with() -> Callable[..., PolicySnapshot]:
+    """The tests' network, with more keys of the account `acme`, and more TOML at its end."""
+
+    def build(settings: str, more: str = "") -> PolicySnapshot:
+        document = NETWORK.replace('id = "acme"\n', f'id = "acme"\n{settings}\n', 1)
+        return PolicySnapshot(parse_policy(document + more), generation=3)
+
+    return build

@@ -8,7 +8,7 @@ from edge.config.snapshot import CACHE_LIMIT, PolicySnapshot
 from edge.policy import numbers
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
-from edge.policy.numbers import hides_identity, is_emergency_call, read_numbers
+from edge.policy.numbers import diverting_numbers, hides_identity, is_emergency_call, read_numbers, read_uri
 from edge.policy.verdicts import Reason, Refuse
 
 
@@ -189,3 +189,75 @@ def test_cache_is_bounded(snapshot: PolicySnapshot, attempt_of: Callable[..., Ca
     long = b"sip:1@" + b"h" * 200
     assert numbers._user_of(long) == (b"1", False)
     assert long not in numbers._users
+
+
+@pytest.mark.parametrize(
+    ("source", "called", "expected"),
+    [
+        ("198.51.100.1", "sip:+3310200261910000@h", "+33261910000"),
+        ("198.51.100.1", "tel:+33-10200-2-61-91-00-00", "+33261910000"),
+        ("192.0.2.1", "sip:+3310200261910000@h", "+3310200261910000"),
+        ("198.51.100.1", "sip:+4410200261910000@h", "+4410200261910000"),
+        ("198.51.100.1", "sip:+3310200061910000@h", "+3310200061910000"),
+    ],
+)
+def test_portability_prefix(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], source: str, called: str, expected: str
+) -> None:
+    """+33, five digits of the serving network, nine of the number: read so from a trusted neighbour only."""
+    attempt = attempt_of(source=source, called=called)
+    assert identify(attempt, snapshot) is None
+    assert read_numbers(attempt, snapshot) is None
+    assert expected == attempt.called
+
+
+@pytest.mark.parametrize(
+    ("value", "network", "withheld"),
+    [
+        ("<sip:0353010000@h>", "+33353010000", False),
+        ('"A" <sip:+33353010000@h;user=phone>;party=calling;screen=yes;privacy=off', "+33353010000", False),
+        ("<tel:+33-3-53-01-00-00>;privacy=full", "+33353010000", True),
+        ("<sip:0353010000@h>;privacy=uri;screen=no", "+33353010000", True),
+        ("<sip:0353010000@h>;privacy=name", "+33353010000", False),
+        ("<sip:0353010000@h>;party=called;privacy=full", "", False),
+        ("nonsense", "", False),
+    ],
+)
+def test_remote_party_id(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], value: str, network: str, withheld: bool
+) -> None:
+    """Older equipment says in Remote-Party-ID what others do in P-Asserted-Identity and Privacy."""
+    attempt = attempt_of(source="198.51.100.1", cli="sip:unavailable@h", headers=[f"Remote-Party-ID: {value}"])
+    assert identify(attempt, snapshot) is None
+    assert read_numbers(attempt, snapshot) is None
+    assert (attempt.cli_network, attempt.withheld) == (network, withheld)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        b"sip:+33199001234@h;user=phone",
+        b"sips:0199001234@h",
+        b"tel:+33-1-99-00-12-34",
+        b"tel:0199001234;phone-context=+33",
+        b"sip:0033199001234;tgrp=a;trunk-context=b@h",
+        b"sip:+33%281%2999001234@h".replace(b"%281%29", b"1"),
+    ],
+)
+def test_any_header_is_read_alike(snapshot: PolicySnapshot, uri: bytes) -> None:
+    """To, Diversion, History-Info: a URI is a URI."""
+    assert read_uri(uri, snapshot.plan).e164 == "+33199001234"
+
+
+def test_diverting_numbers(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """Every Diversion, and each History-Info but the last; bounded, and what cannot be read is left out."""
+    many = ", ".join(f"<sip:+3319900{number:04d}@h>" for number in range(60))
+    headers = [
+        "Diversion: <sip:+33353010000@h>;counter=1",
+        f"Diversion: {many}",
+        "History-Info: <sip:0353010001@h?Reason=SIP%3Bcause%3D302>;index=1, <sip:0353010002@h>;index=1.1",
+    ]
+    found = diverting_numbers(attempt_of(headers=headers).request, snapshot.plan)
+    assert [reading.e164 for reading in found[:2]] == ["+33353010000", "+33199000000"]
+    assert (len(found), found[-1].e164) == (21, "+33353010001")
+    assert diverting_numbers(attempt_of().request, snapshot.plan) == []

@@ -140,3 +140,53 @@ def test_shadow_barred(snapshot_with: Callable[..., PolicySnapshot], attempt_of:
     attempt = attempt_of(called="sip:0891234567@h")
     assert judge(attempt, snapshot_with(more)) is None
     assert (attempt.route, attempt.shadowed) == ("any", ["premium"])
+
+
+EMERGENCY = """
+[[routes]]
+id = "rescue"
+prefixes = ["1"]
+emergency = true
+trunks = ["b"]
+
+[[routes]]
+id = "rescue-112"
+prefixes = ["112"]
+emergency = true
+mode = "weighted"
+trunks = ["a"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("called", "more", "route", "candidates"),
+    [
+        ("15", EMERGENCY, "rescue", ["b", "a"]),
+        ("112", EMERGENCY, "rescue-112", ["a", "b"]),
+        ("15", EMERGENCY + '[[routes]]\nid = "no-15"\nprefixes = ["15"]\nmode = "barred"\n', "rescue", ["b", "a"]),
+        ("15", EMERGENCY.replace('["1"]', '["17"]'), "any", ["a", "b"]),
+        ("1013", EMERGENCY, "any", ["a", "b"]),
+    ],
+)
+def test_emergency_route(
+    snapshot_with: Callable[..., PolicySnapshot],
+    attempt_of: Callable[..., CallAttempt],
+    called: str,
+    more: str,
+    route: str,
+    candidates: list[str],
+) -> None:
+    """The longest emergency route first, then the ordinary one's trunks; nobody else may use it."""
+    attempt = attempt_of(called=f"sip:{called}@h", cli="sip:+442079460000@h")
+    assert judge(attempt, snapshot_with(more)) is None
+    assert (route, candidates) == (attempt.route, [trunk.id for trunk in attempt.candidates])
+
+
+def test_emergency_call_without_any_route(
+    snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]
+) -> None:
+    """Where nothing leads anywhere, even an emergency call is told so."""
+    snapshot = snapshot_with(EMERGENCY.replace('["1"]', '["17"]').replace('["112"]', '["18"]'))
+    snapshot.routes = {}
+    snapshot.route_lengths = ()
+    assert Refuse(Reason.NO_ROUTE) == judge(attempt_of(called="sip:15@h"), snapshot)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge.config.plan import CACHE_LIMIT, MALFORMED, NUMBER, UNAVAILABLE, UNREADABLE, WITHHELD, Reading
+from edge.config.plan import CACHE_LIMIT, MALFORMED, NUMBER, UNAVAILABLE, UNREADABLE, WITHHELD, NumberPlan, Reading
 from edge.config.rulesets import built_in_ruleset, plan_of
-from edge.policy.spelling import MAX_CACHED_LENGTH, read_anew, read_user
+from edge.policy.spelling import MAX_CACHED_LENGTH, read_anew, read_user, without_portability
 
 FRANCE = plan_of(built_in_ruleset("fr-arcep"))
 NATIONAL_OVERSEAS = FRANCE.roots
@@ -267,3 +267,30 @@ def test_invariants(user: bytes) -> None:
 def test_reading_is_a_value() -> None:
     """Two spellings of nothing are equal."""
     assert Reading("", UNAVAILABLE, "") == read_user(b"", FRANCE)
+
+
+@pytest.mark.parametrize(
+    ("digits", "e164"),
+    [
+        ("+3310200199001234", "+33199001234"),
+        ("+26210200262123456", "+262262123456"),
+        ("+33199001234", ""),
+        ("+3310200099001234", ""),
+        ("3310200199001234", ""),
+        ("+4410200199001234", ""),
+        ("+33102001990012x4", ""),
+        ("+", ""),
+    ],
+)
+def test_portability_prefix(digits: str, e164: str) -> None:
+    """Five digits between country code and number say who serves it."""
+    assert e164 == without_portability(digits, FRANCE)
+
+
+def test_a_closed_plan() -> None:
+    """Where numbers have no trunk prefix, the digits of the right length are one."""
+    denmark = NumberPlan(nsn_digits={"999": (8,)}, international_prefixes=("00",))
+    for user, e164 in (("12345678", "+99912345678"), ("0099912345678", "+99912345678"), ("01234567", "+99901234567")):
+        assert read_user(user.encode(), denmark).e164 == e164
+    assert read_user(b"1234567", denmark).e164 == ""
+    assert read_user(b"99912345678", denmark).e164 == "+99912345678"
