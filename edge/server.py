@@ -18,9 +18,11 @@ import uvloop
 
 from edge import state
 from edge.bookkeeping import Bookkeeping
+from edge.cdr import keeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
+from edge.cdr.retention import Rule
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -187,6 +189,7 @@ class _Server:
             background = [
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
+                tasks.create_task(keeping.run(Path(self.static.state), self._rule(), self._tell, self._sinks())),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run()),
             ]
@@ -227,6 +230,12 @@ class _Server:
             segment_s=static.cdr_segment_s,
             sync_s=static.cdr_sync_ms / 1000,
         )
+
+    def _rule(self) -> Rule:
+        return Rule(self.static.cdr_keep_days, self.static.cdr_pseudonymise_days)
+
+    def _sinks(self) -> tuple[str, ...]:
+        return tuple([sink.name for sink in self.static.cdr.sinks])
 
     def _bind(self, opened: AsyncExitStack) -> None:
         """Bind every listener; the port in its name is the one the system gave."""

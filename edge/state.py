@@ -25,10 +25,10 @@ def prepare(directory: Path) -> None:
         raise StateError(f"state directory {directory}: not writable; expected a directory this user may write to")
 
 
-def secret(directory: Path) -> bytes:
-    """The key that signs our Record-Route tokens; made at the first start, the same ever after, so that requests inside
-    a dialog still route after a restart. Raises StateError."""
-    path = directory / _KEY_FILE
+def secret(directory: Path, name: str = _KEY_FILE) -> bytes:
+    """The key of this name, by default the one that signs our Record-Route tokens; made when it is first asked for, the
+    same ever after, so that requests inside a dialog still route after a restart. Raises StateError."""
+    path = directory / name
     try:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

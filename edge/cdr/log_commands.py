@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from edge.cdr.retention import Done, Rule
     from edge.cdr.verify import Report
+    from edge.config.static import StaticConfig
 
 app = typer.Typer(rich_markup_mode=None)
 
+State = Annotated[str | None, typer.Option(help="State directory of the edge. Also EDGE_STATE.", metavar="DIR")]
+Config = Annotated[str | None, typer.Option(help="The TOML file of `edge run`.", metavar="FILE", envvar="EDGE_CONFIG")]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -35,6 +39,81 @@ def verify(
     _say(*([json.dumps(_report_data(report), ensure_ascii=False)] if as_json else _report_lines(report)))
     if not report.is_sound:
         raise typer.Exit(1)
+
+
+@app.command()
+def purge(
+    state: State = None,
+    config: Config = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Days kept; 0: for ever. Default: cdr_keep_days.", metavar="DAYS", min=0)
+    ] = None,
+    pseudonymise_days: Annotated[
+        int | None,
+        typer.Option(
+            help="Days called numbers stay; 0: for ever. Default: cdr_pseudonymise_days.", metavar="DAYS", min=0
+        ),
+    ] = None,
+    even_undelivered: Annotated[
+        bool, typer.Option("--even-undelivered", help="Also what a sink has not had yet.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Purge old segments and make called numbers pseudonyms, as the edge does every hour. Safe beside it."""
+    from edge.cdr import keeping
+    from edge.cdr.retention import Rule
+    from edge.state import StateError
+
+    static = static_of(state, config)
+    rule = Rule(
+        static.cdr_keep_days if keep_days is None else keep_days,
+        static.cdr_pseudonymise_days if pseudonymise_days is None else pseudonymise_days,
+    )
+    directory = Path(static.state)
+    if not (directory / "cdr").is_dir():
+        _fail(f"{directory / 'cdr'}: no such directory; expected the state directory of an edge (--state)")
+    try:
+        sinks = [sink.name for sink in static.cdr.sinks]
+        done = keeping.apply(directory, rule, sinks=sinks, all_sinks=not even_undelivered, dry_run=dry_run)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+    except StateError as error:
+        _fail(str(error))
+    _say(*([json.dumps(done_data(done))] if as_json else done_lines(done, rule, dry_run=dry_run)))
+
+
+def done_data(done: "Done") -> dict[str, object]:
+    """For machines."""
+    links = {"purged": done.purged, "rewritten": done.rewritten}
+    return {**done._asdict(), **{name: [link._asdict() for link in found] for name, found in links.items()}}
+
+
+def done_lines(done: "Done", rule: "Rule", *, dry_run: bool) -> list[str]:
+    """For people."""
+    would = "would be " if dry_run else ""
+    lines = [
+        f"{would}purged      {link.segment}: {link.records} records, {link.first_seq} to {link.last_seq}"
+        for link in done.purged
+    ]
+    lines += [f"{would}rewritten   {link.segment}: {link.rule}" for link in done.rewritten]
+    lines += [f"held        {name}: a sink has not had it yet (--even-undelivered)" for name in done.held]
+    lines += [f"left alone  {name}: is not what it was when it was closed (edge cdr verify)" for name in done.changed]
+    if not lines:
+        kept = f"everything is younger than {rule.keep_days} days" if rule.keep_days else "records are kept for ever"
+        lines.append(f"nothing to do: {kept}")
+    return lines
+
+
+def static_of(state: str | None, config: str | None) -> "StaticConfig":
+    """The settings of the edge whose log is meant; its policy is not needed."""
+    from edge.config.errors import StaticConfigError
+    from edge.settings import read_settings
+
+    try:
+        return read_settings({"state": state, "policy": "-"}, config)
+    except StaticConfigError as error:
+        _usage("\nedge: ".join(str(problem) for problem in error.problems))
 
 
 def _report_data(report: "Report") -> dict[str, object]:

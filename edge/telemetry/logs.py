@@ -70,6 +70,13 @@ FACTS: tuple[FactRow, ...] = (
         "cdr.missing", "error", False, "a segment that was in use is gone; `edge cdr verify` tells what is missing"
     ),
     FactRow("cdr.disk_low", "error", False, "little room is left where CDRs are written"),
+    FactRow("cdr.purged", "info", False, "CDR segments were purged by age; each left a tombstone"),
+    FactRow("cdr.pseudonymised", "info", False, "called numbers in old CDR segments were made pseudonyms"),
+    FactRow("cdr.purge_held", "warning", False, "old CDR segments stay: a sink has not had them yet"),
+    FactRow("cdr.changed", "error", False, "closed CDR segments are not what they were; `edge cdr verify` names them"),
+    FactRow(
+        "cdr.keeping_failed", "error", False, "CDRs could not be purged or made pseudonyms; tried again in an hour"
+    ),
     FactRow("cdr.torn", "warning", False, "a crash tore the last CDR; what was left is in the .torn file"),
     FactRow("delivery.failed", "warning", True, "a CDR sink did not take a batch; it is tried again"),
     FactRow("delivery.stuck", "error", False, "a CDR sink has failed for long; its records wait in the log"),
