@@ -18,11 +18,10 @@ import uvloop
 
 from edge import state
 from edge.bookkeeping import Bookkeeping
-from edge.cdr import keeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
-from edge.cdr.retention import Rule
+from edge.cdr.opening import keep, open_log
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -143,7 +142,7 @@ class _Server:
                     self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
                 )
                 opened.push_async_callback(self._delivery.stop)  # after the last record is written
-                self.writer = self._open_log(directory / "cdr", now)
+                self.writer = open_log(self.static, wall0=self._clock.wall(now), mono0=now, tell=self._tell)
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._bind(opened)
                 embedded: EmbeddedStore | None = None
@@ -189,7 +188,7 @@ class _Server:
             background = [
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
-                tasks.create_task(keeping.run(Path(self.static.state), self._rule(), self._tell, self._sinks())),
+                tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run()),
             ]
@@ -218,24 +217,6 @@ class _Server:
                     task.cancel()
 
     # -- start -----------------------------------------------------------------------------------------------------
-
-    def _open_log(self, directory: Path, now: float) -> CdrWriter:
-        static = self.static
-        return CdrWriter(
-            directory,
-            wall0=self._clock.wall(now),
-            mono0=now,
-            tell=self._tell,
-            segment_bytes=static.cdr_segment_mb << 20,
-            segment_s=static.cdr_segment_s,
-            sync_s=static.cdr_sync_ms / 1000,
-        )
-
-    def _rule(self) -> Rule:
-        return Rule(self.static.cdr_keep_days, self.static.cdr_pseudonymise_days)
-
-    def _sinks(self) -> tuple[str, ...]:
-        return tuple([sink.name for sink in self.static.cdr.sinks])
 
     def _bind(self, opened: AsyncExitStack) -> None:
         """Bind every listener; the port in its name is the one the system gave."""

@@ -17,8 +17,8 @@ KEY_FILE = "cdr-pseudonym.secret"
 def apply(
     directory: Path, rule: Rule, *, sinks: Sequence[str] = (), all_sinks: bool = True, dry_run: bool = False
 ) -> Done:
-    """Once, on the log of a state directory. `all_sinks`: hold what a consumer has not had, those among `sinks` too that
-    have not begun. Raises OSError, StateError."""
+    """Once, on the log of a state directory. `all_sinks`: hold what a consumer has not had, those among `sinks` that
+    have not begun included. Raises OSError, StateError."""
     cursor = lowest_cursor(directory / "delivery", sinks) if all_sinks else None
     key = state.secret(directory, KEY_FILE) if rule.pseudonymise_days and not dry_run else b""
     needed_from = None if cursor is None else cursor + 1

@@ -1,0 +1,29 @@
+"""The log as the settings of the process want it (I/O)."""
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from edge.cdr import keeping
+from edge.cdr.retention import Rule
+from edge.cdr.writer import CdrWriter
+from edge.config.static import StaticConfig
+from edge.proxy.facts import Fact
+
+
+def open_log(static: StaticConfig, *, wall0: float, mono0: float, tell: Callable[[Fact], None]) -> CdrWriter:
+    """STATE/cdr, open for writing. Raises CdrError."""
+    return CdrWriter(
+        Path(static.state) / "cdr",
+        wall0=wall0,
+        mono0=mono0,
+        tell=tell,
+        segment_bytes=static.cdr_segment_mb << 20,
+        segment_s=static.cdr_segment_s,
+        sync_s=static.cdr_sync_ms / 1000,
+    )
+
+
+def keep(static: StaticConfig, tell: Callable[[Fact], None]) -> Coroutine[None, None, None]:
+    """The rule of retention, for as long as the edge runs."""
+    rule = Rule(static.cdr_keep_days, static.cdr_pseudonymise_days)
+    return keeping.run(Path(static.state), rule, tell, [sink.name for sink in static.cdr.sinks])
