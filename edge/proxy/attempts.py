@@ -154,6 +154,8 @@ class Attempts:
         if refusal is not None:
             if call.state is CallState.ADMITTING:
                 self._refusals.refuse(context, facts, refusal, attempt, now)
+            # The same INVITE was here before, at another node or in an earlier life: there it has its one record.
+            call.is_adopted = refusal.reason is Reason.DUPLICATE
             self._calls.move(call, CallInput.DENIED, now)
             return
         facts.degraded = attempt.degraded

@@ -280,5 +280,5 @@ def cancels(seed: int, count: int) -> list[tuple[str, ...]]:
     rows = []
     for index in range(count):
         account = draw.randrange(len(ACCOUNTS))
-        rows.append((ACCOUNTS[account].name, f"+33145{account:02}{draw.randrange(12):02}9{index % 10}"))
+        rows.append((ACCOUNTS[account].name, f"+33145{account:02}{draw.choice((0, 0, 0, 1, 2, 4, 8)):02}9{index % 10}"))
     return rows

@@ -21,6 +21,7 @@ from network import (
     reply,
 )
 
+from edge.config.refusals import Reason
 from edge.proxy.node import Settings
 from edge.sip.message import parse
 from limits.model import Settle
@@ -151,7 +152,8 @@ def test_the_same_invite_after_its_transaction_is_merged(wire):
 
 
 def test_the_same_invite_after_the_call_is_no_new_call(wire):
-    """The store remembers a settled call for a while: a late copy of its INVITE is refused and spends no token."""
+    """The store remembers a settled call for a while: a late copy of its INVITE is refused, spends no token and has no
+    record of its own: that of the call is there, under the same uid."""
     call = Ringing(wire)
     call.callee.answer(486)
     call.caller.ack_failure(*wire.responses_to(CALLER))
@@ -159,7 +161,8 @@ def test_the_same_invite_after_the_call_is_no_new_call(wire):
     assert wire.core.transactions == 0
     call.caller.start()
     assert (wire.statuses_to(CALLER), wire.requests_to(TRUNK_A, b"INVITE")) == ([482], [])
-    assert [facts.reason for facts in wire.ended] == ["busy", "duplicate"]
+    assert [facts.reason for facts in wire.ended] == ["busy"]
+    assert (wire.core.counters.refused[Reason.DUPLICATE], len(wire.core.calls)) == (1, 0)
 
 
 REFUSED = [
