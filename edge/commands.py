@@ -218,6 +218,34 @@ def ping(
 
 
 @app.command()
+def secret(
+    username: Annotated[str, typer.Argument(help="User name of the caller's equipment.", metavar="USERNAME")],
+    account: Annotated[str, typer.Option(help="Account of its calls.", metavar="ACCOUNT")],
+    realm: Annotated[str, typer.Option(help="The realm of the policy document.", metavar="REALM")] = "trunkgate",
+    generate: Annotated[bool, typer.Option("--generate", help="Make a password; it is told once, on stderr.")] = False,
+) -> None:
+    """Make the `[[credentials]]` of a user name. The password is asked for, or read from standard input."""
+    import secrets
+    import sys
+
+    from edge.credential import entry
+
+    if generate:
+        password = secrets.token_urlsafe(18)
+    elif sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        made = entry(username, account, realm, password)
+    except ValueError as error:
+        _usage(str(error))
+    _say(made)
+    if generate:
+        typer.echo(f"password of {username}: {password}", err=True)
+
+
+@app.command()
 def demo() -> None:
     """A show on loopback: an edge, a trunk and callers; what is admitted, what is refused and why."""
     from edge import demo as show

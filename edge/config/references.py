@@ -14,7 +14,7 @@ from edge.config.ranges import expand, range_size
 from edge.config.refusals import BUILT_IN, FINAL_REASONS, Reason
 from edge.config.ruleset_schema import RulesetDocument
 from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset
-from edge.config.schema import PolicyDocument
+from edge.config.schema import IngressEntry, PolicyDocument
 
 _SHOWN = 10
 """Known names listed in a message at most."""
@@ -26,6 +26,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems = list(_accounts(document, accounts))
     problems += _repeated("groups", [entry.id for entry in document.groups], "group")
     problems += _ingress(document, accounts)
+    problems += _credentials(document, accounts)
     problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
     problems += _routes(document, accounts)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
@@ -103,10 +104,29 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
                 yield Problem(
                     f"{path}.{name}", "only a trusted trunk may mark its calls: expected trusted = true beside it"
                 )
-        if entry.account is None and entry.account_header is None:
+        if entry.digest:
+            yield from _authenticated(document, entry, path)
+        elif entry.account is None and entry.account_header is None:
             yield Problem(path, "expected account or account_header: nothing says whose calls these are")
         if entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
+
+
+def _authenticated(document: PolicyDocument, entry: IngressEntry, path: str) -> Iterator[Problem]:
+    if entry.account is not None or entry.account_header is not None:
+        yield Problem(path, "expected neither account nor account_header beside digest: the user name says whose calls")
+    if not document.credentials:
+        yield Problem(f"{path}.digest", "expected credentials: nobody has a user name")
+
+
+def _credentials(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:
+    yield from _repeated("credentials", [entry.id for entry in document.credentials], "user name")
+    offered = [name.lower().replace("-", "") for name in document.digest.algorithms]
+    for index, entry in enumerate(document.credentials):
+        if entry.account not in accounts:
+            yield _unknown(f"credentials[{index}].account", "account", entry.account, accounts)
+        if not any(getattr(entry, name) for name in offered):
+            yield Problem(f"credentials[{index}]", f"expected {' or '.join(offered)}: no hash for what `digest` offers")
 
 
 def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:

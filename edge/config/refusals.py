@@ -15,6 +15,10 @@ class Reason(StrEnum):
 
     UNKNOWN_SOURCE = "unknown_source"
     UNKNOWN_ACCOUNT = "unknown_account"
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_STALE = "credentials_stale"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    LOCKED_OUT = "locked_out"
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
     CLI_REFUSED = "cli_refused"
@@ -84,6 +88,10 @@ SILENT_TOKENS = (
 FINAL_REASONS = (
     Reason.UNKNOWN_SOURCE,
     Reason.UNKNOWN_ACCOUNT,
+    Reason.CREDENTIALS_MISSING,
+    Reason.CREDENTIALS_STALE,
+    Reason.CREDENTIALS_REFUSED,
+    Reason.LOCKED_OUT,
     Reason.CALLED_INVALID,
     Reason.NO_ROUTE,
     Reason.ROUTE_NOT_ALLOWED,
@@ -119,6 +127,7 @@ class RefusalProfile:
     """Retry-After is spread over so many seconds, so that those refused together do not come back together."""
 
 
+_CHALLENGE = RefusalRow(407, b"Proxy Authentication Required", 21)
 _FORBIDDEN = RefusalRow(403, b"Forbidden", 21)
 _PAYMENT = RefusalRow(402, b"Payment Required", 21)
 _UNAVAILABLE = b"Service Unavailable"
@@ -128,6 +137,10 @@ CARRIER = RefusalProfile(
     {
         Reason.UNKNOWN_SOURCE: _FORBIDDEN,
         Reason.UNKNOWN_ACCOUNT: _FORBIDDEN,
+        Reason.CREDENTIALS_MISSING: _CHALLENGE,
+        Reason.CREDENTIALS_STALE: _CHALLENGE,
+        Reason.CREDENTIALS_REFUSED: _CHALLENGE,
+        Reason.LOCKED_OUT: _FORBIDDEN,
         Reason.ACCOUNT_SUSPENDED: _FORBIDDEN,
         Reason.ACCOUNT_CLOSED: _FORBIDDEN,
         Reason.CLI_REFUSED: _FORBIDDEN,

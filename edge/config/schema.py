@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StringConstraints
 from edge.config.accounts import MAX_SHADOW_REFUSALS, ShadowLimit
 from edge.config.accounts import AccountEntry as AccountEntry
 from edge.config.accounts import GroupEntry as GroupEntry
+from edge.config.credentials import CredentialEntry, Digest
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
@@ -94,6 +95,12 @@ class IngressEntry(Section):
         description="Header in which it names the purpose of a call, instead of the account's; taken off before the "
         "request goes on. Only with `trusted = true`.",
         examples=["X-Purpose"],
+    )
+    digest: StrictBool = Field(
+        default=False,
+        description="Must its callers give user name and password (`credentials`)? The user name then says whose calls "
+        "they are. Emergency calls pass without.",
+        examples=[True],
     )
     refusal_profile: Identifier = Field(
         default="carrier",
@@ -402,6 +409,8 @@ class PolicyDocument(Section):
         examples=[["cli_invalid"]],
     )
     accounts: tuple[AccountEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    digest: Digest = Digest()
+    credentials: tuple[CredentialEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     groups: tuple[GroupEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     ingress: tuple[IngressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     egress: tuple[EgressEntry, ...] = Field(default=(), max_length=MAX_SECTION)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge.config.accounts import NO_LIST, AccountCli
 from edge.config.addresses import address_number, parse_source, parse_trunk_uri
 from edge.config.basis import HOUSE, Basis, parse_basis
+from edge.config.credentials import secrets_of
 from edge.config.deck import RateDeck
 from edge.config.holders import holders_of, is_limited
 from edge.config.listing import listed
@@ -74,6 +75,8 @@ class IngressTrunk:
     automated_header: bytes | None = None
     purpose_header: bytes | None = None
     """Headers in which it marks single calls; like the account's they never leave by a trunk."""
+    needs_digest: bool = False
+    """Must its callers authenticate? Then their user name says whose calls they are."""
 
     @property
     def own_headers(self) -> tuple[bytes, ...]:
@@ -180,6 +183,7 @@ class PolicySnapshot:
         "book",
         "deck",
         "default_profile",
+        "digest",
         "do_not_originate",
         "emergency_route_lengths",
         "emergency_routes",
@@ -193,6 +197,7 @@ class PolicySnapshot:
         "routes",
         "rules",
         "rules_mode",
+        "secrets",
         "silent",
         "trunks",
         "undeclared",
@@ -247,6 +252,9 @@ class PolicySnapshot:
         """For a stranger, and before any trunk is known."""
         self.silent = _silent(document.strangers.silent)
         """Tokens a stranger gets no answer for."""
+        self.digest = document.digest
+        self.secrets = secrets_of(document.credentials)
+        """What is known of each user name."""
         self._egress_hosts = frozenset(trunk.host for trunk in self.trunks.values())
         self._document = document
         self.deck = deck
@@ -369,6 +377,7 @@ def _ingress(
         automated=entry.automated,
         automated_header=_header(entry.automated_header),
         purpose_header=_header(entry.purpose_header),
+        needs_digest=entry.digest,
     )
 
 

@@ -4,6 +4,7 @@ Documents are compared as models, so that a default written out is no difference
 Entries with an id are matched by it, wherever they stand; where order matters, another order is a difference too.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -19,6 +20,9 @@ ORDERED = ("cli_rules", "routes")
 """Sections whose entries are asked in their order."""
 LEFT_OUT = "(left out)"
 MAX_VALUE = 120
+HIDDEN = "(secret)"
+"""In place of what proves who a caller is (`edge.config.credentials`): a difference is shown to many."""
+_SECRET = re.compile("[0-9a-f]{32}|[0-9a-f]{64}")
 MAX_RATES = 10
 """Rates told one by one; the rest are counted."""
 
@@ -204,7 +208,7 @@ def _written(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        return HIDDEN if _SECRET.fullmatch(value) else f'"{value}"'
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_written, value)) + "]"
     if isinstance(value, dict):

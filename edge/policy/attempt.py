@@ -46,6 +46,7 @@ class CallAttempt:
         "substitute",
         "tags",
         "treatment",
+        "username",
         "wall",
         "withheld",
     )
@@ -74,6 +75,8 @@ class CallAttempt:
         """None only before stage 1, and for an emergency call of an account nobody knows."""
         self.ingress: IngressTrunk | None = None
         self.ingress_class = ""
+        self.username = ""
+        """Who the caller has proved to be; empty: nobody."""
         self.automated = False
         """Placed by an automated system: the account's kind, or a mark of the trunk or the call."""
         self.purpose = "none"

@@ -10,13 +10,18 @@ from edge.policy.verdicts import Reason, Refuse
 
 
 def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
-    """Fill ingress, class and account, or refuse: unknown source, unknown account."""
+    """Fill ingress, class and account, or refuse: unknown source, unknown account, credentials missing."""
     ingress = snapshot.ingress_of(attempt.source_host, attempt.listener)
     if ingress is None:
         return Refuse(Reason.UNKNOWN_SOURCE)
     attempt.ingress = ingress
     attempt.ingress_class = ingress.ingress_class
     attempt.account = ingress.account
+    if ingress.needs_digest:
+        if not attempt.username and not is_emergency_call(attempt, snapshot):
+            return Refuse(Reason.CREDENTIALS_MISSING)
+        known = snapshot.secrets.get(attempt.username.encode())
+        attempt.account = None if known is None else snapshot.accounts.get(known.account)
     if ingress.account_header is not None:
         named = attempt.request.value(ingress.account_header)
         if named is not None:

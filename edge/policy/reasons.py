@@ -15,6 +15,7 @@ _SIGNED = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
 _D223_9 = Basis(Origin.LAW, "Code de la consommation D223-9 (decree 2022-1313)")
 _SPECIAL = Basis(Origin.CONTRACT, "articles 9.1.17 and 9.2.3")
 _LISTED = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
+_ACCESS = Basis(Origin.CONTRACT, "article 6.1")
 _BREACH = Basis(Origin.CONTRACT, "article 13.1")
 
 
@@ -25,6 +26,16 @@ def _rfc(section: str) -> Basis:
 _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.UNKNOWN_SOURCE: (HOUSE, "The address {source} is not known to us: calls must come from the one agreed on."),
     Reason.UNKNOWN_ACCOUNT: (HOUSE, "The call named no account that we know; check the header that names it."),
+    Reason.CREDENTIALS_MISSING: (_ACCESS, "The call gave no user name and password that we asked for; configure them."),
+    Reason.CREDENTIALS_STALE: (
+        _ACCESS,
+        "The call used an answer to an old question; the equipment should answer anew.",
+    ),
+    Reason.CREDENTIALS_REFUSED: (_ACCESS, "The user name or the password of the call from {source} was wrong."),
+    Reason.LOCKED_OUT: (
+        _ACCESS,
+        "Too many wrong passwords came from {source}, or for that user name; try again later.",
+    ),
     Reason.ACCOUNT_SUSPENDED: (_BREACH, "The account {account} is suspended: no calls but those to emergency numbers."),
     Reason.ACCOUNT_CLOSED: (_BREACH, "The account {account} is closed."),
     Reason.CLI_REFUSED: (

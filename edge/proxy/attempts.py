@@ -11,6 +11,7 @@ from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
 from edge.proxy import session_timers
 from edge.proxy.answers import Answers
+from edge.proxy.authentication import NOBODY_PROVED, Authentication
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
@@ -20,7 +21,7 @@ from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
 from edge.proxy.node import Node
 from edge.proxy.presentation import present
 from edge.proxy.record import of_attempt
-from edge.proxy.refusing import Refusals
+from edge.proxy.refusing import Headers, Refusals
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
@@ -45,7 +46,7 @@ _REASON_OF_CAUSE = {
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_calls", "_ceilings", "_destinations", "_node", "_refusals", "answers")
+    __slots__ = ("_authentication", "_calls", "_ceilings", "_destinations", "_node", "_refusals", "answers")
 
     def __init__(
         self,
@@ -54,8 +55,10 @@ class Attempts:
         destinations: Destinations,
         teardown: Teardown,
         strangers: Strangers,
+        authentication: Authentication,
     ) -> None:
         self._node = node
+        self._authentication = authentication
         self._calls = calls
         self._destinations = destinations
         self.answers = Answers(node, calls, teardown)
@@ -87,6 +90,13 @@ class Attempts:
         )
         verdict = judge(attempt, snapshot)
         txn.user = context
+        challenges: Headers = ()
+        if verdict is not None and verdict.reason is Reason.CREDENTIALS_MISSING:
+            verdict, challenges = self._authentication.judge(attempt, snapshot, now)
+            if challenges and verdict is not None and verdict.reason is not Reason.CREDENTIALS_REFUSED:
+                # A question, and no refusal: the attempt is the one that answers it.
+                self._refusals.respond(context, verdict, attempt, now, challenges)
+                return
         facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
         note_judged(attempt, facts)
         if facts.price is not None and snapshot.deck is not None:
@@ -95,10 +105,12 @@ class Attempts:
         if verdict is None:
             verdict = self._closed_door(attempt)
         if verdict is not None:
-            self._refusals.refuse(context, facts, verdict, attempt, now)
-            self._refusals.close(facts, now, is_stranger=attempt.ingress is None)
+            self._refusals.refuse(context, facts, verdict, attempt, now, challenges)
+            self._refusals.close(facts, now, is_stranger=attempt.ingress is None or verdict.reason in NOBODY_PROVED)
             return
-        call = Call(uid, call_id, from_tag, cseq, facts, request.data)
+        # What proved who calls is nobody else's affair: it goes into no record.
+        invite = request.render() if attempt.username else request.data
+        call = Call(uid, call_id, from_tag, cseq, facts, invite)
         call.attempt = attempt
         if attempt.account is not None:
             call.store_away = attempt.account.store_away

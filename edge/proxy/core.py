@@ -14,6 +14,7 @@ from edge.proxy import session_timers
 from edge.proxy.actions import Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
+from edge.proxy.authentication import Authentication
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations
@@ -97,7 +98,8 @@ class ProxyCore:
         self._adoption = Adoption(node, self.calls)
         self._strangers = Strangers(node)
         self._unreadable = Unreadable(node, self._strangers)
-        self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers)
+        authentication = Authentication(node, identifiers.tag, now)
+        self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers, authentication)
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------

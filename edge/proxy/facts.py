@@ -250,6 +250,7 @@ class Counters:
         "calls_live",
         "calls_lost",
         "cancels_unmatched",
+        "challenges",
         "datagrams_in",
         "datagrams_out",
         "drops",
@@ -257,6 +258,7 @@ class Counters:
         "indialog_unknown",
         "leases_live",
         "leases_reasserted",
+        "lockouts",
         "malformed",
         "options",
         "oversize_sent",
@@ -274,6 +276,10 @@ class Counters:
         self.calls_lost = 0
         """Calls of a node that is gone, closed here."""
         self.cancels_unmatched = 0
+        self.challenges = 0
+        """Callers asked for user name and password."""
+        self.lockouts = 0
+        """Addresses or user names locked out after too many wrong passwords."""
         self.datagrams_in = 0
         self.datagrams_out = 0
         self.drops: dict[str, int] = {}

@@ -9,6 +9,8 @@ from edge.proxy.responses import ResponseContext
 from edge.proxy.strangers import Strangers
 from edge.sip.transaction.layer import Transaction
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 
 class Refusals:
     """Answers attempts that may not pass, and begins the record of each attempt."""
@@ -20,23 +22,35 @@ class Refusals:
         self._strangers = strangers
 
     def respond(
-        self, context: ResponseContext, refusal: Refuse, attempt: CallAttempt | None, now: float
+        self,
+        context: ResponseContext,
+        refusal: Refuse,
+        attempt: CallAttempt | None,
+        now: float,
+        headers: Headers = (),
     ) -> verdicts.RefusalAnswer:
-        """Send the refusal the account's profile has for this reason; nothing, to a stranger who is to hear nothing."""
+        """Send the refusal the account's profile has for this reason; nothing, to a stranger who is to hear nothing.
+        `headers`: what the answer carries besides."""
         node = self._node
         if attempt is not None and attempt.ingress is None and self._strangers.ignores(refusal.reason, context.server):
             return verdicts.NO_ANSWER
         snapshot = node.snapshot
         profile = snapshot.default_profile if attempt is None else verdicts.profile_of(attempt, snapshot)
         answer = verdicts.answer(refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw())
-        context.answer(answer.status, answer.phrase, now, headers=answer.headers)
+        context.answer(answer.status, answer.phrase, now, headers=(*headers, *answer.headers))
         return answer
 
     def refuse(
-        self, context: ResponseContext, facts: CallFacts, refusal: Refuse, attempt: CallAttempt | None, now: float
+        self,
+        context: ResponseContext,
+        facts: CallFacts,
+        refusal: Refuse,
+        attempt: CallAttempt | None,
+        now: float,
+        headers: Headers = (),
     ) -> None:
         """An attempt that has a record: answer it, and say in its record why."""
-        self.mark(facts, refusal.reason, self.respond(context, refusal, attempt, now))
+        self.mark(facts, refusal.reason, self.respond(context, refusal, attempt, now, headers))
 
     def mark(self, facts: CallFacts, reason: Reason, answer: verdicts.RefusalAnswer) -> None:
         """The record and the count; the answer has been sent."""

@@ -199,6 +199,8 @@ METRICS: tuple[MetricRow, ...] = (
         "requests inside a dialog that this edge does not hold",
         lambda s: s.counters.indialog_unknown,
     ),
+    MetricRow("edge_challenges_total", _C, "", "callers asked for a password", lambda s: s.counters.challenges),
+    MetricRow("edge_lockouts_total", _C, "", "lock-outs after wrong passwords", lambda s: s.counters.lockouts),
     MetricRow("edge_options_total", _C, "", "OPTIONS to the edge itself", lambda s: s.counters.options),
     MetricRow(
         "edge_oversize_sent_total",

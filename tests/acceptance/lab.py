@@ -33,8 +33,8 @@ BOUND_S = 15.0
 PORTS = itertools.cycle(random.sample(range(10_000, 32_000, 4), 5_500))
 """Below those that the system gives away by itself, so that nobody gets one of them by chance; none twice in a run."""
 
-RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM = (
-    f"127.0.0.{host}" for host in (10, 11, 12, 13, 14, 15, 16, 17)
+RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM, ROAMING, GUESSING = (
+    f"127.0.0.{host}" for host in (10, 11, 12, 13, 14, 15, 16, 17, 20, 21)
 )
 """Source addresses: which ingress trunk, and so which account, a caller comes in by."""
 
@@ -156,7 +156,7 @@ class Edge:
     def cdrs(self, call: str = "") -> list[dict]:
         """CDRs in the order written, of the calls whose Call-ID begins with `call`; complete lines only."""
         records = []
-        for path in sorted((self.state / "cdr").glob("*.jsonl")):
+        for path in sorted((self.state / "cdr").glob("cdr-*.jsonl")):
             whole = path.read_bytes().rpartition(b"\n")[0]
             records += [json.loads(line) for line in whole.splitlines()]
         return [record for record in records if record["call_id"].startswith(call)]

@@ -1,7 +1,7 @@
 """Calls that pass: whatever the two sides say inside them, the edge keeps one lease and writes one CDR."""
 
 import pytest
-from lab import ONE_CALL, Lab
+from lab import ONE_CALL, ROAMING, Lab
 
 ANSWERED = {
     "outcome": "answered",
@@ -15,6 +15,7 @@ PAIRS = [
     ("uac_invite__200", "uas_answer__200", "ingress"),
     ("uac_invite_twice__one_call", "uas_answers_late__200", "ingress"),
     ("uac_no_ack_to_2xx__uas_resends", "uas_answer__200", "ingress"),
+    ("uac_session_timer__refresher_uac", "uas_answer__200", "ingress"),
     ("uac_reinvite__200", "uas_reinvite__200", "ingress"),
     ("uac_reinvite_cancelled__487", "uas_reinvite_rings__cancelled", "ingress"),
     ("uac_prack_update__200", "uas_prack_update__200", "ingress"),
@@ -39,6 +40,18 @@ def test_a_call_passes(lab: Lab, caller, callee, release_side):
     assert ANSWERED | {"release_side": release_side} == {key: cdr[key] for key in [*ANSWERED, "release_side"]}
     assert cdr["candidates"] == [["first", 200]]
     assert cdr["received_at"] <= cdr["decided_at"] <= cdr["sent_at"] <= cdr["answered_at"] <= cdr["released_at"]
+    lab.assert_no_lease_is_left()
+
+
+def test_a_caller_from_anywhere_proves_who_it_is(lab: Lab):
+    """407, credentials, a call of the account behind the user name: one CDR, and no credentials at the callee."""
+    uas = lab.uas("uas_answer__200")
+    uac = lab.uac("uac_digest__200", source=ROAMING)
+    uac.finish()
+    uas.finish()
+    cdr = lab.cdr(uac)
+    assert (cdr["outcome"], cdr["account"], cdr["ingress_trunk"]) == ("answered", "retail", "roaming")
+    assert not uas.seen("Proxy-Authorization")
     lab.assert_no_lease_is_left()
 
 

@@ -1,7 +1,7 @@
 """Calls that do not pass: the answer on the wire, the reason in the CDR, and nothing taken."""
 
 import pytest
-from lab import FIVE_CAPS, INTERNATIONAL, ONE_CALL, RETAIL, ROBOT, STRANGER, SUSPENDED, Lab, rows
+from lab import FIVE_CAPS, GUESSING, INTERNATIONAL, ONE_CALL, RETAIL, ROBOT, STRANGER, SUSPENDED, Lab, rows
 
 SINGLE = [
     (
@@ -17,6 +17,12 @@ SINGLE = [
         {"reason": "account_suspended", "status": 403, "account": "suspended"},
     ),
     ("uac_invite_no_route__404", RETAIL, "+442079460000", {"reason": "no_route", "status": 404, "q850": 3}),
+    (
+        "uac_session_interval__422",
+        RETAIL,
+        "+33145000009",
+        {"reason": "session_interval", "status": 422, "account": ""},
+    ),
     ("uac_max_forwards_0__483", RETAIL, "+33145000009", {"status": 483}),
     ("uac_proxy_require__420", RETAIL, "+33145000009", {"status": 420}),
 ]
@@ -113,4 +119,15 @@ def test_what_is_no_call_takes_nothing(lab: Lab, scenario):
     """Requests that open no call are answered by the edge and hold nothing."""
     uac = lab.uac(scenario)
     uac.finish()
+    lab.assert_no_lease_is_left()
+
+
+def test_guesses_at_a_password_end(lab: Lab):
+    """Three wrong ones are asked again and are on record; then the right one is not looked at either."""
+    uac = lab.uac("uac_digest_guesses__403", source=GUESSING)
+    uac.finish()
+    cdrs = lab.cdrs(uac, 4)
+    assert [(cdr["status"], cdr["reason"]) for cdr in cdrs] == [(407, "credentials_refused")] * 3 + [
+        (403, "locked_out")
+    ]
     lab.assert_no_lease_is_left()

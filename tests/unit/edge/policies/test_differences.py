@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.bundle import Bundle, document_of
-from edge.policies.differences import LEFT_OUT, MAX_RATES, differences
+from edge.policies.differences import HIDDEN, LEFT_OUT, MAX_RATES, differences
 
 DOCUMENTS = sorted((Path(__file__).parents[3] / "config" / "good").glob("*.toml"))
 HEAD = "prefix,zone,connect,rate,first,next,minimum\n"
@@ -50,6 +50,14 @@ def bundle(text: str, **files: str) -> Bundle:
 
 def told(old: str, new: str) -> list[str]:
     return [str(found) for found in differences(bundle(old), bundle(new))]
+
+
+def test_what_proves_a_caller_is_not_shown() -> None:
+    """A difference is shown to many; that there is one is told."""
+    section = '[[accounts]]\nid = "a"\n[[credentials]]\nid = "pbx"\naccount = "a"\nmd5 = "%s"\n'
+    lines = told(section % ("0" * 32), section % ("1" * 32))
+    assert lines == [f"~ credentials.pbx.md5: {HIDDEN} -> {HIDDEN}"]
+    assert told("", section % ("0" * 32))[-1] == f'+ credentials.pbx: account = "a", md5 = {HIDDEN}'
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
