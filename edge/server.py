@@ -22,6 +22,7 @@ from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
 from edge.cdr.opening import keep, open_log
+from edge.cdr.replay import mark_settled, replay
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -196,6 +197,7 @@ class _Server:
                 background.append(tasks.create_task(embedded.keep()))
             try:
                 await self._open_store(url)
+                await self._replay()
                 background += [
                     tasks.create_task(self._neighbours.run()),
                     tasks.create_task(self._neighbours.listen()),
@@ -285,6 +287,15 @@ class _Server:
         except StoreUnavailable as error:
             raise StartError(f"store {url}: {error}") from error
 
+    async def _replay(self) -> None:
+        """What a crash may have left between a record and its settlement."""
+        try:
+            count = await replay(self._limiter, self.writer.directory, timeout_s=STORE_START_S)
+        except OSError as error:
+            raise StartError(f"{error.filename}: {error.strerror}") from error
+        if count:
+            self._tell(Fact("cdr.replayed", {"settlements": count}))
+
     async def _open_policy(self, url: str, *, is_embedded: bool) -> None:
         try:
             await self.policy.open(url, is_embedded=is_embedded)
@@ -367,7 +378,8 @@ class _Server:
             await self._until_idle(LAST_WORDS_S, None)
         core.last_records()
         self._pump.turn()
-        await self._limiter.drained(timeout_s=LAST_WORDS_S)
+        if await self._limiter.drained(timeout_s=LAST_WORDS_S) and not self.writer.backlog:
+            mark_settled(self.writer.directory, self.writer.last_seq)
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 
     async def _until_idle(self, timeout_s: float, hurry: asyncio.Event | None) -> None:

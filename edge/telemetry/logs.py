@@ -71,6 +71,7 @@ FACTS: tuple[FactRow, ...] = (
         "cdr.missing", "error", False, "a segment that was in use is gone; `edge cdr verify` tells what is missing"
     ),
     FactRow("cdr.disk_low", "error", False, "little room is left where CDRs are written"),
+    FactRow("cdr.replayed", "info", False, "the last settlements before a crash were sent again; each counts once"),
     FactRow("cdr.purged", "info", False, "CDR segments were purged by age; each left a tombstone"),
     FactRow("cdr.pseudonymised", "info", False, "called numbers in old CDR segments were made pseudonyms"),
     FactRow("cdr.purge_held", "warning", False, "old CDR segments stay: a sink has not had them yet"),
