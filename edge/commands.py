@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 
 heavy is imported by the command that needs it, so that `edge --version` answers at once.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from edge.accounts import commands as account_commands
 from edge.cdr import commands as cdr_commands
 from edge.policies import commands as policy_commands
+from edge.policies import explain_commands
 from edge.quality import commands as quality_commands
 from edge.quality import penalty_commands
 
@@ -147,51 +147,7 @@ def run(
 app.command()(policy_commands.check)
 
 
-@app.command()
-def explain(
-    policy: Annotated[str, typer.Option(help="The policy document.", metavar="FILE")],
-    from_: Annotated[str, typer.Option("--from", help="Number or URI in From.", metavar="CLI")],
-    to: Annotated[str, typer.Option(help="Number or URI called.", metavar="CALLED")],
-    source: Annotated[str, typer.Option(help="Address it comes from.", metavar="IP")],
-    pai: Annotated[
-        list[str] | None, typer.Option(help="Number or URI in P-Asserted-Identity; may be repeated.", metavar="CLI")
-    ] = None,
-    account_header: Annotated[
-        str, typer.Option(help="Account named in the header of a trusted trunk.", metavar="ACCOUNT")
-    ] = "",
-    listener: Annotated[str, typer.Option(help="Listener it comes in by.", metavar="ADDRESS")] = "",
-) -> None:
-    """Say what the policy makes of one attempt, stage by stage. The limits are not asked, nothing is taken."""
-    from edge.config.errors import PolicyError
-    from edge.config.source import PolicyFile
-    from edge.policy.explain import explain as trace
-    from edge.policy.explain import imagine
-    from edge.sip.errors import LocalError, ParseError
-
-    try:
-        snapshot = PolicyFile(Path(policy)).snapshot
-    except PolicyError as error:
-        _fail(*(str(problem) for problem in error.problems))
-    headers: list[tuple[str, str]] = []
-    if account_header:
-        ingress = snapshot.ingress_of(source, listener)
-        if ingress is None or ingress.account_header is None:
-            _usage(f"--account-header: {source} belongs to no ingress trunk that names accounts in a header")
-        headers.append((ingress.account_header.decode(), account_header))
-    try:
-        attempt = imagine(
-            source=source, listener=listener, cli=from_, called=to, asserted=tuple(pai or ()), headers=headers
-        )
-    except (LocalError, ParseError) as error:
-        _usage(f"--from, --to, --pai, --account-header: no such call can be made: {error}")
-    found = trace(attempt, snapshot)
-    _say(*(f"{step.stage:<14}{step.found}" for step in found.steps))
-    if found.answer is None:
-        _say("would be admitted, if the account's ceilings allow")
-    else:
-        told = found.answer
-        reason = "" if found.refusal is None else found.refusal.reason
-        _say(f"refused: {told.status} {told.phrase.decode()} ({reason}, Q.850 cause {told.q850})")
+app.command()(explain_commands.explain)
 
 
 @app.command()

@@ -272,6 +272,18 @@ class PolicySnapshot:
             self._source_cache[key] = found
             return found
 
+    def address_of(self, trunk: str) -> tuple[str, str] | None:
+        """An address and a listener by which this ingress trunk is found; None: other trunks have all of them."""
+        for entry in self._document.ingress:
+            for source in entry.sources if entry.id == trunk else ():
+                network = parse_source(source)
+                ends = network.network_address, network.broadcast_address
+                for address in (ends[0] + 1, *ends) if network.num_addresses > 2 else ends:
+                    found = self.ingress_of(str(address), entry.listener)
+                    if found is not None and found.id == trunk:
+                        return str(address), entry.listener
+        return None
+
     def is_stranger(self, host: str, listener: str) -> bool:
         """No trunk names this address, ingress or egress."""
         return self.ingress_of(host, listener) is None and host not in self._egress_hosts

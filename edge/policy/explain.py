@@ -79,15 +79,17 @@ def imagine(
     cli: str,
     called: str,
     asserted: Sequence[str] = (),
+    diverting: Sequence[str] = (),
     headers: Sequence[tuple[str, str]] = (),
     draw: float = 0.0,
     wall: float = ALWAYS,
 ) -> CallAttempt:
-    """An attempt as it would come from `source`. `cli`, `called` and `asserted` are numbers or whole URIs; `wall`: UTC
-    seconds.
+    """An attempt as it would come from `source`. `cli`, `called`, `asserted` and `diverting` (Diversion) are numbers
+    or whole URIs; `wall`: UTC seconds.
 
     Raises LocalError or ParseError for values that cannot stand in a message."""
     lines = [(b"P-Asserted-Identity", b"<" + _uri(value) + b">") for value in asserted]
+    lines += [(b"Diversion", b"<" + _uri(value) + b">;reason=unconditional") for value in diverting]
     lines += [(name.encode(), value.encode()) for name, value in headers]
     data = compose.request(
         b"INVITE",

@@ -41,9 +41,13 @@ class Operator:
         self.directory = directory
 
     async def types(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, stdout, stderr."""
+        """`edge policy …`: exit code, stdout, stderr."""
+        return await self.runs("policy", *words)
+
+    async def runs(self, *words: str) -> tuple[int, str, str]:
+        """Any command of `edge`."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "edge", "policy", *words),
+            *(sys.executable, "-m", "edge", *words),
             cwd=self.directory,
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
@@ -246,3 +250,47 @@ async def test_what_is_not_sound_never_gets_in(operator: Operator, trunk: Trunk)
     assert said.endswith("dry run: sound; it would be in force as the first one; nothing was changed\n")
     code, out, _ = await operator.types("history")
     assert (code, out) == (0, "the store holds no policy\n")
+
+
+async def explained(operator: Operator, *words: str) -> list[str]:
+    code, out, err = await operator.runs("explain", *words)
+    assert (code, err) == (0, "")
+    return out.splitlines()
+
+
+async def test_any_refusal_is_explained_in_one_command(
+    tmp_path: Path, store: str, operator: Operator, trunk: Trunk
+) -> None:
+    """By the generation that judged it, with what the limits said then and what they say now."""
+    await operator.brings(policy(trunk, sources="127.0.0.9/32"))
+    async with running(tmp_path, "--redis", store, policy="store") as edge, calling(edge) as caller:
+        await caller.call(CLI, CALLED)
+        await operator.brings(policy(trunk, calls=0))
+        await edge.fact("policy.loaded")
+        await caller.call(CLI, CALLED)
+        await operator.brings(policy(trunk))
+        await edge.fact("policy.loaded")
+        await caller.call(CLI, CALLED)
+        where = ("--state", str(tmp_path / "state"), "--policy", "store")
+        stranger, full, passed = [
+            await explained(operator, "--call", str(record["uid"]), *where) for record in edge.records()
+        ]
+
+    assert "judged again  under generation 1 of the store" in stranger
+    assert "identify      127.0.0.1 belongs to no ingress trunk: refused, unknown_source  [house]" in stranger
+    assert stranger[-1] == (
+        "in words      The address 127.0.0.1 is not known to us: calls must come from the one agreed on."
+    )
+    assert "judged again  under generation 2 of the store" in full
+    (then,) = [line for line in full if line.startswith("limits then")]
+    assert then == "limits then   refused by calls of acme: 0 against 0; in force: CAPS 50, calls 0 (generation 2)"
+    assert any(line.startswith("limits now    acme: active") for line in full)
+    assert full[-2:] == [
+        "rests on      contract: article 25 and the options of article 28",
+        "in words      The account acme may hold 0 calls at once, and all were in use; order more, or call later.",
+    ]
+    (then,) = [line for line in passed if line.startswith("limits then")]
+    assert then.startswith("limits then   admitted by limits: ")
+    assert passed[-1] == "would be admitted, if the account's ceilings allow"
+    code, _, err = await operator.runs("explain", "--call", "nobody", "--cdrs", str(tmp_path / "state"), *where)
+    assert (code, err.startswith("edge: no record of call 'nobody' in ")) == (1, True)

@@ -1,5 +1,6 @@
 """The command line: what it offers, what it says of mistakes, how fast it answers."""
 
+import json
 import re
 from pathlib import Path
 
@@ -154,7 +155,9 @@ def test_a_refusal_is_explained_with_its_answer(policy, arguments, expected):
     result = edge("explain", "--policy", str(policy), *arguments, *EXPLAINED)
 
     assert result.exit_code == 0
-    assert re.fullmatch(expected, result.stdout.splitlines()[-1])
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if re.fullmatch(expected, line)], lines
+    assert [line.split()[0:2] for line in lines[-2:]] == [["rests", "on"], ["in", "words"]]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +165,12 @@ def test_a_refusal_is_explained_with_its_answer(policy, arguments, expected):
     [
         (["--source", "192.0.2.7", "--account-header", "acme"], "192.0.2.7 belongs to no ingress trunk that names"),
         (["--source", "203.0.113.1", "--account-header", "a\r\nb"], "no such call can be made"),
+        (["--source", "203.0.113.1", "--privacy", "a\r\nb"], "no such call can be made"),
+        (["--source", "203.0.113.1", "--header", "novalue"], "--header: expected NAME=VALUE, got 'novalue'"),
+        (["--source", "203.0.113.1", "--at", "soon"], "--at: expected an instant as 2026-08-11"),
+        (["--source", "203.0.113.1", "--trunk", "transit"], "either --source or --trunk; or --call UID"),
+        ([], "expected --from, --to and either --source or --trunk"),
+        (["--call", "u1"], "--call: expected it without --from"),
     ],
 )
 def test_an_attempt_that_cannot_be_made_is_a_usage_error(policy, arguments, expected):
@@ -169,8 +178,42 @@ def test_an_attempt_that_cannot_be_made_is_a_usage_error(policy, arguments, expe
     result = edge("explain", "--policy", str(policy), *arguments, *EXPLAINED)
 
     assert result.exit_code == USAGE
-    assert "--account-header" in result.stderr
     assert expected in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_trunk_stands_for_its_address(policy):
+    """An operator knows the trunk's name; one that is not there is told with those that are."""
+    found = edge("explain", "--policy", str(policy), "--trunk", "acme-pbx", *EXPLAINED)
+    missing = edge("explain", "--policy", str(policy), "--trunk", "acme", *EXPLAINED)
+
+    assert found.stdout.startswith("identify      192.0.2.1 is ingress trunk acme-pbx")
+    assert (missing.exit_code, missing.stderr) == (
+        FAILED,
+        "edge: no ingress trunk named 'acme'; known: acme-pbx, transit\n",
+    )
+
+
+def test_an_attempt_may_lie_in_the_past(policy):
+    """The law of its instant is asked: a French mobile from abroad passed until 2025 and is masked since."""
+    words = ("--policy", str(policy), "--trunk", "transit", "--account-header", "acme", "--from", "0639981234")
+    before = edge("explain", *words, "--to", "0261910000", "--at", "2025-12-31")
+    after = edge("explain", *words, "--to", "0261910000", "--at", "2026-01-02T09:30Z")
+
+    assert "mask +33639981234" not in before.stdout
+    assert "mask +33639981234" in after.stdout
+
+
+def test_an_explanation_for_machines(policy):
+    """Every stage with its rule and what it rests on, the answer, the sentence."""
+    words = ("--policy", str(policy), "--trunk", "transit", "--account-header", "acme", *EXPLAINED, "--json")
+    told = json.loads(edge("explain", *words).stdout)
+
+    assert [step["refused"] for step in told["steps"]][-1] == "cli_refused"
+    assert (told["status"], told["q850"], told["reason"]) == (403, 21, "cli_refused")
+    assert told["rests_on"] == told["steps"][-1]["basis"]
+    assert told["rests_on"].startswith("law: ")
+    assert told["in_words"].startswith("The caller number +33123456789 may not be presented")
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:5060", "tcp:127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:"])

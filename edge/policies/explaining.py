@@ -1,0 +1,84 @@
+"""What `edge explain` needs from outside: the document that applies, the record of a call, the limits now (I/O)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.accounts import changes
+from edge.accounts.changes import Place, Refused
+from edge.accounts.views import usage_lines
+from edge.cdr.segments import listed
+from edge.config.bundle import build
+from edge.config.snapshot import PolicySnapshot
+from edge.config.source import PolicyFile
+from edge.config.static import STORE
+from edge.policies import versions
+from edge.policies.rebuilt import Record, number
+from edge.policies.records import Records
+from edge.policy.attempt import CallAttempt
+from edge.settings import read_settings
+from limits.account import AccountId
+
+
+class Document(NamedTuple):
+    """What to judge by, and how to name it."""
+
+    snapshot: PolicySnapshot
+    name: str
+
+
+def document_for(place: Place, policy: str, generation: int | None, record: Record | None) -> Document:
+    """The document named; else, where the edge takes its policy from the store, the generation that judged the call;
+    else the edge's file as it is now. Raises Refused, PolicyError, StaticConfigError."""
+    if policy and policy != STORE:
+        return _of_file(policy)
+    if generation is None and not policy:
+        settings = read_settings({"redis": place.redis, "state": place.state}, place.config)
+        if settings.policy != STORE:
+            return _of_file(settings.policy)
+    wanted = generation or (number(record, "policy_generation") if record is not None else 0)
+    version, bundle = versions.run(place, lambda store: versions.of_generation(store, wanted or None))
+    name = f"generation {version.generation} of the store"
+    return Document(build(bundle, generation=version.generation), name)
+
+
+def _of_file(name: str) -> Document:
+    return Document(PolicyFile(versions.find_document(Path(name))).snapshot, f"{name} as it is now")
+
+
+def record_of(uid: str, names: list[str], place: Place) -> Record:
+    """The record of a call, in these files or in the state directory of the edge. Raises NoRecords, Refused,
+    StaticConfigError."""
+    if not names:
+        state = read_settings({"redis": place.redis, "state": place.state, "policy": "-"}, place.config).state
+        if not listed(Path(state) / "cdr"):
+            raise Refused(
+                f"{state}: expected the state directory of an edge (--state), or its CDRs (--cdrs); found none"
+            )
+        names = [state]
+    found = Records(names).search(uid)
+    if found is None:
+        raise Refused(f"no record of call {uid!r} in {', '.join(names)}: one is written when the call ends")
+    return found
+
+
+def limits_now(attempt: CallAttempt, place: Place) -> tuple[str, ...]:
+    """What is in force and in use for the account of this attempt; nothing is taken."""
+    if attempt.account is None or attempt.emergency:
+        return ()
+    holder = AccountId(attempt.account.id)
+    try:
+        usage = changes.run(place, lambda store: store.peek(holder))
+    except Refused as refused:
+        return (f"not asked: {refused}",)
+    return tuple([line.strip() for line in usage_lines(usage)])
+
+
+def address_of(snapshot: PolicySnapshot, trunk: str) -> tuple[str, str]:
+    """An address that this ingress trunk gets its calls from, and the listener. Raises Refused."""
+    names = [one.id for one in snapshot.ingress]
+    if trunk not in names:
+        raise Refused(f"no ingress trunk named {trunk!r}; known: {', '.join(names[:10]) or 'none'}")
+    found = snapshot.address_of(trunk)
+    if found is None:
+        raise Refused(f"ingress trunk {trunk}: every address of it belongs to another trunk with a longer prefix")
+    return found
