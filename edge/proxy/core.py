@@ -6,9 +6,7 @@ Inputs: `received`, `transport_failed`, `resolved`, `limiter_answered`, `policy_
 
 from collections.abc import Callable
 
-from edge.config.refusals import OPTIONS
 from edge.config.snapshot import PolicySnapshot
-from edge.policy import verdicts
 from edge.policy.verdicts import Reason
 from edge.proxy import session_timers
 from edge.proxy.actions import Outbox
@@ -24,25 +22,20 @@ from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
+from edge.proxy.own_answers import OwnAnswers
 from edge.proxy.probes import Probe, Probes
 from edge.proxy.renewals import Renewals
-from edge.proxy.responses import Branch, ResponseContext
+from edge.proxy.responses import Branch
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Ending, Teardown
 from edge.proxy.unreadable import Unreadable
-from edge.sip import compose, validation
+from edge.sip import validation
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
-from edge.sip.uri import parse_uri
 from limits.model import Admit, Admitted, Adopted, Answer, Denied, Outcome, Renew, Unavailable, Verb
-
-METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
-"""What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
-_CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
-_ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
 
 _REASONS = {
     400: Reason.BAD_REQUEST,
@@ -50,9 +43,6 @@ _REASONS = {
     420: Reason.BAD_EXTENSION,
     422: Reason.SESSION_INTERVAL,
 }
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
 
 _LISTENERS = (Branch, Ending, Probe)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
@@ -101,6 +91,7 @@ class ProxyCore:
         authentication = Authentication(node, identifiers.tag, now)
         self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers, authentication)
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
+        self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
 
@@ -247,28 +238,28 @@ class ProxyCore:
             txn.reply_to = reply_flow(request, txn.flow)
             stamp_top_via(request, txn.flow)
             if request.method == b"CANCEL":
-                self._cancel(txn, request, now)
+                self._own.cancel(txn, request, now)
             else:
                 self._take(txn, request, now)
         except FieldError as error:
             txn.user = None
-            self._refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
+            self._own.refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
 
     def _take(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
         fault = validation.check(request) or session_timers.fault(request, node.settings.min_session_s)
         if fault is not None:
-            if fault.status == 483 and self._is_for_us(request):
-                self._tell_capabilities(txn, request, now)  # §16.3 item 3: as its final recipient
+            if fault.status == 483 and self._own.is_for_us(request):
+                self._own.tell_capabilities(txn, request, now)  # §16.3 item 3: as its final recipient
                 return
             reason = _REASONS.get(fault.status, Reason.TOO_MANY_HOPS)
-            self._refuse(txn, request, reason, now, headers=fault.headers, fault=fault.reason)
+            self._own.refuse(txn, request, reason, now, headers=fault.headers, fault=fault.reason)
             return
         if request.value(b"max-breadth") == b"0":
             raise FieldError("Max-Breadth", "not a positive number")  # RFC 5393 §5.3.1: nothing may be forwarded
         loop = loop_part(request, txn.flow.address[0], node.account_headers)
         if is_looped(request, loop, node.listeners):
-            self._refuse(txn, request, Reason.LOOP, now)
+            self._own.refuse(txn, request, Reason.LOOP, now)
             return
         pre = preprocess(request, node.listeners, node.identifiers)
         is_invite = request.method == b"INVITE"
@@ -277,16 +268,15 @@ class ProxyCore:
             self._in_dialog.relay(txn, request, pre, loop, now)
         elif is_invite:
             self._attempts.arrive(txn, request, loop, now)
-        elif self._is_for_us(request):
-            self._tell_capabilities(txn, request, now)
+        elif self._own.is_for_us(request):
+            self._own.tell_capabilities(txn, request, now)
         elif self._strangers.ignores(Reason.UNKNOWN_SOURCE, txn):
             return
         elif request.method == b"BYE":
             node.counters.indialog_unknown += 1
-            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
-            self._layer.respond(txn, 481, data, now)  # §15.1.2
+            self._own.gone(txn, request, now)  # §15.1.2
         else:
-            self._reply(txn, request, node.snapshot.outside_dialog(request.method), now)
+            self._own.reply(txn, request, node.snapshot.outside_dialog(request.method), now)
 
     def on_ack(self, request: Request, flow: Flow, now: float) -> None:
         """An ACK to a 2xx, or one that belongs to nothing: §16.6 without a transaction; never answered (§17.1.1.3)."""
@@ -341,92 +331,6 @@ class ProxyCore:
         if isinstance(user, Branch):
             user.on_gone()
 
-    # -- requests that are answered here ---------------------------------------------------------------------------
-
-    def _cancel(self, txn: Transaction, request: Request, now: float) -> None:
-        """§9.2, §16.10: 200 where it names an INVITE of ours, else 481; a CANCEL is never forwarded as it came.
-
-        Only the neighbour that sent the INVITE may cancel it (§22.1): a CANCEL cannot be challenged."""
-        node = self._node
-        if request.cseq().method != b"CANCEL":
-            raise FieldError("CSeq", "method differs")
-        invite = self._layer.matching_invite(request)
-        if invite is None or not _is_same_attempt(invite, txn, request):
-            if self._strangers.ignores(Reason.UNKNOWN_SOURCE, txn):
-                return
-            node.counters.cancels_unmatched += 1
-            data = compose.response(request, 481, b"Call/Transaction Does Not Exist", to_tag=node.identifiers.tag())
-            self._layer.respond(txn, 481, data, now)
-            return
-        context = invite.user if isinstance(invite.user, ResponseContext) else None
-        tag = node.identifiers.tag() if context is None else context.tag
-        self._layer.respond(txn, 200, compose.response(request, 200, b"OK", to_tag=tag), now)
-        if context is not None and not context.concluded and not context.cancelled:
-            context.cancelled = True
-            context.user.cancelled(context, request.value(b"reason"), now)
-
-    def _is_for_us(self, request: Request) -> bool:
-        """OPTIONS outside a dialog, to the edge itself (§11)."""
-        if request.method != b"OPTIONS" or request.to().tag is not None or request.value(b"route") is not None:
-            return False
-        return self._node.listeners.is_our_uri(parse_uri(request.uri))
-
-    def _tell_capabilities(self, txn: Transaction, request: Request, now: float) -> None:
-        node = self._node
-        if self._strangers.ignores(OPTIONS, txn):
-            return
-        node.counters.options += 1
-        if node.draining:
-            self._reply(txn, request, Reason.DRAINING, now)
-            return
-        data = compose.response(request, 200, b"OK", to_tag=node.identifiers.tag(), headers=_CAPABILITIES)
-        self._layer.respond(txn, 200, data, now)
-
-    def _reply(
-        self, txn: Transaction, request: Request, reason: Reason, now: float, headers: Headers = ()
-    ) -> verdicts.RefusalAnswer:
-        """A refusal by the default profile; a stranger may be left without one."""
-        node = self._node
-        if self._strangers.ignores(reason, txn):
-            return verdicts.NO_ANSWER
-        answer = verdicts.answer(reason, node.snapshot.default_profile, jitter=node.draw())
-        headers += answer.headers
-        if answer.status == 405:
-            headers += _ALLOW_OUTSIDE
-        data = compose.response(request, answer.status, answer.phrase, to_tag=node.identifiers.tag(), headers=headers)
-        self._layer.respond(txn, answer.status, data, now)
-        return answer
-
-    def _refuse(
-        self,
-        txn: Transaction,
-        request: Request,
-        reason: Reason,
-        now: float,
-        *,
-        headers: Headers = (),
-        fault: str = "",
-    ) -> None:
-        """A request that §16.3 does not let in."""
-        answer = self._reply(txn, request, reason, now, headers)
-        if reason is Reason.BAD_REQUEST:
-            self._unreadable.count(fault, txn.flow)
-        if request.method == b"INVITE":
-            try:
-                if request.to().tag is None:
-                    self._attempts.refuse_unjudged(txn, request, reason, answer, now)
-            except FieldError:
-                return  # not even From or To can be read: the malformed counter is all there is to tell
-
     def _drop(self, reason: str) -> None:
         drops = self._node.counters.drops
         drops[reason] = drops.get(reason, 0) + 1
-
-
-def _is_same_attempt(invite: Transaction, txn: Transaction, cancel: Request) -> bool:
-    """Does this CANCEL come from where the INVITE came from, with what it must share with it (§9.1)?"""
-    return (
-        invite.flow.address[0] == txn.flow.address[0]
-        and invite.request.call_id() == cancel.call_id()
-        and invite.request.cseq().number == cancel.cseq().number
-    )
