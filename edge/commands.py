@@ -66,7 +66,25 @@ def edge(
 def run(
     policy: Annotated[str | None, typer.Option(help="The policy document.", metavar="FILE")] = None,
     listen: Annotated[
-        list[str] | None, typer.Option(help="udp:HOST:PORT[/advertise=HOST:PORT]; may be repeated.", metavar="ADDRESS")
+        list[str] | None,
+        typer.Option(help="udp|tcp|tls:HOST:PORT[/advertise=HOST:PORT]; may be repeated.", metavar="ADDRESS"),
+    ] = None,
+    tls_certificates: Annotated[
+        list[str] | None, typer.Option(help="PEM file CHAIN or CHAIN:KEY; may be repeated.", metavar="FILES")
+    ] = None,
+    tls_ca: Annotated[str | None, typer.Option(help="Authorities of neighbours' certificates.", metavar="FILE")] = None,
+    tls_clients: Annotated[str | None, typer.Option(help="required, optional or off.", metavar="RULE")] = None,
+    tls_minimum: Annotated[str | None, typer.Option(help="Oldest TLS: 1.2 or 1.3.", metavar="VERSION")] = None,
+    max_connections: Annotated[str | None, typer.Option(help="TCP and TLS connections.", metavar="N")] = None,
+    max_connections_per_peer: Annotated[
+        str | None, typer.Option(help="Of these, from one address.", metavar="N")
+    ] = None,
+    connection_idle_s: Annotated[
+        str | None, typer.Option(help="Silence that closes a connection.", metavar="SECONDS")
+    ] = None,
+    connect_timeout_s: Annotated[str | None, typer.Option(help="Time to open a connection.", metavar="SECONDS")] = None,
+    dns: Annotated[
+        list[str] | None, typer.Option(help="Name server HOST[:PORT]; may be repeated.", metavar="ADDRESS")
     ] = None,
     redis: Annotated[str | None, typer.Option(help="`embedded`, or the URL of a store.", metavar="URL")] = None,
     state: Annotated[str | None, typer.Option(help="Where CDRs and the embedded store live.", metavar="DIR")] = None,
@@ -107,6 +125,15 @@ def run(
         {
             "policy": policy,
             "listen": listen,
+            "tls_certificates": tls_certificates,
+            "tls_ca": tls_ca,
+            "tls_clients": tls_clients,
+            "tls_minimum": tls_minimum,
+            "max_connections": max_connections,
+            "max_connections_per_peer": max_connections_per_peer,
+            "connection_idle_s": connection_idle_s,
+            "connect_timeout_s": connect_timeout_s,
+            "dns": dns,
             "redis": redis,
             "state": state,
             "node": node,

@@ -5,7 +5,7 @@ One instance a process. The server makes it before the limiter and the sockets, 
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
@@ -14,10 +14,12 @@ from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.sip.flow import Flow
+from edge.sip.framing import FramingFault
+from edge.sip.locating import Address, Target
 from edge.sip.transaction.layer import Transaction
 from edge.telemetry.totals import CallTotals
+from edge.transport.endpoints import Endpoint
 from edge.transport.resolver import Resolver
-from edge.transport.udp import UdpSocket
 from limits.limiter import Limiter
 from limits.model import Outcome, Verb
 from limits.watch import Watch
@@ -27,7 +29,8 @@ from limits.watch import Watch
 class Outlets:
     """Where the actions go."""
 
-    sockets: list[UdpSocket]
+    endpoints: Sequence[Endpoint]
+    """By index of the listener: what sends for it."""
     limiter: Limiter
     writer: CdrWriter
     builder: CdrBuilder
@@ -71,6 +74,50 @@ class Pump:
         except Exception:
             self._escaped("received")
 
+    def received_on(self, messages: Sequence[bytes], flow: Flow) -> None:
+        """Whole messages of one reading of a connection."""
+        for data in messages:
+            try:
+                self._core.received(data, flow, self._now())
+            except Exception:
+                self._escaped("received")
+        self.turn()
+
+    def unframed(self, fault: FramingFault, flow: Flow) -> None:
+        """The last word of a connection: answered before it is closed."""
+        try:
+            self._core.unframed(fault, flow)
+        except Exception:
+            self._escaped("unframed")
+        self.turn()
+
+    def connected(self, number: int) -> None:
+        """A neighbour's connection is up."""
+        self._core.connected(number)
+
+    def disconnected(self, number: int) -> None:
+        """It is gone."""
+        self._core.disconnected(number)
+
+    def flows_failed(self, flows: Sequence[Flow]) -> None:
+        """Requests went by these flows and will not be answered there."""
+        for flow in flows:
+            try:
+                self._core.flow_failed(flow, self._now())
+            except Exception:
+                self._escaped("flow_failed")
+        self._turn_soon()
+
+    def unsent(self, txn: object, flow: Flow, why: str) -> None:
+        """A message did not leave, which was not known at once."""
+        self._tell_failed(flow, why)
+        if isinstance(txn, Transaction):
+            try:
+                self._core.transport_failed(txn, self._now())
+            except Exception:
+                self._escaped("transport_failed")
+        self._turn_soon()
+
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""
         self.watch.see(verb, outcome)
@@ -78,17 +125,31 @@ class Pump:
             self._core.limiter_answered(verb, outcome, self._now())
         except Exception:
             self._escaped("limiter_answered")
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
         if not self._is_pump_due:
             self._is_pump_due = True
             self._loop.call_soon(self.turn)
 
-    async def _resolve(self, ticket: int, host: str) -> None:
-        addresses = await self._outlets.resolver.addresses(host)
+    def _locate(self, out: Outbox) -> None:
+        resolves, out.resolves = out.resolves, []
+        for ticket, target in resolves:
+            known = self._outlets.resolver.known(target)
+            if known is None:
+                self._tasks.create_task(self._resolve(ticket, target))
+            else:
+                self._resolved(ticket, known)
+
+    async def _resolve(self, ticket: int, target: Target) -> None:
+        self._resolved(ticket, await self._outlets.resolver.addresses(target))
+        self.turn()
+
+    def _resolved(self, ticket: int, addresses: tuple[Address, ...]) -> None:
         try:
             self._core.resolved(ticket, addresses, self._now())
         except Exception:
             self._escaped("resolved")
-        self.turn()
 
     def _timer_due(self) -> None:
         self._timer = None
@@ -118,9 +179,8 @@ class Pump:
                 for verb in asks:
                     submit(verb)
                 outlets.limiter.flush()
-            for ticket, host, _ in out.resolves:
-                self._tasks.create_task(self._resolve(ticket, host))
-            out.resolves.clear()
+            if out.resolves:
+                self._locate(out)
             if out.facts:
                 facts, out.facts = out.facts, []
                 for fact in facts:
@@ -131,14 +191,13 @@ class Pump:
 
     def _send(self, out: Outbox) -> None:
         sends = out.sends
-        sockets = self._outlets.sockets
+        endpoints = self._outlets.endpoints
         failed: list[Transaction] = []
         for data, flow, txn in sends:
             try:
-                sockets[flow.listener].send(data, flow.address)
+                endpoints[flow.listener].send(data, flow, txn)
             except OSError as error:
-                address = f"{flow.address[0]}:{flow.address[1]}"
-                self._outlets.tell(Fact("transport.failed", {"address": address, "why": str(error)}))
+                self._tell_failed(flow, str(error))
                 if isinstance(txn, Transaction):
                     failed.append(txn)
         self._core.counters.datagrams_out += len(sends)
@@ -149,6 +208,10 @@ class Pump:
                 self._core.transport_failed(txn, self._now())
             except Exception:
                 self._escaped("transport_failed")
+
+    def _tell_failed(self, flow: Flow, why: str) -> None:
+        address = f"{flow.address[0]}:{flow.port or flow.address[1]}"
+        self._outlets.tell(Fact("transport.failed", {"address": address, "why": why}))
 
     def _record(self, out: Outbox) -> None:
         ended, out.ended = out.ended, []

@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -34,15 +33,17 @@ from edge.policies.keeping import PolicyKeeper
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.proxy.identifiers import Identifiers
-from edge.proxy.listeners import Listener, Listeners
+from edge.proxy.listeners import Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
 from edge.telemetry.banner import without_secret
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 from edge.telemetry.metrics import MetricsPage, Sources
 from edge.telemetry.totals import CallTotals
+from edge.transport.certificates import Certificates, TlsError
+from edge.transport.connections import Connections
+from edge.transport.endpoints import BindError, Bound, bind, bounds_of, certificates_of
 from edge.transport.resolver import Resolver
-from edge.transport.udp import UdpSocket
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
@@ -97,7 +98,7 @@ class Running:
         self.cdr_directory = str(server.writer.directory)
         self.metrics = server.metrics
         trunks = server.policy.snapshot.trunks.values()
-        self.local_trunk = next(((t.host, t.port) for t in trunks if t.host.startswith("127.")), None)
+        self.local_trunk = next(((t.host, t.port or 5060) for t in trunks if t.host.startswith("127.")), None)
 
 
 class _Server:
@@ -115,10 +116,12 @@ class _Server:
         self._url = ""
         self.metrics = ""
         self._hurry = asyncio.Event()
-        self._sockets: list[UdpSocket] = []
+        self._certificates: Certificates | None = None
         self.policy: PolicyKeeper
         self.listeners: Listeners
         self.writer: CdrWriter
+        self._bound: Bound
+        self._connections: Connections
         self._core: ProxyCore
         self._neighbours: Neighbours
         self._pump: Pump
@@ -158,7 +161,9 @@ class _Server:
                     journal=directory / "settlements",
                     on_epoch=self._lost_data,
                 )
-            except (state.StateError, CdrError, SinkError, EmbeddedStoreError, PolicyError, ValueError) as error:
+            except (
+                state.StateError, CdrError, SinkError, EmbeddedStoreError, PolicyError, TlsError, BindError, ValueError
+            ) as error:  # fmt: skip
                 raise StartError(str(error)) from error
             self._build_core(secret)
             self._neighbours = Neighbours(
@@ -185,6 +190,7 @@ class _Server:
     async def _serve(self, url: str, embedded: EmbeddedStore | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self._connections.join(self._loop, tasks)
             self._pump.join(self._core, self._outlets, tasks)
             background = [
                 tasks.create_task(self._limiter.run()),
@@ -192,6 +198,7 @@ class _Server:
                 tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run()),
+                tasks.create_task(self._connections.run()),
             ]
             if embedded is not None:
                 background.append(tasks.create_task(embedded.keep()))
@@ -205,9 +212,8 @@ class _Server:
                 ]
                 background += self.policy.begin(self._core, tasks)
                 self._take_signals()
-                self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self._sockets)}))
-                for sock in self._sockets:
-                    sock.start(self._loop)
+                self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
+                self._bound.start(self._loop)
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(_GC_THRESHOLD, 50, 1000)
@@ -215,34 +221,21 @@ class _Server:
                 await self._stopping.wait()
                 await self._drain()
             finally:
+                self._connections.close()
                 for task in background:
                     task.cancel()
 
     # -- start -----------------------------------------------------------------------------------------------------
 
     def _bind(self, opened: AsyncExitStack) -> None:
-        """Bind every listener; the port in its name is the one the system gave."""
-        listeners = []
-        for index, listen in enumerate(self.static.listen):
-            try:
-                sock = UdpSocket(listen.host, listen.port, partial(self._pump.received, index), self._pump.turn)
-            except OSError as error:
-                raise StartError(f"cannot listen on {listen.name}: {error.strerror}") from error
-            opened.callback(sock.close, self._loop)
-            self._sockets.append(sock)
-            port = sock.address[1]
-            name = listen.name if listen.port else f"{listen.name.rpartition(':')[0]}:{port}"
-            listeners.append(
-                Listener(
-                    name,
-                    listen.transport.upper().encode(),
-                    listen.host,
-                    port,
-                    listen.advertised_host,
-                    listen.advertised_port or port,
-                )
-            )
-        self.listeners = Listeners(listeners)
+        """Bind every listener; certificates are read before any port is taken."""
+        static = self.static
+        self._certificates = certificates_of(static)
+        self._connections = Connections(self._pump, bounds_of(static), self._certificates, self._now)
+        bound = bind(static.listen, self._pump.received, self._pump.turn, self._connections, self._certificates)
+        opened.callback(bound.close, self._loop)
+        self._bound = bound
+        self.listeners = bound.listeners
 
     def _build_core(self, secret: bytes) -> None:
         static = self.static
@@ -269,12 +262,12 @@ class _Server:
             wall_offset=self._clock.wall(now) - now,
         )
         self._outlets = Outlets(
-            self._sockets,
+            self._bound.endpoints,
             self._limiter,
             self.writer,
             CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now),
             self._totals,
-            Resolver(),
+            Resolver(self.listeners.paths, static.dns),
             self._tell,
         )
 
@@ -313,7 +306,7 @@ class _Server:
     def _take_signals(self) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(name, self._stop)
-        self._loop.add_signal_handler(signal.SIGHUP, self.policy.reload_soon)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
 
     def _metrics_page(self, address: str) -> MetricsPage:
         core = self._core
@@ -333,6 +326,9 @@ class _Server:
             books_broken=lambda: self._books.broken,
             answers_broken=lambda: self._pump.watch.broken,
             delivery=self._delivery,
+            streams=self._connections.counters,
+            names=self._outlets.resolver,
+            certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
         )
         try:
             return MetricsPage(*parse_host_port(address), sources)
@@ -357,6 +353,22 @@ class _Server:
             self._log.tell_suppressed(now)
 
     # -- change and stop -------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """SIGHUP: certificates and policy are taken anew; what does not build changes nothing."""
+        self._reload_certificates()
+        self.policy.reload_soon()
+
+    def _reload_certificates(self) -> None:
+        """In force for the next connection; those that are up go on."""
+        if self._certificates is None:
+            return
+        try:
+            self._certificates.reload()
+        except TlsError as error:
+            self._tell(Fact("tls.refused", {"why": str(error)}))
+        else:
+            self._tell(Fact("tls.loaded", {"certificates": len(self._certificates.not_after)}))
 
     def _stop(self) -> None:
         """First signal: drain. Second: do not wait for the calls."""

@@ -8,16 +8,21 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import NamedTuple
 
 DEFAULT_PORT = 5060
-"""RFC 3261 §19.1.2."""
-
-LISTEN_FORM = "udp:HOST:PORT (an IPv6 HOST in brackets), optionally followed by /advertise=HOST:PORT"
-TRUNK_FORM = "sip:HOST:PORT;transport=udp (an IPv6 HOST in brackets; PORT and transport may be left out)"
+"""RFC 3261 §19.1.2, for a numeric host."""
+DEFAULT_TLS_PORT = 5061
+TRANSPORTS = ("udp", "tcp", "tls")
+LISTEN_FORM = (
+    "udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT (an IPv6 HOST in brackets), optionally followed by "
+    "/advertise=HOST:PORT"
+)
+TRUNK_FORM = "sip:HOST:PORT;transport=udp|tcp|tls (an IPv6 HOST in brackets; PORT and transport may be left out)"
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([^\[\]:/@;]{1,253})):([0-9]{1,5})")
 _TRUNK_URI = re.compile(
-    r"sip:(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9.-]{1,253}))(?::([0-9]{1,5}))?(?:;transport=udp)?", re.IGNORECASE
+    r"sip:(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9.-]{1,253}))(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?",
+    re.IGNORECASE,
 )
 
 
@@ -41,7 +46,10 @@ class TrunkAddress(NamedTuple):
 
     host: str
     """Numeric without brackets, or a name."""
-    port: int
+    port: int | None
+    """None: not written; what that means depends on the host (RFC 3263 §4.2)."""
+    transport: str
+    """Lower case; empty: not written."""
 
 
 def parse_host_port(text: str) -> tuple[str, int]:
@@ -54,10 +62,10 @@ def parse_host_port(text: str) -> tuple[str, int]:
 
 
 def parse_listen(text: str) -> Listen:
-    """`udp:HOST:PORT[/advertise=HOST:PORT]`."""
+    """`udp|tcp|tls:HOST:PORT[/advertise=HOST:PORT]`."""
     name, slash, extra = text.partition("/")
     transport, _, address = name.partition(":")
-    if transport != "udp" or not address or (slash and not extra.startswith("advertise=")):
+    if transport not in TRANSPORTS or not address or (slash and not extra.startswith("advertise=")):
         raise ValueError(f"expected {LISTEN_FORM}")
     try:
         host, port = parse_host_port(address)
@@ -72,13 +80,23 @@ def parse_listen(text: str) -> Listen:
     return Listen(name, transport, host, port, *advertised)
 
 
+def parse_name_server(text: str) -> tuple[str, int]:
+    """`HOST` or `HOST:PORT`, numeric; port 53 where none is written."""
+    host, port = (text, 53) if _is_numeric(text) else parse_host_port(text)
+    if not _is_numeric(host):
+        raise ValueError("expected a numeric HOST or HOST:PORT (an IPv6 HOST with a port in brackets)")
+    return host, port
+
+
 def parse_trunk_uri(text: str) -> TrunkAddress:
-    """`sip:HOST[:PORT][;transport=udp]`."""
+    """`sip:HOST[:PORT][;transport=udp|tcp|tls]`."""
     match = _TRUNK_URI.fullmatch(text)
     if match is None:
         raise ValueError(f"expected {TRUNK_FORM}")
-    bracketed, host, port = match.groups()
-    return TrunkAddress(_host(bracketed, host), DEFAULT_PORT if port is None else _port(port, 1))
+    bracketed, host, port, transport = match.groups()
+    return TrunkAddress(
+        _host(bracketed, host), None if port is None else _port(port, 1), "" if transport is None else transport.lower()
+    )
 
 
 def parse_source(text: str) -> IPv4Network | IPv6Network:

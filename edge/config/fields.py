@@ -70,6 +70,7 @@ RULESET = r"^(fr-arcep|[^/\x00][^\x00]{0,250}\.toml)$"
 CALLED_PREFIX = r"^(\+?[0-9*#]{0,20}|[A-Za-z0-9._-]{1,20})$"
 SHORT_NUMBER = "^[0-9]{2,6}$"
 HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
+TLS_NAME = r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 METHOD_NAME = "^[A-Z]{1,32}$"
 PHRASE = "^[ -~]{1,64}$"
 CURRENCY = "^[A-Z]{3}$"
@@ -89,6 +90,7 @@ WORDS = {
     CALLED_PREFIX: "the beginning of a called number: a plus and digits, digits as dialled, or a word; at most 20",
     SHORT_NUMBER: "2 to 6 digits",
     HEADER_NAME: "a header name",
+    TLS_NAME: "a name as a certificate has it, such as sip.carrier.example",
     METHOD_NAME: "a method name in capitals",
     CURRENCY: "three capital letters of ISO 4217",
     SQL_NAME: "a name of at most 48 lower-case letters, digits, '_'",
@@ -107,6 +109,7 @@ RulesetName = Annotated[str, StringConstraints(pattern=RULESET)]
 CalledPrefix = Annotated[str, StringConstraints(pattern=CALLED_PREFIX)]
 ShortNumber = Annotated[str, StringConstraints(pattern=SHORT_NUMBER)]
 HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME), AfterValidator(_header)]
+TlsName = Annotated[str, StringConstraints(pattern=TLS_NAME)]
 MethodName = Annotated[str, StringConstraints(pattern=METHOD_NAME)]
 Source = Annotated[str, AfterValidator(_source)]
 TrunkUri = Annotated[str, StringConstraints(max_length=300), AfterValidator(_trunk_uri)]

@@ -38,6 +38,8 @@ from edge.config.static import FILE_ONLY, StaticConfig
 MAX_PROBLEMS = 100
 """Faults told at once; a reader has enough with fewer."""
 ENVIRONMENT_PREFIX = "EDGE_"
+_LISTS = frozenset({"listen", "tls_certificates", "dns"})
+"""Options that may be given several times; in the environment separated by commas."""
 
 _SHAPES: Mapping[str, type[BaseModel]] = {
     "": PolicyDocument,
@@ -112,7 +114,7 @@ def read_static(
             values[option], origins[option] = given, "--" + option.replace("_", "-")
         elif environment.get(name, "") != "":
             text = environment[name]
-            values[option] = [part.strip() for part in text.split(",")] if option == "listen" else text
+            values[option] = [part.strip() for part in text.split(",")] if option in _LISTS else text
             origins[option] = name
         elif option in file:
             values[option], origins[option] = file[option], f"{file_name}: {option}"
@@ -146,6 +148,10 @@ def read_static(
         found = f"got {config.session_expires_s} and {config.min_session_s}"
         expected = f"expected session_expires_s 0 or at least min_session_s, {found}"
         problems.append(Problem(f"{option} ({origins.get(option, 'default')})", expected))
+    without = next((listen.name for listen in config.listen if listen.transport == "tls"), "")
+    if without and not config.tls_certificates:
+        expected = f"expected tls_certificates beside {without}: a TLS listener shows one"
+        problems.append(Problem(f"listen ({origins.get('listen', 'default')})", expected))
     if problems:
         raise StaticConfigError(problems)
     return config

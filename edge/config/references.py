@@ -78,12 +78,19 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
     yield from _repeated("ingress", [entry.id for entry in document.ingress], "ingress trunk")
     profiles = _profiles(document)
     owners: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     for index, entry in enumerate(document.ingress):
         path = f"ingress[{index}]"
-        for place, source in enumerate(entry.sources):
+        for place, source in enumerate(entry.sources if not entry.tls_names else ()):
             owner = owners.setdefault((str(parse_source(source)), entry.listener), entry.id)
             if owner != entry.id:
                 yield Problem(f"{path}.sources[{place}]", f"{source!r} already belongs to ingress trunk {owner!r}")
+        for place, name in enumerate(entry.tls_names):
+            owner = names.setdefault((name.lower(), entry.listener), entry.id)
+            if owner != entry.id:
+                yield Problem(f"{path}.tls_names[{place}]", f"{name!r} already belongs to ingress trunk {owner!r}")
+        if not entry.sources and not entry.tls_names:
+            yield Problem(path, "expected sources or tls_names: nothing says by what the trunk is known")
         if entry.listener:
             try:
                 named = parse_listen(entry.listener).name == entry.listener
@@ -91,7 +98,7 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
                 named = False
             if not named:
                 yield Problem(
-                    f"{path}.listener", f"expected the name of a listener: udp:HOST:PORT, got {entry.listener!r}"
+                    f"{path}.listener", f"expected the name of a listener such as udp:HOST:PORT, got {entry.listener!r}"
                 )
         if entry.account is not None and entry.account not in accounts:
             yield _unknown(f"{path}.account", "account", entry.account, accounts)

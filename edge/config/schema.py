@@ -35,6 +35,7 @@ from edge.config.fields import (
     SilentToken,
     Source,
     Status,
+    TlsName,
     TrunkUri,
 )
 from edge.config.quality import Billing, Penalties, Quality
@@ -47,10 +48,26 @@ class IngressEntry(Section):
 
     id: Identifier = Field(description="Name of the trunk.", examples=["acme-pbx"])
     sources: tuple[Source, ...] = Field(
-        min_length=1,
+        default=(),
         max_length=MAX_LIST,
-        description="Addresses and networks it sends from. The longest match over all trunks wins.",
+        description="Addresses and networks it sends from. The longest match over all trunks wins. May be left out "
+        "beside `tls_names`.",
         examples=[["192.0.2.0/24", "2001:db8::7"]],
+    )
+    tls_names: tuple[TlsName, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Names of which its TLS certificate must prove one, letter for letter: a `sip:` URI or DNS name of "
+        "its subjectAltName (RFC 5922). Such a trunk is never known by its address alone; with `sources`, both must "
+        "fit.",
+        examples=[["pbx.acme.example"]],
+    )
+    nat: Literal["auto", "always", "off"] = Field(
+        default="auto",
+        description="Do requests inside its dialogs go back to the address its calls came from, and not to its "
+        "Contact? `auto`: where it stands right behind a connection, or both its Via and its Contact name an address "
+        "other than the one it sends from. `always`: also its responses go there, asked or not (RFC 3581).",
+        examples=["always"],
     )
     listener: Annotated[str, StringConstraints(max_length=300)] = Field(
         default="",
@@ -114,6 +131,18 @@ class EgressEntry(Section):
 
     id: Identifier = Field(description="Name of the trunk.", examples=["carrier-a"])
     uri: TrunkUri = Field(description="Where it is.", examples=["sip:198.51.100.10:5060;transport=udp"])
+    tls_names: tuple[TlsName, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Names of which its TLS certificate must prove one, letter for letter. Empty: the host of `uri`.",
+        examples=[["sip.carrier.example"]],
+    )
+    large_requests: Literal["udp", "tcp"] = Field(
+        default="udp",
+        description="How requests over 1,300 bytes go to a trunk that takes UDP: by UDP all the same, or by TCP to the "
+        "same port, and by UDP where that is refused (RFC 3261 §18.1.1).",
+        examples=["tcp"],
+    )
     request_uri: Literal["trunk", "keep"] = Field(
         default="trunk",
         description="`trunk`: the Request-URI gets this trunk's host and port. `keep`: it stays, and the trunk is the "

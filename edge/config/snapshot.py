@@ -6,9 +6,10 @@ bounded, since the keys come from outside.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from edge.config.accounts import NO_LIST, AccountCli
-from edge.config.addresses import address_number, parse_source, parse_trunk_uri
+from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
 from edge.config.basis import HOUSE, Basis, parse_basis
 from edge.config.credentials import secrets_of
 from edge.config.deck import RateDeck
@@ -77,6 +78,10 @@ class IngressTrunk:
     """Headers in which it marks single calls; like the account's they never leave by a trunk."""
     needs_digest: bool = False
     """Must its callers authenticate? Then their user name says whose calls they are."""
+    tls_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where it must send from besides proving its name; empty: anywhere."""
+    nat: str = "auto"
+    """`auto`, `always` or `off`."""
 
     @property
     def own_headers(self) -> tuple[bytes, ...]:
@@ -92,7 +97,8 @@ class EgressTrunk:
     id: str
     host: str
     """Numeric without brackets, or a name."""
-    port: int
+    port: int | None
+    """None: not said (RFC 3263 §4.2)."""
     uri: bytes
     """As configured."""
     host_port: bytes
@@ -113,6 +119,12 @@ class EgressTrunk:
     """Its responses that are not the caller's affair."""
     session_timer: bool = True
     """Are session timers asked of its calls (RFC 4028)?"""
+    transport: bytes = b""
+    """`udp`, `tcp`, `tls`; empty: not said."""
+    tls_names: tuple[str, ...] = ()
+    """Names of which its certificate must prove one; none: its host's."""
+    large_by_tcp: bool = False
+    """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
 
     def request_uri(self, uri: bytes) -> bytes:
         """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
@@ -176,6 +188,7 @@ class PolicySnapshot:
         "_egress_hosts",
         "_method_default",
         "_methods_forbidden",
+        "_names",
         "_source_cache",
         "_sources",
         "accounts",
@@ -244,6 +257,7 @@ class PolicySnapshot:
         self.do_not_originate = _do_not_originate(document, self.book)
         self.normalise = document.numbers.normalise
         self.bare_international = document.numbers.bare_international
+        self._names = _name_index(document.ingress, self.ingress)
         self._sources = _source_index(document.ingress, self.ingress)
         self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
         self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
@@ -260,8 +274,13 @@ class PolicySnapshot:
         self.deck = deck
         """What calls cost; None: they have no price."""
 
-    def ingress_of(self, host: str, listener: str) -> IngressTrunk | None:
-        """The trunk this source and listener belong to: longest network first, then one bound to the listener."""
+    def ingress_of(self, host: str, listener: str, names: tuple[str, ...] = ()) -> IngressTrunk | None:
+        """The trunk this source and listener belong to: by a name the peer's certificate has proved, else by the
+        longest network; of equals the one bound to the listener."""
+        for name in names:
+            for trunk in self._names.get(name, ()):
+                if (not trunk.listener or trunk.listener == listener) and _sends_from(trunk, host):
+                    return trunk
         key = (host, listener)
         try:
             return self._source_cache[key]
@@ -322,6 +341,33 @@ class PolicySnapshot:
         return None
 
 
+def _sends_from(trunk: IngressTrunk, host: str) -> bool:
+    number = address_number(host)
+    return not trunk.tls_networks or (
+        number is not None
+        and any(net.version == number[0] and number[1] >> _free_bits(net) == _prefix(net) for net in trunk.tls_networks)
+    )
+
+
+def _free_bits(network: IPv4Network | IPv6Network) -> int:
+    return network.max_prefixlen - network.prefixlen
+
+
+def _prefix(network: IPv4Network | IPv6Network) -> int:
+    return int(network.network_address) >> _free_bits(network)
+
+
+def _name_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]) -> dict[str, list[IngressTrunk]]:
+    """Trunks by the names their certificates may prove; those bound to a listener first."""
+    index: dict[str, list[IngressTrunk]] = {}
+    for entry, trunk in zip(entries, trunks, strict=True):
+        for name in entry.tls_names:
+            index.setdefault(name.lower(), []).append(trunk)
+    for shared in index.values():
+        shared.sort(key=lambda trunk: trunk.listener == "")
+    return index
+
+
 _Sources = list[tuple[int, dict[int, list[IngressTrunk]]]]
 """Per prefix length, longest first: bits to drop from an address, and the trunks by what is left."""
 
@@ -329,7 +375,7 @@ _Sources = list[tuple[int, dict[int, list[IngressTrunk]]]]
 def _source_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]) -> dict[int, _Sources]:
     index: dict[int, dict[int, dict[int, list[IngressTrunk]]]] = {4: {}, 6: {}}
     for entry, trunk in zip(entries, trunks, strict=True):
-        for source in entry.sources:
+        for source in entry.sources if not entry.tls_names else ():
             network = parse_source(source)
             shift = network.max_prefixlen - network.prefixlen
             networks = index[network.version].setdefault(shift, {})
@@ -390,6 +436,8 @@ def _ingress(
         automated_header=_header(entry.automated_header),
         purpose_header=_header(entry.purpose_header),
         needs_digest=entry.digest,
+        tls_networks=tuple(parse_source(source) for source in entry.sources) if entry.tls_names else (),
+        nat=entry.nat,
     )
 
 
@@ -398,13 +446,17 @@ def _header(name: str | None) -> bytes | None:
 
 
 def _egress(entry: EgressEntry) -> EgressTrunk:
-    host, port = parse_trunk_uri(entry.uri)
+    host, port, transport = parse_trunk_uri(entry.uri)
+    shown = f"[{host}]" if ":" in host else host
+    if port is None and address_number(host) is not None:
+        port = DEFAULT_TLS_PORT if transport == "tls" else DEFAULT_PORT
     return EgressTrunk(
         id=entry.id,
         host=host,
         port=port,
+        transport=transport.encode(),
         uri=entry.uri.encode(),
-        host_port=f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode(),
+        host_port=(shown if port is None else f"{shown}:{port}").encode(),
         rewrite_uri=entry.request_uri == "trunk",
         silence_s=entry.silence_s,
         setup_s=entry.setup_s,
@@ -415,6 +467,8 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         pacing_s=entry.pacing_ms / 1_000,
         conceal=frozenset(entry.conceal),
         session_timer=entry.session_timer,
+        tls_names=tuple(name.lower() for name in entry.tls_names),
+        large_by_tcp=entry.large_requests == "tcp",
     )
 
 

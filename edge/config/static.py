@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
-from edge.config.addresses import Listen, parse_host_port, parse_listen
+from edge.config.addresses import Listen, parse_host_port, parse_listen, parse_name_server
 from edge.config.fields import NODE_NAME, Section
 from edge.config.sinks import CdrSettings
 from limits.address import parse_address
@@ -52,6 +52,13 @@ FILE_ONLY = frozenset({"cdr"})
 """Options that are tables: they stand in the TOML file and nowhere else."""
 
 
+def _name_server(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a text")
+    parse_name_server(value)
+    return value
+
+
 class StaticConfig(Section):
     """Settings of one process, read at its start."""
 
@@ -64,9 +71,59 @@ class StaticConfig(Section):
         default=(parse_listen("udp:127.0.0.1:5060"),),
         min_length=1,
         max_length=32,
-        description="Addresses to listen on: `udp:HOST:PORT`, an IPv6 HOST in brackets. `/advertise=HOST:PORT` "
-        "after it is what Via and Record-Route say, for an edge behind address translation.",
-        examples=[["udp:0.0.0.0:5060/advertise=edge.example:5060", "udp:[::1]:5060"]],
+        description="Addresses to listen on: `udp:HOST:PORT`, `tcp:HOST:PORT`, `tls:HOST:PORT`, an IPv6 HOST in "
+        "brackets. `/advertise=HOST:PORT` after it is what Via and Record-Route say, for an edge behind address "
+        "translation. A trunk is reached only by a transport and address family that is listened on.",
+        examples=[["udp:0.0.0.0:5060/advertise=edge.example:5060", "tcp:[::1]:5060", "tls:192.0.2.1:5061"]],
+    )
+    tls_certificates: tuple[Annotated[str, StringConstraints(min_length=1, max_length=4096)], ...] = Field(
+        default=(),
+        max_length=32,
+        description="PEM files of the certificates that `tls:` listeners show: `CHAIN` with the key in it, or "
+        "`CHAIN:KEY`. The first one is shown where the neighbour asks for no name, or for none of theirs; and to those "
+        "we connect to. SIGHUP reads them anew.",
+        examples=[["/etc/trunkgate/edge.pem:/etc/trunkgate/edge.key"]],
+    )
+    tls_ca: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="PEM file of the authorities that neighbours' certificates must come from. Empty: those of the "
+        "system for the trunks we connect to, and no certificate is asked of those who connect to us.",
+        examples=["/etc/trunkgate/neighbours.pem"],
+    )
+    tls_clients: Literal["required", "optional", "off"] = Field(
+        default="optional",
+        description="With `tls_ca`: is a certificate asked of those who connect to us? A name that it proves may be an "
+        "ingress trunk's `tls_names`.",
+        examples=["required"],
+    )
+    tls_minimum: Literal["1.2", "1.3"] = Field(
+        default="1.2", description="Oldest version of TLS that is spoken.", examples=["1.3"]
+    )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000,
+        description="TCP and TLS connections of this process at most. At the ceiling, one that has never brought a "
+        "whole message makes room for a new one.",
+        examples=[2_000],
+    )
+    max_connections_per_peer: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=256, description="TCP and TLS connections from one address at most.", examples=[16]
+    )
+    connection_idle_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=600.0,
+        description="Seconds without a byte after which a connection is closed. A keep-alive (RFC 5626) is a byte.",
+        examples=[120],
+    )
+    connect_timeout_s: Annotated[float, Field(ge=0.1, le=30)] = Field(
+        default=3.0,
+        description="Seconds that opening a connection to a trunk may take, the TLS handshake included; then its next "
+        "address is tried. Less than the trunk's `silence_s`.",
+        examples=[2],
+    )
+    dns: tuple[Annotated[str, PlainValidator(_name_server)], ...] = Field(
+        default=(),
+        max_length=8,
+        description="Name servers, `HOST` or `HOST:PORT`, numeric. Empty: those of the system (/etc/resolv.conf).",
+        examples=[["192.0.2.53", "[2001:db8::53]:53"]],
     )
     redis: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_redis)] = Field(
         default="embedded",

@@ -45,6 +45,7 @@ class CallAttempt:
         "source_port",
         "substitute",
         "tags",
+        "tls_names",
         "treatment",
         "username",
         "wall",
@@ -60,6 +61,7 @@ class CallAttempt:
         listener: str,
         draw: float,
         wall: float = ALWAYS,
+        tls_names: tuple[str, ...] = (),
     ) -> None:
         self.request = request
         self.source_host = source_host
@@ -67,6 +69,8 @@ class CallAttempt:
         self.source_port = source_port
         self.listener = listener
         """Name of the listener it came in by."""
+        self.tls_names = tls_names
+        """What the certificate of the connection it came by has proved."""
         self.draw = draw
         """A number in [0, 1) that orders the trunks of a weighted route."""
         self.wall = wall

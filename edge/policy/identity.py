@@ -11,7 +11,7 @@ from edge.policy.verdicts import Reason, Refuse
 
 def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     """Fill ingress, class and account, or refuse: unknown source, unknown account, credentials missing."""
-    ingress = snapshot.ingress_of(attempt.source_host, attempt.listener)
+    ingress = snapshot.ingress_of(attempt.source_host, attempt.listener, attempt.tls_names)
     if ingress is None:
         return Refuse(Reason.UNKNOWN_SOURCE)
     attempt.ingress = ingress

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from edge.proxy.facts import CallFacts, Fact
 from edge.sip.flow import Send
+from edge.sip.locating import Target
 from limits.model import Verb
 
 
 class Resolve(NamedTuple):
-    """Find the addresses of a host name (RFC 3263); the answer comes back with the same ticket."""
+    """Find the addresses behind a host name (RFC 3263); the answer comes back with the same ticket."""
 
     ticket: int
-    host: str
-    port: int
+    target: Target
 
 
 class Outbox:

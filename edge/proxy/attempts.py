@@ -9,17 +9,16 @@ from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
-from edge.proxy import session_timers
 from edge.proxy.answers import Answers
 from edge.proxy.authentication import NOBODY_PROVED, Authentication
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
 from edge.proxy.decisions import note_decided, note_judged
-from edge.proxy.destinations import Destinations
-from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, add_hop, record_route
+from edge.proxy.destinations import Destinations, Flows
+from edge.proxy.egress import Egress
+from edge.proxy.forwarding import Hop
 from edge.proxy.node import Node
-from edge.proxy.presentation import present
 from edge.proxy.record import of_attempt
 from edge.proxy.refusing import Headers, Refusals
 from edge.proxy.responses import Branch, ResponseContext
@@ -27,7 +26,6 @@ from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.proxy.trunk_ceilings import TrunkCeilings
 from edge.sip import compose
-from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from limits.local import Ceilings
@@ -46,7 +44,7 @@ _REASON_OF_CAUSE = {
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_authentication", "_calls", "_ceilings", "_destinations", "_node", "_refusals", "answers")
+    __slots__ = ("_authentication", "_calls", "_ceilings", "_destinations", "_egress", "_node", "_refusals", "answers")
 
     def __init__(
         self,
@@ -61,6 +59,7 @@ class Attempts:
         self._authentication = authentication
         self._calls = calls
         self._destinations = destinations
+        self._egress = Egress(node, calls, destinations)
         self.answers = Answers(node, calls, teardown)
         self._refusals = Refusals(node, strangers)
         self._ceilings = TrunkCeilings(node, calls, self)
@@ -87,6 +86,7 @@ class Attempts:
             listener=node.listeners.all[txn.flow.listener].name,
             draw=node.draw(),
             wall=now + node.wall_offset,
+            tls_names=txn.flow.names,
         )
         verdict = judge(attempt, snapshot)
         txn.user = context
@@ -244,41 +244,24 @@ class Attempts:
         attempt = call.attempt
         assert attempt is not None
 
-        def forward(flow: Flow | None, now: float) -> None:
-            self._forward(call, attempt, trunk, flow, now)
+        def forward(flows: Flows, now: float) -> None:
+            self._forward(call, attempt, trunk, flows, now)
 
-        self._destinations.locate(Hop(trunk.host.encode(), trunk.port, b"udp"), call.inbound, now, forward)
+        hop = Hop(trunk.host.encode(), trunk.port, trunk.transport, names=trunk.tls_names)
+        self._destinations.locate(hop, call.inbound, now, forward)
 
-    def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flow: Flow | None, now: float) -> None:
+    def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> None:
         context = call.context
         if context is None or call.state is not CallState.SETUP:
             return  # answered, cancelled or hung up while the name was looked up
-        node, facts = self._node, call.facts
-        if flow is None:
-            facts.passed_over(trunk.id, now)
+        if not flows:
+            call.facts.passed_over(trunk.id, now)
             self._leave(call, trunk)
             self._calls.tell("trunk.unreachable", call, trunk=trunk.id)
             if not self._try_candidate(call, now):
                 self.concluded(call, context, 503, context.best, now)
             return
-        facts.sent(trunk.id, now)
-        request = attempt.request.copy()
-        if trunk.rewrite_uri:
-            request.set_uri(trunk.request_uri(request.uri))
-        if attempt.treatment or attempt.substitute or attempt.network:
-            call.naming = present(request, attempt, trunk)
-            if call.naming is not None:
-                context.kept = (b"from", call.naming.original)
-        for name in node.account_headers:
-            request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
-        if trunk.session_timer:
-            call.session = session_timers.ask(request, node.settings.session_expires_s, node.settings.min_session_s)
-        listeners = node.listeners
-        record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
-        add_hop(request, node.identifiers.branch(call.loop), listener=flow.listener, listeners=listeners)
-        context.start(request, flow, now, trunk=trunk)
-        if len(request.render()) > MAX_UDP_REQUEST:
-            node.counters.oversize_sent += 1  # §18.1.1 wants a stream here; this trunk speaks UDP only
+        self._egress.send(call, context, attempt, trunk, flows, now)
 
     # -- what the context tells ------------------------------------------------------------------------------------
 
@@ -297,6 +280,8 @@ class Attempts:
         call.facts.note(trunk.id, status, now)
         if call.state is not CallState.SETUP or context.cancelled or status >= 600:
             return False
+        if self._egress.next_address(call, context, branch, status, now):
+            return True
         if not branch.is_local and status not in trunk.failover_on:
             return False
         self._leave(call, trunk)

@@ -9,6 +9,7 @@ from edge.proxy.facts import CallFacts
 from edge.proxy.presentation import Naming
 from edge.proxy.responses import ResponseContext
 from edge.proxy.session_timers import Asked
+from edge.sip.flow import Flow
 
 
 class CallState(StrEnum):
@@ -32,6 +33,7 @@ class Call:
     """One call attempt and what it becomes."""
 
     __slots__ = (
+        "alternatives",
         "attempt",
         "call_id",
         "context",
@@ -86,6 +88,8 @@ class Call:
         """holder -> seconds of talk held there. The least of them is what may be talked (`facts.paid_s`)."""
         self.dry = ""
         """The limit that kept the talk from being extended, at the last renewal."""
+        self.alternatives: tuple[Flow, ...] = ()
+        """Other addresses of the trunk that is being tried (RFC 3263 §4.3)."""
         self.store_away = "refuse"
         """The account's choice (R11)."""
         self.is_unlimited = False

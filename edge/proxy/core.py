@@ -1,7 +1,8 @@
 """The proxy core: inputs and the time in, actions out. Pure; RFC 3261 §16 with the call kept beside it.
 
 The rim calls one of the input methods, then empties `outbox`, and calls `handle_timer` when `next_timer` is due.
-Inputs: `received`, `transport_failed`, `resolved`, `limiter_answered`, `policy_changed`, `drain`, `hang_up_all`.
+Inputs: `received`, `unframed`, `connected`, `disconnected`, `flow_failed`, `transport_failed`, `resolved`,
+`limiter_answered`, `policy_changed`, `drain`, `hang_up_all`.
 """
 
 from collections.abc import Callable
@@ -32,6 +33,8 @@ from edge.proxy.unreadable import Unreadable
 from edge.sip import validation
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.flow import Flow
+from edge.sip.framing import FramingFault
+from edge.sip.locating import Address
 from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
@@ -77,7 +80,7 @@ class ProxyCore:
         node.wall_offset = wall_offset
         self._timers = timers
         node.layer = self._layer = TransactionLayer(
-            self, node.outbox.sends, timers, settings.durations, reliable=lambda flow: False
+            self, node.outbox.sends, timers, settings.durations, reliable=lambda flow: listeners.reliable[flow.listener]
         )
         self._destinations = Destinations(node)
         self._teardown = Teardown(node, self._destinations)
@@ -142,13 +145,30 @@ class ProxyCore:
                 return
         self._layer.receive(message, flow, now)
 
+    def unframed(self, fault: FramingFault, flow: Flow) -> None:
+        """The next message of this connection has no certain end; the rim closes it."""
+        self._unreadable.unframed(fault, flow)
+
+    def connected(self, number: int) -> None:
+        """A connection that a neighbour opened is there: it may be answered, and its dialogs followed, by it."""
+        self._node.connections.add(number)
+
+    def disconnected(self, number: int) -> None:
+        """That connection is gone."""
+        self._node.connections.discard(number)
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        """The connection on which requests went by this flow is gone, and nobody will answer there."""
+        self._node.counters.transport_errors += 1
+        self._layer.flow_failed(flow, now)
+
     def transport_failed(self, txn: Transaction, now: float) -> None:
         """The socket refused a message of this transaction (§16.9, §17)."""
         self._node.counters.transport_errors += 1
         self._layer.transport_failed(txn, now)
 
-    def resolved(self, ticket: int, addresses: tuple[str, ...], now: float) -> None:
-        """Addresses of a host name, numeric; none where it has none."""
+    def resolved(self, ticket: int, addresses: tuple[Address, ...], now: float) -> None:
+        """Where a host name leads, in the order to try it; nowhere where it has no address."""
         self._destinations.resolved(ticket, addresses, now)
 
     def limiter_answered(self, verb: Verb, outcome: Outcome, now: float) -> None:
@@ -235,7 +255,7 @@ class ProxyCore:
         """A new request: §16.3 to §16.6."""
         self._node.counters.requests_in += 1
         try:
-            txn.reply_to = reply_flow(request, txn.flow)
+            txn.reply_to = reply_flow(request, txn.flow, self._node.listeners)
             stamp_top_via(request, txn.flow)
             if request.method == b"CANCEL":
                 self._own.cancel(txn, request, now)

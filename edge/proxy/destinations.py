@@ -1,16 +1,24 @@
-"""From a next hop to a flow: which listener, which address. Pure; a host name is asked of the rim (RFC 3263)."""
+"""From a next hop to the flows that lead there: which listener, which address. Pure; the rim is asked for names."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from edge.proxy.actions import Resolve
 from edge.proxy.forwarding import Hop
+from edge.proxy.listeners import default_port
 from edge.proxy.node import Node
 from edge.sip.flow import Flow
+from edge.sip.locating import Address, Target
 
-Then = Callable[[Flow | None, float], None]
-"""Called with the flow, or None where no address of the hop can be reached from here."""
+Flows = tuple[Flow, ...]
+"""In the order in which they are to be tried (RFC 3263 §4.3)."""
+Then = Callable[[Flows, float], None]
+"""Called with the flows; with none where no address of the hop can be reached from here."""
 
+NOWHERE: Flows = ()
+NO_TCP_S = 60.0
+"""How long an address that refused TCP gets its large requests by UDP at once."""
+_NO_TCP_LIMIT = 1_000
 _NUMERIC_LIMIT = 10_000
 _PENDING_LIMIT = 10_000
 """Host names being looked up at once; beyond it a hop counts as unreachable."""
@@ -19,48 +27,78 @@ _PENDING_LIMIT = 10_000
 class Destinations:
     """Turns hops into flows."""
 
-    __slots__ = ("_next_ticket", "_node", "_numeric", "_pending")
+    __slots__ = ("_next_ticket", "_no_tcp", "_node", "_numeric", "_pending")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._numeric: dict[bytes, str | None] = {}
         self._pending: dict[int, tuple[Hop, int, Then]] = {}
         self._next_ticket = 0
+        self._no_tcp: dict[tuple[str, int], float] = {}
+        """Addresses that refused TCP, and until when they are not asked again."""
 
     def locate(self, hop: Hop, listener: int, now: float, then: Then) -> None:
-        """Find the flow for this hop, preferably from `listener`; `then` is called now or when the name is known."""
-        if hop.transport != b"udp":
-            then(None, now)
-            return
+        """Find the flows for this hop, preferably from `listener`; `then` is called now or when the name is known."""
         host = self._numeric.get(hop.host, "")
         if host == "":
             host = self._remember(hop.host)
         if host is not None:
-            then(self._flow(host, hop.port, listener), now)
+            flow = self._flow(hop, host, listener)
+            then(NOWHERE if flow is None else (flow,), now)
             return
         if len(self._pending) >= _PENDING_LIMIT:
-            then(None, now)
+            then(NOWHERE, now)
             return
         self._next_ticket += 1
         self._pending[self._next_ticket] = (hop, listener, then)
-        self._node.outbox.resolves.append(Resolve(self._next_ticket, hop.host.decode("ascii", "replace"), hop.port))
+        target = Target(
+            hop.host.decode("ascii", "replace"),
+            hop.port,
+            hop.transport.decode("ascii", "replace"),
+            hop.secure,
+            self._node.listeners.all[listener].is_ipv6,
+        )
+        self._node.outbox.resolves.append(Resolve(self._next_ticket, target))
 
-    def resolved(self, ticket: int, addresses: tuple[str, ...], now: float) -> None:
-        """The rim's answer; no address: the name does not exist or the look-up took too long."""
+    def resolved(self, ticket: int, addresses: tuple[Address, ...], now: float) -> None:
+        """The rim's answer, in the order to try it; empty: there is no such name, or the look-up took too long."""
         pending = self._pending.pop(ticket, None)
         if pending is None:
             return
         hop, listener, then = pending
-        for address in addresses:
-            flow = self._flow(address, hop.port, listener)
-            if flow is not None:
-                then(flow, now)
-                return
-        then(None, now)
+        flows = [
+            self._flow(hop._replace(transport=address.transport.encode(), port=address.port), address.host, listener)
+            for address in addresses
+        ]
+        then(tuple([flow for flow in flows if flow is not None]), now)
 
-    def _flow(self, host: str, port: int, listener: int) -> Flow | None:
-        index = self._node.listeners.for_family(preferred=listener, ipv6=":" in host)
-        return None if index is None or not 0 < port < 65536 else Flow(index, (host, port))
+    def by_tcp(self, flow: Flow, now: float) -> Flow | None:
+        """The same address by TCP (§18.1.1); None where we do not speak it, or it was refused a short time ago."""
+        host, _ = address = flow.address
+        if self._no_tcp.get(address, 0.0) > now:
+            return None
+        index = self._node.listeners.for_hop(preferred=flow.listener, ipv6=":" in host, transport=b"tcp")
+        return None if index is None else Flow(index, address, 0, address[1])
+
+    def refused_tcp(self, flow: Flow, now: float) -> None:
+        """This address takes no TCP: not asked again for a while."""
+        if len(self._no_tcp) >= _NO_TCP_LIMIT:
+            self._no_tcp.clear()
+        self._no_tcp[flow.address] = now + NO_TCP_S
+
+    def _flow(self, hop: Hop, host: str, listener: int) -> Flow | None:
+        """RFC 3263 §4.1: a numeric target is UDP where nothing else is said, TLS for SIPS."""
+        transport = hop.transport or (b"tls" if hop.secure else b"udp")
+        if hop.secure and transport != b"tls":
+            return None
+        index = self._node.listeners.for_hop(preferred=listener, ipv6=":" in host, transport=transport)
+        port = default_port(transport) if hop.port is None else hop.port
+        if index is None or not 0 < port < 65536:
+            return None
+        if transport == b"udp":
+            return Flow(index, (host, port))
+        names = (hop.names or (hop.host.decode("ascii", "replace"),)) if transport == b"tls" else ()
+        return Flow(index, (host, port), 0, port, names)
 
     def _remember(self, host: bytes) -> str | None:
         """The address where `host` is numeric, None where it is a name; bounded, since names come from outside."""

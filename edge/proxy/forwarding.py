@@ -6,7 +6,7 @@ Everything here edits a message or reads one; nothing is decided about who may c
 from typing import NamedTuple
 
 from edge.proxy.identifiers import MAGIC_COOKIE, Identifiers, loop_part_of
-from edge.proxy.listeners import DEFAULT_PORT, Listeners
+from edge.proxy.listeners import Listeners, default_port
 from edge.sip.errors import FieldError
 from edge.sip.fields import cut_first, parse_name_addr, parse_via, stamp_via
 from edge.sip.flow import Flow
@@ -25,9 +25,14 @@ class Hop(NamedTuple):
     """Where a request goes next."""
 
     host: bytes
-    port: int
+    port: int | None
+    """None where nothing says it: then RFC 3263 finds it, or the transport's default is meant."""
     transport: bytes
-    """Lower case; `udp` where the URI says nothing (RFC 3263 §4.1 for numeric targets)."""
+    """Lower case; empty where nothing says it."""
+    secure: bool = False
+    """A SIPS URI: TLS, or nothing (§26.2.2)."""
+    names: tuple[str, ...] = ()
+    """Names of which a TLS neighbour must prove one; none: the host's."""
 
 
 class Preprocessed(NamedTuple):
@@ -55,14 +60,18 @@ def stamp_top_via(request: Message, flow: Flow) -> None:
         request.replace(b"via", stamped)
 
 
-def reply_flow(request: Message, flow: Flow) -> Flow:
+def reply_flow(request: Message, flow: Flow, listeners: Listeners) -> Flow:
     """Where the responses to this request go (RFC 3261 §18.2.2, RFC 3581 §4).
 
-    A maddr in Via is not obeyed: it would let a sender aim our answers at anyone."""
+    Over a stream: the connection it came by, and another one to the sender's address should that be gone. A maddr in
+    Via is not obeyed: it would let a sender aim our answers at anyone."""
     via = request.via()
+    if listeners.reliable[flow.listener]:
+        port = via.port or default_port(listeners.transports[flow.listener])
+        return flow._replace(port=port, names=(via.host.decode("ascii", "replace"),))
     if via.rport is not None:
         return flow
-    return Flow(flow.listener, (flow.address[0], via.port or DEFAULT_PORT))
+    return Flow(flow.listener, (flow.address[0], via.port or default_port(b"udp")))
 
 
 def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers) -> Preprocessed:
@@ -110,7 +119,7 @@ def _read_route(value: bytes, listeners: Listeners) -> tuple[bytes, int] | None:
     uri = parse_uri(parse_name_addr(value, "Route").uri)
     if not isinstance(uri, SipUri):
         return None
-    found = listeners.index_of(uri.host, uri.port)
+    found = listeners.index_of(uri)
     return None if found is None else (uri.user or b"", found)
 
 
@@ -152,14 +161,28 @@ def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listen
     elif not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
         request.remove(b"max-breadth")
         request.append(b"Max-Breadth", b"%d" % MAX_BREADTH)
+    if listeners.reliable[listener]:
+        say_length(request)
     request.prepend(b"Via", listeners.via_prefixes[listener] + branch)
+
+
+def say_length(message: Message) -> None:
+    """§18.3: over a stream Content-Length must stand there; a datagram may have come without."""
+    if message.value(b"content-length") is None:
+        message.append(b"Content-Length", b"%d" % len(message.body))
 
 
 def record_route(request: Request, token: bytes, *, inbound: int, outbound: int, listeners: Listeners) -> None:
     """§16.6 item 4; two values where the call enters and leaves by different listeners (RFC 5658)."""
-    request.prepend(b"Record-Route", b"<sip:" + token + listeners.record_routes[inbound])
+    secure = is_secure(request)
+    request.prepend(b"Record-Route", listeners.record_route(inbound, token, secure=secure))
     if inbound != outbound:
-        request.prepend(b"Record-Route", b"<sip:" + token + listeners.record_routes[outbound])
+        request.prepend(b"Record-Route", listeners.record_route(outbound, token, secure=secure))
+
+
+def is_secure(request: Request) -> bool:
+    """Does the Request-URI ask for TLS all the way (§26.2.2)?"""
+    return request.uri[:5].lower() == b"sips:"
 
 
 def next_hop(request: Request) -> Hop:
@@ -183,10 +206,12 @@ def hop_of(raw: bytes) -> Hop:
     uri = parse_uri(raw)
     if not isinstance(uri, SipUri):
         raise FieldError("Request-URI", "not a SIP URI: no host to send to")
+    secure = uri.scheme == b"sips"
     if not uri.params:
-        return Hop(uri.host, uri.port or DEFAULT_PORT, b"udp" if uri.scheme == b"sip" else b"tls")
-    transport = uri.transport or (b"tls" if uri.scheme == b"sips" else b"udp")
-    return Hop(uri.maddr or uri.host, uri.port or DEFAULT_PORT, transport)
+        return Hop(uri.host, uri.port, b"", secure)
+    transport = uri.transport or b""
+    # §26.2.2: the transport of a SIPS URI is what TLS runs over.
+    return Hop(uri.maddr or uri.host, uri.port, b"tls" if secure and transport == b"tcp" else transport, secure)
 
 
 def _restore_uri(request: Request) -> None:

@@ -13,7 +13,7 @@ from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, q850_of
-from edge.proxy.destinations import Destinations
+from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
@@ -81,16 +81,26 @@ class InDialog:
             if uid is not None and relayed.call is None:
                 self._adoption.note_goodbye(uid, request.from_().tag or b"", now)
 
-        def forward(flow: Flow | None, now: float) -> None:
+        def forward(flows: Flows, now: float) -> None:
             if context.concluded:
                 return  # cancelled while the name was looked up
-            if flow is None:
+            relayed.onward, relayed.loop, relayed.flows = onward, loop, flows
+            if not self.send(relayed, context, now):
                 relayed.concluded(context, 503, None, now)
-                return
-            add_hop(onward, node.identifiers.branch(loop), listener=flow.listener, listeners=node.listeners)
-            context.start(onward, flow, now)
 
         self._destinations.locate(hop, listener, now, forward)
+
+    def send(self, relayed: "_Relayed", context: ResponseContext, now: float) -> bool:
+        """To the next address of its next hop (RFC 3263 §4.3); False where none is left."""
+        onward, flows = relayed.onward, relayed.flows
+        if onward is None or not flows:
+            return False
+        flow, relayed.flows = flows[0], flows[1:]
+        relayed.onward = onward.copy() if relayed.flows else None
+        node = self._node
+        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
+        context.start(onward, flow, now)
+        return True
 
     def relay_ack(self, request: Request, pre: Preprocessed, loop: bytes, flow: Flow, now: float) -> None:
         """The ACK to a 2xx: no transaction, its route set says where (§16.11 forwards it statelessly)."""
@@ -111,10 +121,11 @@ class InDialog:
         self._rename(request, call, pre, from_ingress=is_callers)
         hop = next_hop(request)
 
-        def forward(flow: Flow | None, now: float) -> None:
-            if flow is None:
+        def forward(flows: Flows, now: float) -> None:
+            if not flows:
                 node.counters.transport_errors += 1
                 return
+            flow = flows[0]
             add_hop(request, branch, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 
@@ -225,7 +236,7 @@ class InDialog:
 class _Relayed:
     """`ContextUser` of one in-dialog request."""
 
-    __slots__ = ("_contact", "_room", "call", "dialog", "from_ingress", "method", "session")
+    __slots__ = ("_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "method", "onward", "session")
 
     def __init__(self, room: InDialog, request: Request) -> None:
         self._room = room
@@ -234,6 +245,10 @@ class _Relayed:
         self.dialog: Dialog | None = None
         self.from_ingress = True
         self.session: session_timers.Asked | None = None
+        self.onward: Request | None = None
+        """What goes on, without our Via, as long as there are addresses left to try."""
+        self.loop = b""
+        self.flows: Flows = ()
         self._contact: bytes | None = None
         if self.method in session_timers.REFRESHES:
             contact = request.contact()
@@ -264,8 +279,8 @@ class _Relayed:
         self._room.over(self, response.status, now)
 
     def try_next(self, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
-        """A dialog has one remote target."""
-        return False
+        """A dialog has one remote target, which may have several addresses."""
+        return (branch.is_local or status == 503) and not context.cancelled and self._room.send(self, context, now)
 
     def concluded(self, context: ResponseContext, status: int, best: Response | None, now: float) -> None:
         """The failure goes up; but a 503 would speak of us and not of the one who sent it (RFC 3261 §16.7 item 6). A

@@ -48,6 +48,7 @@ class Node:
 
     __slots__ = (
         "account_headers",
+        "connections",
         "counters",
         "draining",
         "draw",
@@ -88,6 +89,8 @@ class Node:
         self.timers = timers
         self.outbox = Outbox()
         self.counters = Counters()
+        self.connections: set[int] = set()
+        """Numbers of the connections opened by neighbours that are up."""
         self.local = LocalShare()
         self.live_nodes = 1
         """Nodes alive when the store was last heard."""

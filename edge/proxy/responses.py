@@ -7,6 +7,7 @@ another (serial forking), but a late 2xx of an earlier branch is still relayed: 
 from typing import Protocol
 
 from edge.config.snapshot import EgressTrunk
+from edge.proxy.forwarding import say_length
 from edge.proxy.node import Node
 from edge.proxy.presentation import put_back
 from edge.sip import compose
@@ -119,6 +120,8 @@ class ResponseContext:
                 self._aggregate(response)
         if self.kept is not None:
             put_back(response, self.kept)
+        if self.server.reliable:
+            say_length(response)
         self.node.layer.respond(self.server, response.status, response.render(), now)
 
     def answer(

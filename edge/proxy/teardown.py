@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
-from edge.proxy.destinations import Destinations
+from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.forwarding import next_hop
 from edge.proxy.identifiers import MAGIC_COOKIE
@@ -16,7 +16,6 @@ from edge.proxy.responses import Branch
 from edge.sip import compose
 from edge.sip import dialog as sides
 from edge.sip.errors import FieldError, LocalError, ParseError
-from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -179,7 +178,7 @@ class Teardown:
                 compose.request(
                     method,
                     speech.toward.target,
-                    via=node.listeners.via_prefixes[speech.listener] + branch,
+                    via=node.listeners.via_prefixes[speech.listener] + branch,  # of the flow, as soon as it is known
                     from_=speech.speaker.address,
                     to=speech.toward.address,
                     call_id=speech.call_id,
@@ -197,11 +196,15 @@ class Teardown:
             return
         onward = request
 
-        def send(flow: Flow | None, now: float) -> None:
-            if flow is None:
+        def send(flows: Flows, now: float) -> None:
+            if not flows:
                 if ending is not None:
                     ending.one_over(now)
-            elif method == b"ACK":
+                return
+            flow = flows[0]
+            if flow.listener != speech.listener:
+                onward.replace(b"via", node.listeners.via_prefixes[flow.listener] + branch)
+            if method == b"ACK":
                 node.outbox.sends.append((onward.render(), flow, None))
             else:
                 node.layer.start(onward, flow, now, user=ending)

@@ -7,7 +7,8 @@ from edge.proxy.strangers import Strangers
 from edge.sip import compose
 from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
-from edge.sip.message import Message
+from edge.sip.framing import FramingFault
+from edge.sip.message import Message, Request, parse
 
 _PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
 _MAX_FAULTS = 64
@@ -31,6 +32,18 @@ class Unreadable:
         if error.salvage is not None and not self._strangers.is_silent("bad_request", flow):
             self._answer(error.salvage, error.status_hint, flow)
 
+    def unframed(self, fault: FramingFault, flow: Flow) -> None:
+        """A stream whose next message has no certain end (§18.3). It is answered where its header can be read; the rim
+        closes the connection."""
+        self.count(fault.reason, flow)
+        message: Message | None
+        try:
+            message = parse(fault.head)
+        except ParseError as error:
+            message = error.salvage
+        if isinstance(message, Request) and message.method != b"ACK":
+            self._answer(message, fault.status, flow)
+
     def count(self, reason: str, flow: Flow) -> None:
         """One more of this fault."""
         malformed = self._node.counters.malformed
@@ -41,7 +54,7 @@ class Unreadable:
 
     def _answer(self, message: Message, status: int, flow: Flow) -> None:
         """Without a transaction: the sender's retransmissions are answered one by one (§8.2.7)."""
-        reply_to = reply_flow(message, flow)
+        reply_to = reply_flow(message, flow, self._node.listeners)
         stamp_top_via(message, flow)
         data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
         self._node.outbox.sends.append((data, reply_to, None))

@@ -7,12 +7,21 @@ from typing import NamedTuple
 
 
 class Flow(NamedTuple):
-    """A path between one of our listeners and a remote host (RFC 5626 uses the same word)."""
+    """A path between one of our listeners and a remote host (RFC 5626 uses the same word).
+
+    Over TCP and TLS the first two items alone mean: any connection to that address, opened where there is none."""
 
     listener: int
     """Index of the listener in the process's list of listeners."""
     address: tuple[str, int]
     """Remote host (numeric) and port, as the socket wants it."""
+    connection: int = 0
+    """TCP, TLS: number of the connection a message came by, never used twice in a process; 0: no certain one."""
+    port: int = 0
+    """TCP, TLS: where to open another one should that connection be gone (RFC 3261 §18.2.2); 0: nowhere."""
+    names: tuple[str, ...] = ()
+    """TLS. Of what came: the names that the peer's certificate proved (RFC 5922 §7.1). Of what leaves: the names of
+    which the peer's certificate must prove one."""
 
 
 Send = tuple[bytes, Flow, object]

@@ -104,6 +104,42 @@ class LogCounts(Protocol):
     def suppressed(self) -> int: ...
 
 
+class StreamCounts(Protocol):
+    """What the TCP and TLS connections count (`transport.connections`)."""
+
+    @property
+    def open(self) -> int: ...
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def opened(self) -> int: ...
+    @property
+    def resent(self) -> int: ...
+    @property
+    def refused(self) -> Mapping[str, int]: ...
+    @property
+    def closed(self) -> Mapping[str, int]: ...
+    @property
+    def failed(self) -> Mapping[str, int]: ...
+    @property
+    def handshakes_failed(self) -> Mapping[str, int]: ...
+    @property
+    def framing(self) -> Mapping[str, int]: ...
+
+
+class NameCounts(Protocol):
+    """What the resolver counts (`transport.resolver`)."""
+
+    @property
+    def queries(self) -> int: ...
+    @property
+    def hits(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def stale_used(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the numbers are. The server makes one; the callables are called from the page's thread."""
@@ -123,6 +159,9 @@ class Sources:
     books_broken: Callable[[], Mapping[str, int]]
     answers_broken: Callable[[], Mapping[str, int]]
     delivery: DeliveryCounts
+    streams: StreamCounts
+    names: NameCounts
+    certificate_ends: Callable[[], Mapping[str, int]]
 
 
 class MetricType(StrEnum):
@@ -172,8 +211,8 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_calls_live", _G, "", "attempts and calls in progress", lambda s: s.counters.calls_live),
     MetricRow("edge_leases_live", _G, "", "calls of this node that hold a lease", lambda s: s.leases()),
     MetricRow("edge_transactions", _G, "", "SIP transactions in progress, both sides", lambda s: s.transactions()),
-    MetricRow("edge_datagrams_in_total", _C, "", "datagrams received", lambda s: s.counters.datagrams_in),
-    MetricRow("edge_datagrams_out_total", _C, "", "datagrams sent", lambda s: s.counters.datagrams_out),
+    MetricRow("edge_datagrams_in_total", _C, "", "messages received", lambda s: s.counters.datagrams_in),
+    MetricRow("edge_datagrams_out_total", _C, "", "messages sent", lambda s: s.counters.datagrams_out),
     MetricRow("edge_requests_in_total", _C, "", "requests received", lambda s: s.counters.requests_in),
     MetricRow("edge_responses_in_total", _C, "", "responses received", lambda s: s.counters.responses_in),
     MetricRow("edge_malformed_total", _C, "fault", "messages that cannot be read", lambda s: s.counters.malformed),
@@ -213,8 +252,66 @@ METRICS: tuple[MetricRow, ...] = (
         "edge_transport_errors_total",
         _C,
         "",
-        "messages the network refused at once",
+        "messages that could not be sent, or whose connection was lost",
         lambda s: s.counters.transport_errors,
+    ),
+    MetricRow("edge_connections", _G, "", "TCP and TLS connections, up or being opened", lambda s: s.streams.open),
+    MetricRow("edge_connections_accepted_total", _C, "", "connections neighbours opened", lambda s: s.streams.accepted),
+    MetricRow("edge_connections_opened_total", _C, "", "connections the edge opened", lambda s: s.streams.opened),
+    MetricRow(
+        "edge_connections_refused_total",
+        _C,
+        "reason",
+        "connections not taken: `peer`, `full`, `handshakes`, `descriptors`",
+        lambda s: s.streams.refused,
+    ),
+    MetricRow(
+        "edge_connections_failed_total",
+        _C,
+        "reason",
+        "connections that the edge could not open",
+        lambda s: s.streams.failed,
+    ),
+    MetricRow(
+        "edge_connections_closed_total",
+        _C,
+        "reason",
+        "connections that ended, by why: `idle`, `slow`, `framing`, `evicted` ...",
+        lambda s: s.streams.closed,
+    ),
+    MetricRow(
+        "edge_connections_resent_total",
+        _C,
+        "",
+        "messages sent again, since the connection they went by had been dead already",
+        lambda s: s.streams.resent,
+    ),
+    MetricRow(
+        "edge_framing_faults_total",
+        _C,
+        "fault",
+        "streams whose next message has no certain end",
+        lambda s: s.streams.framing,
+    ),
+    MetricRow(
+        "edge_handshakes_failed_total",
+        _C,
+        "reason",
+        "TLS handshakes that failed, in either direction",
+        lambda s: s.streams.handshakes_failed,
+    ),
+    MetricRow(
+        "edge_certificate_not_after",
+        _G,
+        "file",
+        "UTC second at which a certificate of ours ends",
+        lambda s: s.certificate_ends(),
+    ),
+    MetricRow("edge_dns_queries_total", _C, "", "questions sent to name servers", lambda s: s.names.queries),
+    MetricRow("edge_dns_cache_hits_total", _C, "", "questions answered from the cache", lambda s: s.names.hits),
+    MetricRow("edge_dns_failures_total", _C, "", "questions no name server answered", lambda s: s.names.failures),
+    MetricRow(
+        "edge_dns_stale_total", _C, "", "of these, answered by what was known before", lambda s: s.names.stale_used
     ),
     MetricRow(
         "edge_escaped_total",

@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from edge.sip.flow import Flow
+
 MAX_DATAGRAM = 65_535
 DRAIN = 32
 """Datagrams read in one wake-up before timers and the store get their turn."""
@@ -58,12 +60,16 @@ class UdpSocket:
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop reading and give the port back."""
         loop.remove_reader(self._socket.fileno())
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give the port back; nothing is being read."""
         self._socket.close()
 
-    def send(self, data: bytes, address: tuple[str, int]) -> None:
+    def send(self, data: bytes, flow: Flow, txn: object) -> None:
         """Send one datagram; raises OSError where the kernel refuses this destination or size."""
         try:
-            self._socket.sendto(data, address)
+            self._socket.sendto(data, flow.address)
         except BlockingIOError:
             self.dropped += 1
 

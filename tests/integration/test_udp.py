@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from edge.sip.flow import Flow
 from edge.transport.udp import DRAIN, UdpSocket
 
 
@@ -70,6 +71,6 @@ def test_oversized_datagram_is_the_callers_to_hear() -> None:
     edge = UdpSocket("127.0.0.1", 0, lambda data, address: None, lambda: None)
 
     with pytest.raises(OSError, match="too long"):
-        edge.send(b"x" * 65_508, ("127.0.0.1", 9))
+        edge.send(b"x" * 65_508, Flow(0, ("127.0.0.1", 9)), None)
 
     edge._socket.close()

@@ -163,6 +163,13 @@ class TransactionLayer:
         if not txn.step(Input.TRANSPORT_ERROR, None, now):
             self.absorbed += 1
 
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        """The connection of this flow is gone (§18.4). Requests that went there and have had no response will have
+        none; a server that has responded may still open another connection for the rest (§18.2.2)."""
+        for txn in list(self._clients.values()):
+            if txn.status == 0 and txn.flow == flow:
+                self.transport_failed(txn, now)
+
     # -- from the user -------------------------------------------------------------------------------------------------
 
     def respond(self, txn: Transaction, status: int, data: bytes, now: float) -> None:

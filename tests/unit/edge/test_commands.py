@@ -71,7 +71,7 @@ def test_the_page_tells_every_command():
     ("arguments", "environment", "named"),
     [
         ([], {}, ["policy", "--policy", "EDGE_POLICY", "missing"]),
-        (["--policy", "p", "--listen", "tcp:1"], {}, ["listen (--listen)", "udp:HOST:PORT", "'tcp:1'"]),
+        (["--policy", "p", "--listen", "tcp:1"], {}, ["listen (--listen)", "tcp:HOST:PORT", "'tcp:1'"]),
         (["--policy", "p"], {"EDGE_REDIS": "nowhere"}, ["redis (EDGE_REDIS)", "embedded", "'nowhere'"]),
         (["--policy", "p", "--max-calls", "many"], {}, ["max_calls (--max-calls)", "'many'"]),
         (["--policy", "p", "--config", "/nowhere"], {}, ["--config / EDGE_CONFIG", "/nowhere", "No such file"]),

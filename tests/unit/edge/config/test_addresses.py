@@ -8,6 +8,7 @@ from edge.config.addresses import (
     address_number,
     parse_host_port,
     parse_listen,
+    parse_name_server,
     parse_source,
     parse_trunk_uri,
 )
@@ -17,6 +18,8 @@ from edge.config.addresses import (
     ("text", "expected"),
     [
         ("udp:127.0.0.1:5060", Listen("udp:127.0.0.1:5060", "udp", "127.0.0.1", 5060, "127.0.0.1", 5060)),
+        ("tcp:127.0.0.1:5060", Listen("tcp:127.0.0.1:5060", "tcp", "127.0.0.1", 5060, "127.0.0.1", 5060)),
+        ("tls:127.0.0.1:5061", Listen("tls:127.0.0.1:5061", "tls", "127.0.0.1", 5061, "127.0.0.1", 5061)),
         ("udp:[::1]:0", Listen("udp:[::1]:0", "udp", "::1", 0, "::1", 0)),
         (
             "udp:0.0.0.0:5060/advertise=edge.example:5062",
@@ -35,7 +38,8 @@ def test_listen(text: str, expected: Listen) -> None:
         "",
         "udp",
         "udp:",
-        "tcp:127.0.0.1:5060",
+        "sctp:127.0.0.1:5060",
+        "TCP:127.0.0.1:5060",
         "127.0.0.1:5060",
         "udp:127.0.0.1",
         "udp:127.0.0.1:99999",
@@ -50,7 +54,7 @@ def test_listen(text: str, expected: Listen) -> None:
 )
 def test_listen_says_its_form(text: str) -> None:
     """Whatever is wrong, the message shows the whole form."""
-    with pytest.raises(ValueError, match=r"expected udp:HOST:PORT \(an IPv6 HOST in brackets\)"):
+    with pytest.raises(ValueError, match=r"expected udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT \(an IPv6"):
         parse_listen(text)
 
 
@@ -64,14 +68,16 @@ def test_listening_everywhere_needs_a_name_to_tell(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sip:198.51.100.10", TrunkAddress("198.51.100.10", 5060)),
-        ("sip:198.51.100.10:5070", TrunkAddress("198.51.100.10", 5070)),
-        ("SIP:trunk.example:5070;Transport=UDP", TrunkAddress("trunk.example", 5070)),
-        ("sip:[2001:DB8::10]:5070;transport=udp", TrunkAddress("2001:db8::10", 5070)),
+        ("sip:198.51.100.10", TrunkAddress("198.51.100.10", None, "")),
+        ("sip:198.51.100.10:5070", TrunkAddress("198.51.100.10", 5070, "")),
+        ("SIP:trunk.example:5070;Transport=UDP", TrunkAddress("trunk.example", 5070, "udp")),
+        ("sip:[2001:DB8::10]:5070;transport=udp", TrunkAddress("2001:db8::10", 5070, "udp")),
+        ("sip:trunk.example;transport=tcp", TrunkAddress("trunk.example", None, "tcp")),
+        ("sip:trunk.example;transport=TLS", TrunkAddress("trunk.example", None, "tls")),
     ],
 )
 def test_trunk_uri(text: str, expected: TrunkAddress) -> None:
-    """Port 5060 where none is given (RFC 3261 §19.1.2); IPv6 in its canonical spelling."""
+    """What is not written is left open: it depends on the host (RFC 3263 §4); IPv6 in its canonical spelling."""
     assert expected == parse_trunk_uri(text)
 
 
@@ -84,7 +90,7 @@ def test_trunk_uri(text: str, expected: TrunkAddress) -> None:
         "sip:user@198.51.100.10",
         "sip:198.51.100.10:0",
         "sip:198.51.100.10:65536",
-        "sip:198.51.100.10;transport=tcp",
+        "sip:198.51.100.10;transport=sctp",
         "sip:198.51.100.10;lr",
         "sip:198.51.100.10\r\nX: y",
         "sip:[198.51.100.10]",
@@ -94,9 +100,30 @@ def test_trunk_uri(text: str, expected: TrunkAddress) -> None:
     ],
 )
 def test_bad_trunk_uri(text: str) -> None:
-    """Nothing but a host, a port and UDP may stand in a trunk's URI."""
+    """Nothing but a host, a port and a transport may stand in a trunk's URI."""
     with pytest.raises(ValueError, match="expected"):
         parse_trunk_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.53", ("192.0.2.53", 53)),
+        ("192.0.2.53:5353", ("192.0.2.53", 5353)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("[2001:db8::53]:53", ("2001:db8::53", 53)),
+    ],
+)
+def test_name_server(text: str, expected: tuple[str, int]) -> None:
+    """Port 53 where none is written."""
+    assert expected == parse_name_server(text)
+
+
+@pytest.mark.parametrize("text", ["", "dns.example", "dns.example:53", "[::1]", "192.0.2.53:"])
+def test_bad_name_server(text: str) -> None:
+    """A name server with a name could never be found."""
+    with pytest.raises(ValueError, match="expected"):
+        parse_name_server(text)
 
 
 @pytest.mark.parametrize("text", ["host", "host:", ":1", "a:b:1", "[::1]", "h:123456", "a b:1", "h:65536"])

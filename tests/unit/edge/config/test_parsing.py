@@ -78,11 +78,12 @@ def test_command_line_may_hold_listeners() -> None:
             "decision_deadline_ms (EDGE_DECISION_DEADLINE_MS): expected a whole number, got 'fast'",
         ),
         (
-            {"policy": "p", "listen": ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]},
+            {"policy": "p", "listen": ["udp:127.0.0.1:5060", "sctp:127.0.0.1:5060"]},
             {},
             None,
-            "listen (--listen): expected udp:HOST:PORT (an IPv6 HOST in brackets), optionally followed by "
-            "/advertise=HOST:PORT, got 'tcp:127.0.0.1:5060'",
+            "listen (--listen): expected udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT "
+            "(an IPv6 HOST in brackets), optionally followed by "
+            "/advertise=HOST:PORT, got 'sctp:127.0.0.1:5060'",
         ),
         (
             {"policy": "p"},

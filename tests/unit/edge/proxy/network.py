@@ -12,6 +12,8 @@ from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
 from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
+from edge.sip.locating import Address as Found
+from edge.sip.locating import Target
 from edge.sip.message import Request, Response, parse
 from edge.sip.transaction.layer import Transaction
 from limits.memory import MemoryLimiter
@@ -123,7 +125,7 @@ class Wire:
         """What left and is no sound message: answers that copy what was malformed."""
         self.ended: list[CallFacts] = []
         self.facts: list[Fact] = []
-        self.resolves: list[tuple[int, str]] = []
+        self.resolves: list[tuple[int, Target]] = []
         self.asked: list[Verb] = []
 
     def new_core(self) -> ProxyCore:
@@ -163,7 +165,7 @@ class Wire:
             out.ended.clear()
             self.facts += out.facts
             out.facts.clear()
-            self.resolves += [(resolve.ticket, resolve.host) for resolve in out.resolves]
+            self.resolves += [(resolve.ticket, resolve.target) for resolve in out.resolves]
             out.resolves.clear()
             asks, out.asks = out.asks, []
             self.asked += asks
@@ -206,10 +208,11 @@ class Wire:
         self.core.handle_timer(self.now)
         self.pump()
 
-    def resolve(self, *addresses: str) -> None:
+    def resolve(self, *hosts: str, port: int = 5060) -> None:
         """The oldest look-up has its answer."""
-        ticket, _ = self.resolves.pop(0)
-        self.core.resolved(ticket, addresses, self.now)
+        ticket, target = self.resolves.pop(0)
+        transport, port = target.transport or "udp", target.port or port
+        self.core.resolved(ticket, tuple([Found(transport, host, port) for host in hosts]), self.now)
         self.pump()
 
     def requests_to(self, address: Address, method: bytes | None = None) -> list[Request]:

@@ -8,14 +8,17 @@ from edge.proxy.destinations import Destinations
 from edge.proxy.forwarding import Hop
 from edge.proxy.listeners import Listener
 from edge.sip.flow import Flow
+from edge.sip.locating import Address, Target
 
 V4 = Listener("4", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)
 V6 = Listener("6", b"UDP", "2001:db8::10", 5060, "2001:db8::10", 5060)
+TCP = Listener("t", b"TCP", "192.0.2.10", 5060, "192.0.2.10", 5060)
+TLS = Listener("s", b"TLS", "192.0.2.10", 5061, "192.0.2.10", 5061)
 
 
 @pytest.fixture
 def wire():
-    return Wire(listeners=[V4, V6])
+    return Wire(listeners=[V4, V6, TCP, TLS])
 
 
 @pytest.fixture
@@ -23,9 +26,9 @@ def rooms(wire):
     return Destinations(wire.core._node)
 
 
-def ask(rooms, host, port=5060, transport=b"udp", listener=0):
+def ask(rooms, host, port=5060, transport=b"udp", listener=0, **more):
     heard = []
-    rooms.locate(Hop(host, port, transport), listener, 1.0, lambda flow, now: heard.append(flow))
+    rooms.locate(Hop(host, port, transport, **more), listener, 1.0, lambda flows, now: heard.append(flows))
     return heard
 
 
@@ -36,26 +39,55 @@ def ask(rooms, host, port=5060, transport=b"udp", listener=0):
 def test_a_numeric_host_needs_no_look_up(rooms, wire, host, flow):
     """The listener is the one of its family."""
     for _ in range(2):
-        assert [flow] == ask(rooms, host)
+        assert [(flow,)] == ask(rooms, host)
     assert wire.core.outbox.resolves == []
 
 
+AT = ("192.0.2.1", 5060)
+SECURE = ("192.0.2.1", 5061)
+NUMERIC = [
+    (Hop(b"192.0.2.1", None, b""), Flow(0, AT)),
+    (Hop(b"192.0.2.1", None, b"udp"), Flow(0, AT)),
+    (Hop(b"192.0.2.1", None, b"tcp"), Flow(2, AT, 0, 5060)),
+    (Hop(b"192.0.2.1", 5070, b"tcp"), Flow(2, ("192.0.2.1", 5070), 0, 5070)),
+    (Hop(b"192.0.2.1", None, b"tls"), Flow(3, SECURE, 0, 5061, ("192.0.2.1",))),
+    (Hop(b"192.0.2.1", None, b"", secure=True), Flow(3, SECURE, 0, 5061, ("192.0.2.1",))),
+    (Hop(b"192.0.2.1", None, b"tls", names=("a", "b")), Flow(3, SECURE, 0, 5061, ("a", "b"))),
+]
+
+
+@pytest.mark.parametrize(("hop", "flow"), NUMERIC)
+def test_transport_and_port_of_a_numeric_host(rooms, hop, flow):
+    """RFC 3263 §4.1: UDP where nothing is said, TLS for SIPS; each with its port; TLS with the names to prove."""
+    heard = []
+    rooms.locate(hop, 0, 1.0, lambda flows, now: heard.append(flows))
+    assert [(flow,)] == heard
+
+
 @pytest.mark.parametrize(
-    "hop", [(b"192.0.2.1", 5060, b"tcp"), (b"h", 5060, b"tls"), (b"192.0.2.1", 0), (b"192.0.2.1", 65536)]
+    "hop",
+    [
+        Hop(b"2001:db8::1", 5060, b"tcp"),
+        Hop(b"192.0.2.1", 5060, b"sctp"),
+        Hop(b"192.0.2.1", 5060, b"udp", secure=True),
+        Hop(b"192.0.2.1", 0, b"udp"),
+        Hop(b"192.0.2.1", 65536, b"udp"),
+    ],
 )
 def test_no_way(rooms, hop):
-    """A transport we do not speak, a port that is none."""
-    assert [None] == ask(rooms, *hop)
+    """A transport or a family that we do not speak, SIPS over anything but TLS, a port that is none."""
+    assert [()] == ask(rooms, *hop[:3], secure=hop.secure)
 
 
 def test_a_name_is_asked_of_the_rim(rooms, wire):
-    """And the first address that we can reach is taken."""
+    """And every address that we can reach is taken, in order."""
     heard = ask(rooms, b"trunk.example", 5070)
     (resolve,) = wire.core.outbox.resolves
-    assert (heard, resolve.host, resolve.port) == ([], "trunk.example", 5070)
-    rooms.resolved(resolve.ticket, ("2001:db8::7", "192.0.2.7"), 2.0)
-    assert [Flow(1, ("2001:db8::7", 5070))] == heard
-    rooms.resolved(resolve.ticket, ("192.0.2.7",), 2.0)
+    assert (heard, resolve.target) == ([], Target("trunk.example", 5070, "udp"))
+    found = (Address("udp", "2001:db8::7", 5070), Address("tcp", "192.0.2.7", 5072))
+    rooms.resolved(resolve.ticket, found, 2.0)
+    assert [(Flow(1, ("2001:db8::7", 5070)), Flow(2, ("192.0.2.7", 5072), 0, 5072))] == heard
+    rooms.resolved(resolve.ticket, found, 2.0)
     assert len(heard) == 1
 
 
@@ -64,22 +96,23 @@ def test_addresses_of_a_family_we_do_not_have_are_passed_over():
     wire = Wire(listeners=[V4])
     rooms = Destinations(wire.core._node)
     heard = ask(rooms, b"trunk.example")
-    rooms.resolved(wire.core.outbox.resolves[0].ticket, ("2001:db8::7", "192.0.2.7"), 2.0)
-    assert [Flow(0, ("192.0.2.7", 5060))] == heard
+    found = (Address("udp", "2001:db8::7", 5060), Address("tls", "192.0.2.8", 5061), Address("udp", "192.0.2.7", 5060))
+    rooms.resolved(wire.core.outbox.resolves[0].ticket, found, 2.0)
+    assert [(Flow(0, ("192.0.2.7", 5060)),)] == heard
 
 
 def test_a_name_without_address(rooms, wire):
-    """None."""
+    """Nowhere."""
     heard = ask(rooms, b"trunk.example")
     rooms.resolved(wire.core.outbox.resolves[0].ticket, (), 2.0)
-    assert [None] == heard
+    assert [()] == heard
 
 
 def test_look_ups_are_bounded(rooms, wire, monkeypatch):
     """Beyond the limit a name counts as unreachable at once."""
     monkeypatch.setattr(destinations, "_PENDING_LIMIT", 2)
     heard = [ask(rooms, b"trunk%d.example" % number) for number in range(3)]
-    assert ([[], [], [None]], 2) == (heard, len(wire.core.outbox.resolves))
+    assert ([[], [], [()]], 2) == (heard, len(wire.core.outbox.resolves))
 
 
 def test_what_is_remembered_is_bounded(rooms, monkeypatch):
@@ -88,10 +121,34 @@ def test_what_is_remembered_is_bounded(rooms, monkeypatch):
     for number in range(50):
         ask(rooms, b"192.0.2.%d" % number)
     assert len(rooms._numeric) <= 4
-    assert [Flow(0, ("192.0.2.1", 5060))] == ask(rooms, b"192.0.2.1")
+    assert [(Flow(0, ("192.0.2.1", 5060)),)] == ask(rooms, b"192.0.2.1")
 
 
 @pytest.mark.parametrize("host", [b"\xff\xfe", b"", b"192.0.2.1%eth0", b"fe80::1%1"])
 def test_odd_hosts_are_no_exception(rooms, host):
     """Whatever stands there."""
-    assert ask(rooms, host) in ([], [Flow(1, ("fe80::1%1", 5060))])
+    assert ask(rooms, host) in ([], [(Flow(1, ("fe80::1%1", 5060)),)])
+
+
+def test_a_large_request_by_tcp(rooms):
+    """§18.1.1: the same address by TCP, unless it refused that a short time ago."""
+    udp = Flow(0, AT)
+    by_tcp = Flow(2, AT, 0, 5060)
+    assert by_tcp == rooms.by_tcp(udp, 1.0)
+    rooms.refused_tcp(udp, 1.0)
+    assert rooms.by_tcp(udp, 2.0) is None
+    assert rooms.by_tcp(Flow(0, ("192.0.2.2", 5060)), 2.0) is not None
+    assert by_tcp == rooms.by_tcp(udp, 1.0 + destinations.NO_TCP_S)
+
+
+def test_no_tcp_where_there_is_no_listener_for_it():
+    """Nothing to switch to."""
+    assert Destinations(Wire(listeners=[V4]).core._node).by_tcp(Flow(0, AT), 1.0) is None
+
+
+def test_refusals_remembered_are_bounded(rooms, monkeypatch):
+    """Addresses come from outside."""
+    monkeypatch.setattr(destinations, "_NO_TCP_LIMIT", 4)
+    for number in range(50):
+        rooms.refused_tcp(Flow(0, ("192.0.2.1", number)), 1.0)
+    assert len(rooms._no_tcp) <= 4

@@ -67,7 +67,7 @@ def test_received_and_rport(via, stamped, port, more):
     """§18.2.1, §18.2.2, RFC 3581: what is written into the top Via, and where the answers go. Never to a maddr."""
     flow = Flow(1, ("192.0.2.1", 7777))
     message = request(via=via + more)
-    assert Flow(1, ("192.0.2.1", port)) == reply_flow(message, flow)
+    assert Flow(1, ("192.0.2.1", port)) == reply_flow(message, flow, LISTENERS)
     stamp_top_via(message, flow)
     assert [stamped.encode(), *([more[2:].encode()] if more else [])] == message.list_values(b"via")
 
@@ -247,10 +247,10 @@ def test_record_route(inbound, outbound, expected):
 
 
 NEXT = [
-    ("sip:b@192.0.2.9", [], Hop(b"192.0.2.9", 5060, b"udp"), "sip:b@192.0.2.9", []),
-    ("sip:b@h", ["<sip:n:5070;lr>"], Hop(b"n", 5070, b"udp"), "sip:b@h", ["<sip:n:5070;lr>"]),
-    ("sip:b@h", ["<sip:s>"], Hop(b"s", 5060, b"udp"), "sip:s", ["<sip:b@h>"]),
-    ("sip:b@h", ["<sip:s>, <sip:n;lr>"], Hop(b"s", 5060, b"udp"), "sip:s", ["<sip:n;lr>", "<sip:b@h>"]),
+    ("sip:b@192.0.2.9", [], Hop(b"192.0.2.9", None, b""), "sip:b@192.0.2.9", []),
+    ("sip:b@h", ["<sip:n:5070;lr>"], Hop(b"n", 5070, b""), "sip:b@h", ["<sip:n:5070;lr>"]),
+    ("sip:b@h", ["<sip:s>"], Hop(b"s", None, b""), "sip:s", ["<sip:b@h>"]),
+    ("sip:b@h", ["<sip:s>, <sip:n;lr>"], Hop(b"s", None, b""), "sip:s", ["<sip:n;lr>", "<sip:b@h>"]),
 ]
 
 
@@ -263,12 +263,14 @@ def test_the_next_hop(uri, routes, hop, uri_after, left):
 
 
 URIS = [
-    (b"sip:h", Hop(b"h", 5060, b"udp")),
+    (b"sip:h", Hop(b"h", None, b"")),
     (b"sip:u@[::1]:5070;transport=UDP", Hop(b"::1", 5070, b"udp")),
-    (b"sip:u@h;transport=TCP", Hop(b"h", 5060, b"tcp")),
-    (b"sips:u@h", Hop(b"h", 5060, b"tls")),
-    (b"sips:u@h;x", Hop(b"h", 5060, b"tls")),
-    (b"sip:u@h;maddr=192.0.2.7", Hop(b"192.0.2.7", 5060, b"udp")),
+    (b"sip:u@h;transport=TCP", Hop(b"h", None, b"tcp")),
+    (b"sips:u@h", Hop(b"h", None, b"", True)),
+    (b"sips:u@h;x", Hop(b"h", None, b"", True)),
+    (b"sips:u@h:5071;transport=tcp", Hop(b"h", 5071, b"tls", True)),
+    (b"sips:u@h;transport=udp", Hop(b"h", None, b"udp", True)),
+    (b"sip:u@h;maddr=192.0.2.7", Hop(b"192.0.2.7", None, b"")),
 ]
 
 

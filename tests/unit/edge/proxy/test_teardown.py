@@ -221,7 +221,7 @@ def test_byes_that_cannot_leave(wire):
     assert (len(wire.ended), wire.in_use()) == (1, 0)
 
 
-@pytest.mark.parametrize("contact", ["tel:+331", "sip:x@[2001:db8::9]", "sip:x@h;transport=tcp"])
+@pytest.mark.parametrize("contact", ["tel:+331", "sip:x@[2001:db8::9]", "sip:x@192.0.2.99;transport=tcp"])
 def test_a_target_that_cannot_be_reached(wire, contact):
     """That half is over at once; the other side is told all the same."""
     call = Ringing(wire)

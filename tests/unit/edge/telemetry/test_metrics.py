@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge.proxy.facts import CallFacts, Counters
 from edge.telemetry.metrics import METRICS, EdgeCollector, MetricType, Sources
 from edge.telemetry.totals import CallTotals
+from edge.transport.connections import StreamCounters
 
 PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(edge_\w+)` \| (\w+) \| `?(\w*)`? ?\| (.*) \|$", re.MULTILINE)
@@ -98,7 +99,23 @@ def sources() -> Sources:
         books_broken=lambda: {"no_leak": 0, "holds": 2},
         answers_broken=lambda: {"no_over_rate": 1},
         delivery=Delivery(),
+        streams=StreamCounters(
+            open=3,
+            refused={"full": 31},
+            closed={"idle": 32},
+            failed={"time-out": 33},
+            handshakes_failed={"name": 34},
+            framing={"no start line": 35},
+        ),
+        names=Names(),
+        certificate_ends=lambda: {"edge.pem": 1_800_000_000},
     )
+
+
+class Names:
+    """A resolver's counts."""
+
+    queries, hits, failures, stale_used = 21, 22, 23, 24
 
 
 def samples(sources: Sources) -> dict[tuple[str, str], float]:

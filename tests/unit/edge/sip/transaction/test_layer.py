@@ -379,3 +379,18 @@ def test_every_send_names_its_transaction(stage, a_response):
     server, client = stage.server(), stage.client("OPTIONS", branch="z9hG4bKx")
     stage.respond(server, 180)
     assert [client, server] == [owner for _, _, owner in stage.sends]
+
+
+def test_a_lost_flow_ends_the_requests_that_had_no_response(reliable_stage, a_response):
+    """§18.4: nobody will answer there. Where a response has come, the rest may come by another connection (§18.2.2)."""
+    stage = reliable_stage
+    silent, other = stage.client("OPTIONS", branch="z9hG4bK1"), stage.client("BYE", branch="z9hG4bK2")
+    ringing = stage.client("INVITE", branch="z9hG4bK3")
+    stage.receive(a_response(180, "INVITE", branch="z9hG4bK3"))
+    elsewhere = Flow(0, ("192.0.2.2", 5060))
+    other.flow = elsewhere
+    stage.layer.flow_failed(silent.flow, stage.now)
+    assert (silent.state, other.state, ringing.state) == (State.TERMINATED, State.TRYING, State.PROCEEDING)
+    assert stage.taken()[-2:] == ["transport error to TU", "gone"]
+    stage.layer.flow_failed(elsewhere, stage.now)
+    assert other.state is State.TERMINATED

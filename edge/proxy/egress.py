@@ -1,0 +1,86 @@
+"""An INVITE on its way to one trunk: which of its addresses, by which transport, and the copy that leaves. Pure.
+
+RFC 3263 §4.3 (failover inside a set of addresses), RFC 3261 §16.6 and §18.1.1 (large requests belong on a stream).
+"""
+
+from edge.config.snapshot import EgressTrunk
+from edge.policy.attempt import CallAttempt
+from edge.proxy import session_timers
+from edge.proxy.call import Call
+from edge.proxy.calls import CallTracker
+from edge.proxy.destinations import Destinations, Flows
+from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, record_route
+from edge.proxy.node import Node
+from edge.proxy.presentation import present
+from edge.proxy.responses import Branch, ResponseContext
+from edge.sip.flow import Flow
+from edge.sip.message import Request
+
+
+class Egress:
+    """Sends to the addresses of a trunk, one after another."""
+
+    __slots__ = ("_calls", "_destinations", "_node")
+
+    def __init__(self, node: Node, calls: CallTracker, destinations: Destinations) -> None:
+        self._node = node
+        self._calls = calls
+        self._destinations = destinations
+
+    def send(
+        self,
+        call: Call,
+        context: ResponseContext,
+        attempt: CallAttempt,
+        trunk: EgressTrunk,
+        flows: Flows,
+        now: float,
+        *,
+        may_switch: bool = True,
+    ) -> None:
+        """To the first of these addresses; the others wait for its failure. `may_switch`: by TCP where it is large and
+        the trunk allows it."""
+        flow, call.alternatives = flows[0], flows[1:]
+        request = self._copy(call, context, attempt, trunk, flow)
+        if len(request.render()) > MAX_UDP_REQUEST and not self._node.listeners.reliable[flow.listener]:
+            by_tcp = self._destinations.by_tcp(flow, now) if trunk.large_by_tcp and may_switch else None
+            if by_tcp is None:
+                self._node.counters.oversize_sent += 1
+            else:
+                flow, call.alternatives = by_tcp, flows
+                request = self._copy(call, context, attempt, trunk, flow)
+        call.facts.sent(trunk.id, now)
+        context.start(request, flow, now, trunk=trunk)
+
+    def next_address(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
+        """A transport failure, silence or a 503 of one address leads to the next one of the same trunk."""
+        trunk, attempt, flows = branch.trunk, call.attempt, call.alternatives
+        if not flows or trunk is None or attempt is None or not (branch.is_local or status == 503):
+            return False
+        is_same_place = flows[0].address == branch.flow.address
+        if is_same_place:
+            self._destinations.refused_tcp(flows[0], now)  # now by UDP
+        self.send(call, context, attempt, trunk, flows, now, may_switch=not is_same_place)
+        self._calls.tell("trunk.next_address", call, trunk=trunk.id, status=status)
+        return True
+
+    def _copy(
+        self, call: Call, context: ResponseContext, attempt: CallAttempt, trunk: EgressTrunk, flow: Flow
+    ) -> Request:
+        """§16.6: the copy that leaves by this flow."""
+        node = self._node
+        request = attempt.request.copy()
+        if trunk.rewrite_uri:
+            request.set_uri(trunk.request_uri(request.uri))
+        if attempt.treatment or attempt.substitute or attempt.network:
+            call.naming = present(request, attempt, trunk)
+            if call.naming is not None:
+                context.kept = (b"from", call.naming.original)
+        for name in node.account_headers:
+            request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
+        if trunk.session_timer:
+            call.session = session_timers.ask(request, node.settings.session_expires_s, node.settings.min_session_s)
+        listeners = node.listeners
+        record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
+        add_hop(request, node.identifiers.branch(call.loop), listener=flow.listener, listeners=listeners)
+        return request

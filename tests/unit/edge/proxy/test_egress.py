@@ -1,0 +1,213 @@
+"""One trunk, several addresses, several transports: which is tried, in which order, and what the copy says."""
+
+import pytest
+from network import CALLER, POLICY, Caller, Ringing, Wire, reply
+
+from edge.proxy.listeners import Listener
+from edge.sip.flow import Flow
+from edge.sip.locating import Address
+
+UDP = Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)
+TCP = Listener("tcp:192.0.2.10:5060", b"TCP", "192.0.2.10", 5060, "192.0.2.10", 5060)
+TLS = Listener("tls:192.0.2.10:5061", b"TLS", "192.0.2.10", 5061, "192.0.2.10", 5061)
+V6 = Listener("tcp:[2001:db8::10]:5060", b"TCP", "2001:db8::10", 5060, "2001:db8::10", 5060)
+ONE, TWO, B = ("198.51.100.11", 5060), ("198.51.100.12", 5060), ("198.51.100.2", 5070)
+TO_NAMED = "+33199000001"
+LARGE = "v=0\r\n" + "a=x\r\n" * 300
+
+
+def wire(policy=POLICY, listeners=(UDP, TCP, TLS, V6)):
+    return Wire(policy, listeners=list(listeners))
+
+
+def by(uri, *more, listeners=(UDP, TCP, TLS, V6)):
+    """A network whose trunk a has this URI."""
+    lines = "\n".join([f'uri = "{uri}"', *more])
+    return wire(POLICY.replace('uri = "sip:198.51.100.1:5060"', lines), listeners)
+
+
+def start(network, **more):
+    caller = Caller(network, **({"called": TO_NAMED} | more.pop("caller", {})))
+    caller.start(**more)
+    return caller
+
+
+# -- RFC 3263 §4.3 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", ["transport", "silence", "503"])
+def test_each_address_of_a_trunk_before_the_next_trunk(failure):
+    """A transport failure, silence and a 503 lead on; the last address of a trunk leads to the next trunk."""
+    network = wire()
+    if failure == "transport":
+        network.unreachable |= {ONE, TWO}
+    start(network)
+    network.resolve(ONE[0], TWO[0])
+    for address in (ONE, TWO):
+        invites = network.requests_to(address, b"INVITE")
+        assert len(invites) == (0 if failure == "transport" else 1)
+        if failure == "silence":
+            network.advance(4.1)
+        elif failure == "503":
+            network.send(reply(invites[0], 503), address)
+    (invite,) = network.requests_to(B, b"INVITE")
+    network.send(reply(invite, 486), B)
+    status = {"transport": 503, "silence": 408, "503": 503}[failure]
+    (facts,) = network.ended
+    assert [("named", status), ("named", status), ("b", 486)] == facts.candidates
+    assert len(network.told("trunk.next_address")) == 1
+    network.advance(300)
+    assert (network.in_use(), network.held["transactions"]) == (0, 0)
+
+
+@pytest.mark.parametrize("status", [486, 404, 500, 603])
+def test_what_the_far_end_says_is_not_asked_twice(status):
+    """Only what speaks of the address leads to another one."""
+    network = wire()
+    start(network)
+    network.resolve(ONE[0], TWO[0])
+    (invite,) = network.requests_to(ONE, b"INVITE")
+    network.send(reply(invite, status), ONE)
+    assert (network.requests_to(TWO), network.ended[0].status) == ([], status)
+
+
+def test_a_cancelled_call_tries_no_further_address():
+    """The caller has gone."""
+    network = wire()
+    caller = start(network)
+    network.resolve(ONE[0], TWO[0])
+    (invite,) = network.requests_to(ONE, b"INVITE")
+    network.send(reply(invite, 180), ONE)
+    caller.cancel()
+    network.send(reply(invite, 503), ONE)
+    assert (network.requests_to(TWO), network.ended[0].reason) == ([], "cancelled")
+
+
+def test_addresses_of_several_transports():
+    """NAPTR may lead to TLS first and UDP at last; each copy says its own transport, with two Record-Routes."""
+    network = wire()
+    network.unreachable.add(ONE)
+    start(network)
+    ticket, _ = network.resolves.pop(0)
+    found = (Address("tls", *ONE), Address("tcp", "2001:db8::5", 5060), Address("udp", *TWO))
+    network.core.resolved(ticket, found, network.now)
+    network.pump()
+    (invite,) = network.requests_to(("2001:db8::5", 5060), b"INVITE")
+    assert invite.via().raw.startswith(b"SIP/2.0/TCP [2001:db8::10]:5060;")
+    first, second = invite.list_values(b"record-route")
+    assert first.endswith(b"@[2001:db8::10]:5060;transport=tcp;lr>")
+    assert second.endswith(b"@192.0.2.10:5060;lr>")
+
+
+# -- transports --------------------------------------------------------------------------------------------------------
+
+BRIDGES = [
+    ("sip:198.51.100.1:5060;transport=tcp", Flow(1, ("198.51.100.1", 5060), 0, 5060), b"TCP 192.0.2.10:5060"),
+    ("sip:198.51.100.1;transport=tcp", Flow(1, ("198.51.100.1", 5060), 0, 5060), b"TCP 192.0.2.10:5060"),
+    (
+        "sip:198.51.100.1;transport=tls",
+        Flow(2, ("198.51.100.1", 5061), 0, 5061, ("198.51.100.1",)),
+        b"TLS 192.0.2.10:5061",
+    ),
+    ("sip:[2001:db8::1];transport=tcp", Flow(3, ("2001:db8::1", 5060), 0, 5060), b"TCP [2001:db8::10]:5060"),
+]
+
+
+@pytest.mark.parametrize(("uri", "flow", "via"), BRIDGES)
+def test_a_call_crosses_from_udp_to_the_transport_of_the_trunk(uri, flow, via):
+    """Via, Record-Route and flow are those of the listener it leaves by; a missing Content-Length is written."""
+    network = by(uri)
+    caller = Caller(network)
+    data = caller.request("INVITE").replace(b"Content-Length: 0\r\n", b"")
+    network.send(data)
+    (message, sent_by), *_ = [(m, f) for m, f in network.sent if f.listener]
+    assert (flow, b"0") == (sent_by, message.value(b"content-length"))
+    assert message.via().raw.startswith(b"SIP/2.0/" + via)
+    assert len(message.list_values(b"record-route")) == 2
+
+
+def test_names_that_the_trunks_certificate_must_prove():
+    """`tls_names` in the place of the host."""
+    network = by("sip:198.51.100.1;transport=tls", 'tls_names = ["SIP.carrier.example", "*.carrier.example"]')
+    Caller(network).start()
+    assert [f.names for _, f in network.sent if f.listener == 2] == [("sip.carrier.example", "*.carrier.example")]
+
+
+def test_a_trunk_whose_transport_is_not_listened_on_is_passed_over():
+    """Nothing could come back."""
+    network = by("sip:198.51.100.1:5060;transport=tcp", listeners=(UDP,))
+    Caller(network).start()
+    assert (len(network.requests_to(B, b"INVITE")), len(network.told("trunk.unreachable"))) == (1, 1)
+
+
+def test_over_tcp_nothing_is_repeated():
+    """§17.1.1.2: the transport does that. (The next trunk is tried after its silence all the same.)"""
+    network = by("sip:198.51.100.1:5060;transport=tcp", "silence_s = 60")
+    Caller(network).start()
+    network.advance(31)
+    assert [m for m, f in network.sent if f.listener == 1 and m.method == b"INVITE"] == [
+        m for m, f in network.sent if f.listener == 1
+    ][:1]
+
+
+def test_a_lost_connection_leads_to_the_next_trunk_unless_the_trunk_has_answered():
+    """Without a response nobody has the call; with one the answer may come by another connection (§18.2.2)."""
+    network = by("sip:198.51.100.1:5060;transport=tcp")
+    flow = Flow(1, ("198.51.100.1", 5060), 0, 5060)
+    caller = Caller(network)
+    caller.start()
+    network.core.flow_failed(flow, network.now)
+    network.pump()
+    assert len(network.requests_to(B, b"INVITE")) == 1
+
+    network = by("sip:198.51.100.1:5060;transport=tcp")
+    ringing = Ringing(network)
+    network.core.flow_failed(flow, network.now)
+    network.pump()
+    assert network.requests_to(B) == []
+    ringing.callee.answer(200)
+    assert network.statuses_to(CALLER) == [200]
+
+
+# -- §18.1.1 -----------------------------------------------------------------------------------------------------------
+
+
+def flows(network):
+    """Listener of each INVITE that left, in order."""
+    return [f.listener for m, f in network.sent if getattr(m, "method", b"") == b"INVITE"]
+
+
+def test_a_large_request_goes_by_tcp_where_the_trunk_allows():
+    """And says TCP in Via and Record-Route; a small one stays on UDP."""
+    network = by("sip:198.51.100.1:5060", 'large_requests = "tcp"')
+    Caller(network).start(body=LARGE)
+    (invite,) = [m for m, f in network.sent if f.listener == 1]
+    assert invite.via().transport == b"TCP"
+    assert b";transport=tcp;lr>" in invite.list_values(b"record-route")[0]
+    Caller(network).start()
+    assert (flows(network), network.core.counters.oversize_sent) == ([1, 0], 0)
+
+
+def test_a_large_request_stays_on_udp_where_nothing_else_is_allowed():
+    """By default, and where no TCP is listened on. It is counted."""
+    for network in (
+        by("sip:198.51.100.1:5060"),
+        by("sip:198.51.100.1:5060", 'large_requests = "tcp"', listeners=(UDP,)),
+    ):
+        Caller(network).start(body=LARGE)
+        assert (flows(network), network.core.counters.oversize_sent) == ([0], 1)
+
+
+def test_a_large_request_falls_back_to_udp_when_tcp_is_refused():
+    """The same address, at once; for a while the next one does not ask for TCP again."""
+    network = by("sip:198.51.100.1:5060", 'large_requests = "tcp"')
+    Caller(network).start(body=LARGE)
+    network.core.flow_failed(Flow(1, ("198.51.100.1", 5060), 0, 5060), network.now)
+    network.pump()
+    assert flows(network) == [1, 0]
+    Caller(network).start(body=LARGE)
+    assert flows(network) == [1, 0, 0]
+    network.advance(61)
+    network.sent.clear()
+    Caller(network).start(body=LARGE)
+    assert flows(network) == [1]
