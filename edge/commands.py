@@ -121,46 +121,9 @@ def run(
     ] = None,
 ) -> None:
     """Run an edge until it is told to stop. Every option is also EDGE_<NAME> and a key of the --config file."""
-    static = _static(
-        {
-            "policy": policy,
-            "listen": listen,
-            "tls_certificates": tls_certificates,
-            "tls_ca": tls_ca,
-            "tls_clients": tls_clients,
-            "tls_minimum": tls_minimum,
-            "max_connections": max_connections,
-            "max_connections_per_peer": max_connections_per_peer,
-            "connection_idle_s": connection_idle_s,
-            "connect_timeout_s": connect_timeout_s,
-            "dns": dns,
-            "redis": redis,
-            "state": state,
-            "node": node,
-            "log": log,
-            "log_level": log_level,
-            "metrics": metrics,
-            "lease_s": lease_s,
-            "renew_s": renew_s,
-            "hold_s": hold_s,
-            "takeover_s": takeover_s,
-            "decision_deadline_ms": decision_deadline_ms,
-            "max_calls": max_calls,
-            "session_expires_s": session_expires_s,
-            "min_session_s": min_session_s,
-            "probe_s": probe_s,
-            "probe_failures": probe_failures,
-            "max_duration_s": max_duration_s,
-            "drain_s": drain_s,
-            "cdr_sync_ms": cdr_sync_ms,
-            "cdr_segment_mb": cdr_segment_mb,
-            "cdr_segment_s": cdr_segment_s,
-            "cdr_full": cdr_full,
-            "cdr_keep_days": cdr_keep_days,
-            "cdr_pseudonymise_days": cdr_pseudonymise_days,
-        },
-        config,
-    )
+    given: dict[str, str | list[str] | None] = dict(locals())
+    del given["config"]
+    static = _static(given, config)
     from edge.server import StartError
     from edge.server import run as serve
 
