@@ -154,12 +154,13 @@ class Edge:
         return options_status(self.port, bound_s=0.2) == 200
 
     def cdrs(self, call: str = "") -> list[dict]:
-        """CDRs in the order written, of the calls whose Call-ID begins with `call`; complete lines only."""
+        """CDRs in the order written, of the calls whose Call-ID begins with `call`; complete lines only,
+        without those that chain the files."""
         records = []
         for path in sorted((self.state / "cdr").glob("cdr-*.jsonl")):
             whole = path.read_bytes().rpartition(b"\n")[0]
             records += [json.loads(line) for line in whole.splitlines()]
-        return [record for record in records if record["call_id"].startswith(call)]
+        return [record for record in records if "call_id" in record and record["call_id"].startswith(call)]
 
     def wait_cdrs(self, call: str, count: int, *, bound_s: float = BOUND_S) -> list[dict]:
         """The CDRs of a scenario, once there are as many as there were attempts."""
