@@ -303,9 +303,9 @@ class PolicySnapshot:
                         return str(address), entry.listener
         return None
 
-    def is_stranger(self, host: str, listener: str) -> bool:
-        """No trunk names this address, ingress or egress."""
-        return self.ingress_of(host, listener) is None and host not in self._egress_hosts
+    def is_stranger(self, host: str, listener: str, names: tuple[str, ...] = ()) -> bool:
+        """No trunk names this address, ingress or egress, nor what its certificate has proved."""
+        return self.ingress_of(host, listener, names) is None and host not in self._egress_hosts
 
     def category_of(self, e164: str) -> str:
         """The category of a number in E.164, by the rules that are in force last."""

@@ -69,8 +69,7 @@ class CallAttempt:
         self.source_port = source_port
         self.listener = listener
         """Name of the listener it came in by."""
-        self.tls_names = tls_names
-        """What the certificate of the connection it came by has proved."""
+        self.tls_names = tls_names  # what the certificate of its connection has proved
         self.draw = draw
         """A number in [0, 1) that orders the trunks of a weighted route."""
         self.wall = wall

@@ -143,7 +143,7 @@ class Attempts:
         facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
         self._refusals.mark(facts, reason, answer)
         listener = self._node.listeners.all[txn.flow.listener].name
-        is_stranger = self._node.snapshot.is_stranger(txn.flow.address[0], listener)
+        is_stranger = self._node.snapshot.is_stranger(txn.flow.address[0], listener, txn.flow.names)
         self._refusals.close(facts, now, is_stranger=is_stranger)
 
     def decided(self, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float) -> None:
