@@ -1,12 +1,14 @@
 """`edge cdr verify | export | tail | purge`: the log on disk, read and kept by rule. Parses, calls, prints."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from edge.cdr.picking import Picked
     from edge.cdr.retention import Done, Rule
     from edge.cdr.verify import Report
     from edge.config.static import StaticConfig
@@ -15,6 +17,17 @@ app = typer.Typer(rich_markup_mode=None)
 
 State = Annotated[str | None, typer.Option(help="State directory of the edge. Also EDGE_STATE.", metavar="DIR")]
 Config = Annotated[str | None, typer.Option(help="The TOML file of `edge run`.", metavar="FILE", envvar="EDGE_CONFIG")]
+Since = Annotated[
+    str | None, typer.Option(help="Ended then or later: 2h, 3d, 2026-07-01 or 2026-07-01T08:00Z.", metavar="WHEN")
+]
+Until = Annotated[str | None, typer.Option(help="Ended before then.", metavar="WHEN")]
+Accounts = Annotated[list[str] | None, typer.Option("--account", help="May be repeated.", metavar="ACCOUNT")]
+Outcomes = Annotated[
+    list[str] | None, typer.Option("--outcome", help="answered, refused ...; may be repeated.", metavar="WORD")
+]
+Reasons = Annotated[
+    list[str] | None, typer.Option("--reason", help="Token of a refusal or an end; may be repeated.", metavar="TOKEN")
+]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -39,6 +52,88 @@ def verify(
     _say(*([json.dumps(_report_data(report), ensure_ascii=False)] if as_json else _report_lines(report)))
     if not report.is_sound:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Directories with segments, or segments; default: the log of --state.", metavar="[DIR]..."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.", metavar="FORM")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; default: standard output.", metavar="FILE")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    account: Accounts = None,
+    outcome: Outcomes = None,
+    reason: Reasons = None,
+    state: State = None,
+    config: Config = None,
+) -> None:
+    """Records of the log as CSV (columns in the order of docs/cdr.md), JSON lines or Parquet."""
+    from edge.cdr import export as exporting
+
+    if form not in exporting.FORMATS:
+        _usage(f"--format {form}: expected csv, jsonl or parquet")
+    picked = _picked(since, until, account, outcome, reason)
+    found = places or [_log_of(state, config)]
+    for place in found:
+        if not place.exists():
+            _usage(f"DIR: {place}: no such file or directory")
+    if form == "parquet" and output is None:
+        _usage("--format parquet: expected --output FILE")
+    try:
+        exporting.check(form)
+        if output is None:
+            exporting.write(exporting.entries(found, picked), form, sys.stdout.buffer)
+            return
+        beside = output.with_name(output.name + ".part")
+        with beside.open("wb") as file:
+            count = exporting.write(exporting.entries(found, picked), form, file)
+        beside.replace(output)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read it has seen enough
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _fail(f"{error.filename or output}: {error.strerror}")
+    except exporting.ExportError as error:
+        _fail(str(error))
+    _say(f"{output}: {count} records")
+
+
+@app.command()
+def tail(
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with those that come.")] = False,
+    lines: Annotated[int, typer.Option("-n", help="So many of the newest first.", metavar="N", min=0, max=10_000)] = 20,
+    account: Accounts = None,
+    outcome: Outcomes = None,
+    reason: Reasons = None,
+    as_json: Json = False,
+    state: State = None,
+    config: Config = None,
+) -> None:
+    """The newest records: a table in a terminal, else a JSON line each."""
+    from edge.cdr import tailing
+
+    picked = _picked(None, None, account, outcome, reason)
+    directory = _log_of(state, config)
+    as_table = sys.stdout.isatty() and not as_json
+    try:
+        after = tailing.last_seq(directory)
+        found = [entry for entry in tailing.last(directory, picked, lines) if entry.seq <= after]
+        if as_table:
+            _say(tailing.head())
+        for entry in found:
+            _say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
+        if follow:
+            for entry in tailing.following(directory, picked, after):
+                _say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except OSError as error:
+        _fail(f"{error.filename or directory}: {error.strerror}")
 
 
 @app.command()
@@ -71,8 +166,7 @@ def purge(
         static.cdr_pseudonymise_days if pseudonymise_days is None else pseudonymise_days,
     )
     directory = Path(static.state)
-    if not (directory / "cdr").is_dir():
-        _fail(f"{directory / 'cdr'}: no such directory; expected the state directory of an edge (--state)")
+    _log_in(directory)
     try:
         sinks = [sink.name for sink in static.cdr.sinks]
         done = keeping.apply(directory, rule, sinks=sinks, all_sinks=not even_undelivered, dry_run=dry_run)
@@ -81,6 +175,41 @@ def purge(
     except StateError as error:
         _fail(str(error))
     _say(*([json.dumps(done_data(done))] if as_json else done_lines(done, rule, dry_run=dry_run)))
+
+
+def _picked(
+    since: str | None,
+    until: str | None,
+    accounts: list[str] | None,
+    outcomes: list[str] | None,
+    reasons: list[str] | None,
+) -> "Picked":
+    from datetime import UTC, datetime
+
+    from edge.cdr.picking import Picked, instant_of
+    from edge.cdr.record import CallOutcome
+
+    now = datetime.now(UTC)
+    try:
+        begin = None if since is None else instant_of("--since", since, now)
+        end = None if until is None else instant_of("--until", until, now)
+    except ValueError as error:
+        _usage(str(error))
+    for word in outcomes or ():
+        if word not in set(CallOutcome):
+            _usage(f"--outcome {word}: expected {', '.join(CallOutcome)}")
+    return Picked(begin, end, frozenset(accounts or ()), frozenset(outcomes or ()), frozenset(reasons or ()))
+
+
+def _log_of(state: str | None, config: str | None) -> Path:
+    return _log_in(Path(static_of(state, config).state))
+
+
+def _log_in(directory: Path) -> Path:
+    log = directory / "cdr"
+    if not log.is_dir():
+        _fail(f"{log}: no such directory; expected the state directory of an edge (--state)")
+    return log
 
 
 def done_data(done: "Done") -> dict[str, object]:

@@ -6,7 +6,7 @@ the limits.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,25 +14,22 @@ from typing import Protocol
 
 import orjson
 
-from edge.cdr import segments
+from edge.cdr.backwards import MOST_BYTES, newest_first
 from edge.cdr.delivery.checkpoint import replace_file
+from edge.cdr.delivery.consumer import Json
 from edge.cdr.record import CallOutcome
-from edge.cdr.seal import Soundness, soundness
 from limits.model import GROUP, TRUNK, Settle
 from limits.rates import Price
 
 REPLAY_S = 60.0
 """A settlement leaves with its record, and waits in a file of its own where the store is away: what is older than this
 before the last record has been settled, or is in that file."""
-MOST_BYTES = 32 << 20
 MOST = 50_000
 """Records looked at."""
 TOGETHER = 256
 """Settlements sent at one time."""
 MARK = "settled.json"
 """The last record whose settlement is known to have been applied: written when the edge stops in order."""
-
-Json = str | int | bool | None | list["Json"]
 
 
 def settlements_of(record: Mapping[str, Json]) -> list[Settle]:
@@ -59,9 +56,9 @@ def unsettled(directory: Path) -> list[Settle]:
     found: list[list[Settle]] = []
     known = _marked(directory)
     least: datetime | None = None
-    for record in _newest_first(directory):
-        seq, released = record.get("seq"), _instant(record.get("released_at"))
-        if (isinstance(seq, int) and seq <= known) or len(found) >= MOST:
+    for entry in newest_first(directory, most_bytes=MOST_BYTES):
+        record, released = entry.record, _instant(entry.record.get("released_at"))
+        if entry.seq <= known or len(found) >= MOST:
             break
         if released is not None:
             least = least or released - timedelta(seconds=REPLAY_S)
@@ -83,27 +80,6 @@ def _marked(directory: Path) -> int:
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     return seq if isinstance(seq, int) else 0
-
-
-def _newest_first(directory: Path) -> Iterator[dict[str, Json]]:
-    """The records from the end of the log on, back to so many bytes."""
-    left = MOST_BYTES
-    for _, path in reversed(segments.listed(directory)):
-        size = path.stat().st_size
-        start = max(0, size - left)
-        with path.open("rb") as file:
-            file.seek(start)
-            lines = file.read(size - start).split(b"\n")
-        for line in reversed(lines[1:-1] if start else lines[:-1]):
-            whole = line + b"\n"
-            if soundness(whole) is not Soundness.DAMAGED:
-                with suppress(orjson.JSONDecodeError):
-                    record = orjson.loads(whole)
-                    if isinstance(record, dict):
-                        yield record
-        left -= size - start
-        if left <= 0:
-            return
 
 
 def _price(record: Mapping[str, Json]) -> Price | None:

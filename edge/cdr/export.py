@@ -1,0 +1,133 @@
+"""Records out of the log into one file: CSV, JSON lines or Parquet (I/O).
+
+CSV and JSON lines are those of the sinks (`delivery.layout`); Parquet needs the extra `parquet`. The log is read as it
+is, beside a running edge: what is being written is left out.
+"""
+
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from edge.cdr import segments
+from edge.cdr.delivery.consumer import Entry, entry_of
+from edge.cdr.delivery.layout import Csv, JsonLines
+from edge.cdr.picking import Json, Picked
+from edge.cdr.record import COLUMNS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+FORMATS = ("csv", "jsonl", "parquet")
+TOGETHER = 1_000
+"""Records written at one time; a row group of Parquet has ten times as many."""
+NO_PARQUET = "Parquet needs pyarrow: pip install 'trunkgate[parquet]'"
+
+
+class ExportError(Exception):
+    """It cannot be done. The text is a sentence for the operator."""
+
+
+def entries(places: Sequence[Path], picked: Picked) -> Iterator[Entry]:
+    """The records that are meant, segment by segment in their order; archives ending in `.gz` too. Lines that are no
+    records are passed by: `verify` names them. Raises OSError."""
+    for place in places:
+        for path in _segments(place):
+            name = path.name.removesuffix(".gz")
+            if segments.first_seq_of(name) and not picked.may_be_of(segments.day_of(Path(name))):
+                continue
+            with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+                for line in lines:
+                    entry = entry_of(line, name) if line.endswith(b"\n") else None
+                    if entry is not None and picked.has(entry.record):
+                        yield entry
+
+
+def _segments(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    names = [path for path in place.iterdir() if segments.first_seq_of(path.name.removesuffix(".gz"))]
+    return sorted(names, key=lambda path: (segments.first_seq_of(path.name.removesuffix(".gz")), path.name))
+
+
+def write(found: Iterable[Entry], form: str, output: BinaryIO) -> int:
+    """Write them; returns how many. Raises OSError, ExportError."""
+    if form == "parquet":
+        return _write_parquet(found, output)
+    layout = JsonLines() if form == "jsonl" else Csv([column.name for column in COLUMNS])
+    output.write(layout.header)
+    count = 0
+    for batch in _batches(found, TOGETHER):
+        output.write(layout.rows(batch))
+        count += len(batch)
+    return count
+
+
+def check(form: str) -> None:
+    """Can this be written here? Raises ExportError."""
+    if form == "parquet" and find_spec("pyarrow") is None:
+        raise ExportError(NO_PARQUET)
+
+
+def _batches(found: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
+    left = iter(found)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+# -- Parquet -----------------------------------------------------------------------------------------------------------
+
+
+def _write_parquet(found: Iterable[Entry], output: BinaryIO) -> int:
+    check("parquet")
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    kinds = {
+        "string": arrow.string(),
+        "integer": arrow.int64(),
+        "boolean": arrow.bool_(),
+        "instant": arrow.timestamp("us", tz="UTC"),
+        "list": arrow.list_(arrow.string()),
+    }
+    pairs = {
+        "candidates": (("trunk", kinds["string"]), ("status", kinds["integer"])),
+        "tries": (("sent_at", kinds["instant"]), ("ended_at", kinds["instant"])),
+    }
+    fields = []
+    for column in COLUMNS:
+        kind = kinds[column.type.removesuffix(" or null")]
+        if column.name in pairs:
+            kind = arrow.list_(arrow.struct(list(pairs[column.name])))
+        fields.append((column.name, kind))
+    schema = arrow.schema(fields)
+    count = 0
+    with parquet.ParquetWriter(output, schema, compression="zstd") as writer:
+        for batch in _batches(found, 10 * TOGETHER):
+            writer.write_table(_table(arrow, schema, batch))
+            count += len(batch)
+    return count
+
+
+def _table(arrow: "ModuleType", schema: object, batch: list[Entry]) -> object:
+    columns = [
+        [_typed(column.name, column.type, entry.record.get(column.name)) for entry in batch] for column in COLUMNS
+    ]
+    return arrow.table(columns, schema=schema)
+
+
+def _typed(name: str, kind: str, value: Json) -> object:
+    """The value as Parquet has it."""
+    if kind.startswith("instant"):
+        return _instant(value)
+    if name == "tries" and isinstance(value, list):
+        return [{"sent_at": _instant(sent), "ended_at": _instant(ended)} for sent, ended in value]
+    if name == "candidates" and isinstance(value, list):
+        return [{"trunk": trunk, "status": status} for trunk, status in value]
+    return value
+
+
+def _instant(value: Json) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
