@@ -4,6 +4,7 @@ One `PolicyKeeper` a process. Whatever does not build changes nothing: what was 
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from edge.proxy.facts import Fact
 from limits.accounts import AccountStore
 from limits.errors import StoreUnavailable
 
+TURN_S = 0.0005
+"""A policy is built in a thread beside the calls. The event loop gets its turn after so long, not after the 5 ms that
+are usual: while 300,000 rates are being read its median wait is 0.6 ms instead of 7."""
+
 
 class PolicyKeeper:
     """Holds the source of the policy, and hands the core what is in force."""
@@ -28,6 +33,7 @@ class PolicyKeeper:
         self.name = name
         self._tell = tell
         self._url = ""
+        self._reloading = asyncio.Lock()
         self._core: ProxyCore
         self._tasks: asyncio.TaskGroup
         if name != STORE:
@@ -64,6 +70,7 @@ class PolicyKeeper:
     def begin(self, core: ProxyCore, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """The core runs: keep it up to date. Returns what is to be cancelled at the end."""
         self._core, self._tasks = core, tasks
+        sys.setswitchinterval(TURN_S)
         if not isinstance(self.source, Follower):
             return []
         return [tasks.create_task(self.source.run(self._take)), tasks.create_task(self.source.listen())]
@@ -77,8 +84,9 @@ class PolicyKeeper:
 
     async def _reload(self, file: PolicyFile) -> None:
         try:
-            snapshot = file.reload()
-            await self._take(snapshot)
+            async with self._reloading:
+                snapshot = await asyncio.to_thread(file.reload)
+                await self._take(snapshot)
         except (PolicyError, StoreUnavailable) as error:
             self._tell(Fact("policy.refused", {"file": self.name, "why": str(error)}))
             return
