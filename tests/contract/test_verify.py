@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from limits import Account, Admit, Outcome, UnknownAccount
+from limits import Account, Admit, Outcome, Renew, UnknownAccount
 from limits.accounts import AccountStore
 from limits.keys import account_keys
 from limits.model import INVARIANTS
@@ -116,6 +116,18 @@ async def test_holds_beyond_the_means_are_a_fault_unless_an_operator_made_them_s
 
     client.hset(names.account, "is_beyond", "")
     assert await store.verify(account) == ("no_over_spend",)
+
+
+async def test_what_was_promised_before_the_store_lost_it_is_no_fault(books, running):
+    """The lease of a running call is taken again with its hold, even where the balance no longer pays for it."""
+    account, names, client, store = books
+    limiter = RedisLimiter(lambda verb, outcome: None, store_url(client), deadline_s=5)
+    async with running(limiter):
+        price = Price(0, 200_000_000, 1, 1, 0)
+        limiter.submit(Renew(account, ("u",), "n", talk_ms=(1_000,), paid_s=(60,), prices=(price,)))
+        assert await limiter.drained(timeout_s=5)
+    assert int(client.hget(names.account, "held_micros")) > OPENING
+    assert await store.verify(account) == ()
 
 
 async def test_a_balance_below_zero_is_no_damage(books):
