@@ -121,6 +121,7 @@ async def test_holds_beyond_the_means_are_a_fault_unless_an_operator_made_them_s
 async def test_what_was_promised_before_the_store_lost_it_is_no_fault(books, running):
     """The lease of a running call is taken again with its hold, even where the balance no longer pays for it."""
     account, names, client, store = books
+    client.hset(names.account, "is_beyond", "")
     limiter = RedisLimiter(lambda verb, outcome: None, store_url(client), deadline_s=5)
     async with running(limiter):
         price = Price(0, 200_000_000, 1, 1, 0)
