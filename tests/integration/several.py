@@ -236,7 +236,13 @@ class Parties:
 
     def _at_callee(self, message: Request | Response, source: Address) -> None:
         self._at("callee", self.callee, message, source)
-        if not isinstance(message, Request) or message.method != b"INVITE":
+        if not isinstance(message, Request) or message.method not in (b"INVITE", b"CANCEL"):
+            return
+        if message.method == b"CANCEL":
+            invite = self.dialogs[message.call_id()].at_callee
+            assert invite is not None
+            terminated = compose.response(invite, 487, b"Request Terminated", to_tag=b"callee")
+            self.callee.send(terminated, source)
             return
         self.dialogs[message.call_id()].at_callee = message
         is_answered = not message.uri.partition(b"@")[0].endswith(b"9")
