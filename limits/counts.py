@@ -29,12 +29,13 @@ class FrequencyBook:
             return True, used, 0
         return True, used, max(1, times[one.most - 1] - since)
 
-    def count(self, one: Frequency, uid: str, now: int) -> None:
-        """One more."""
+    def count(self, one: Frequency, uid: str, now: int) -> int:
+        """One more; how many lie in the window now, as far as they are kept."""
         kept = self._kept.setdefault((one.name, one.key), {})
         kept[_member(one, uid)] = now
         newest = sorted(kept.items(), key=lambda item: (item[1], item[0]), reverse=True)
         self._kept[one.name, one.key] = dict(newest[: one.most + 1])
+        return sum(at > now - one.window_ms for _, at in newest[: one.most + 1])
 
     def take_back(self, one: Frequency, uid: str) -> None:
         """This attempt was none. An item stays: another attempt may stand behind it."""

@@ -318,8 +318,9 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
             book.charge(charged - before, now, call)
         # What no hold stood for: the call ran while the store was away, or beyond its paid talk.
         book.counters["overdrawn_micros"] += max(0, charged - max(held, before))
+    marked = 0
     for mark in verb.marks:
-        book.frequencies.count(mark, uid, now)
+        marked = book.frequencies.count(mark, uid, now)
     for one in verb.returned:
         book.frequencies.take_back(one, uid)
     book.forget(uid)
@@ -331,12 +332,12 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
             book.counters["settled_doubtful"] += 1
         else:
             book.counters["settled_late"] += verb.outcome != GIVEN_BACK
-        return Settled(already=True, charged_micros=charged)
+        return Settled(already=True, charged_micros=charged, marked=marked)
     outcome = verb.outcome if verb.outcome in OUTCOMES else "other"
     book.counters["calls_settled"] += 1
     book.counters[f"settled_{outcome}"] += 1
     book.counters["talk_ms"] += verb.duration_ms
-    return Settled(already=False, charged_micros=charged)
+    return Settled(already=False, charged_micros=charged, marked=marked)
 
 
 def _running(uid: str, until: int, call: HeldCall) -> RunningCall:

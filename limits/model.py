@@ -307,6 +307,8 @@ class Settled(NamedTuple):
     already: bool
     charged_micros: int = 0
     """What this call has cost in all; 0 also where `already` and nothing is known of it."""
+    marked: int = 0
+    """How many such marks lie in the window now, this one included; 0: it left none."""
 
 
 Outcome = Admitted | Denied | Unavailable | Answered | Renewed | Settled

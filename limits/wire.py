@@ -238,8 +238,8 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
                 paid_s = tuple([int(paid) for paid in reply[5]])
                 return Renewed(reply[1], lost, ended, adopted, paid_s, reply[6].decode("latin-1"), reply[7] == 1)
         elif isinstance(verb, Settle):
-            if len(reply) == 3 and type(reply[2]) is int:
-                return Settled(reply[1] == 1, reply[2])
+            if len(reply) == 4 and all([type(number) is int for number in reply[1:]]):
+                return Settled(reply[1] == 1, reply[2], reply[3])
         elif reply[1] in (0, 1) and len(reply) == 2:
             return Answered(reply[1] == 1)
     elif reply[0] == 0 and len(reply) in (5, 10, 11) and all([type(number) is int for number in reply[2:10]]):

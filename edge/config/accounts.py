@@ -20,6 +20,7 @@ from edge.config.fields import (
 )
 from edge.config.money import parse_money
 from edge.config.refusals import Reason
+from edge.config.telemarketing import Calling
 from limits.account import MAX_PREFIX_CEILINGS
 from limits.rates import MAX_MONEY_MICROS
 
@@ -107,6 +108,9 @@ class AccountEntry(Section):
         description="What its calls are for. `telemarketing-b2c`: consumers are called to sell, and the rules of days, "
         "hours, frequency, refusals and consent apply.",
         examples=["telemarketing-b2c"],
+    )
+    calling: Calling = Field(
+        default=Calling(), description="Whom, when, how often and where to it may call.", examples=[]
     )
     status: Literal["active", "suspended", "closed"] = Field(
         default="active", description="May it place calls at all?", examples=["suspended"]

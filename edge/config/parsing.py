@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from edge.config.accounts import AccountCli, PrefixCeilingEntry
+from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
 from edge.config.errors import PolicyError, Problem, StaticConfigError
 from edge.config.faults import MAX_DOCUMENT_CHARACTERS as MAX_DOCUMENT_CHARACTERS
 from edge.config.faults import close_or_all, details_of, message_of, path_of, read_toml
@@ -34,6 +35,16 @@ from edge.config.schema import (
 )
 from edge.config.sinks import KINDS, CdrSettings
 from edge.config.static import FILE_ONLY, StaticConfig
+from edge.config.telemarketing import (
+    AttemptsEntry,
+    Calling,
+    ConsentsEntry,
+    HoursEntry,
+    NumberCeiling,
+    PingCalls,
+    RefusalsEntry,
+    Telemarketing,
+)
 
 MAX_PROBLEMS = 100
 """Faults told at once; a reader has enough with fewer."""
@@ -54,6 +65,17 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "cli_rules.when": CliCondition,
     "categories": CategoryEntry,
     "numbers": Numbers,
+    "accounts.calling": Calling,
+    "accounts.calling.number_ceiling": NumberCeiling,
+    "telemarketing": Telemarketing,
+    "telemarketing.hours": HoursEntry,
+    "telemarketing.attempts": AttemptsEntry,
+    "telemarketing.refusals": RefusalsEntry,
+    "telemarketing.consents": ConsentsEntry,
+    "ping_calls": PingCalls,
+    "destinations": DestinationEntry,
+    "barring": BarringEntry,
+    "guards": GuardEntry,
     "refusal_profiles.*": RefusalProfileEntry,
     "refusal_profiles.*.answers.*": RefusalEntry,
     "strangers": Strangers,

@@ -6,6 +6,7 @@ Pure; imports this room. A shape that is right by `schema` may still mean nothin
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from edge.config.addresses import parse_listen, parse_source
+from edge.config.choices import check_destinations
 from edge.config.errors import Problem
 from edge.config.fields import MAX_ACCOUNTS
 from edge.config.plan import FOREIGN, STATES
@@ -29,6 +30,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _credentials(document, accounts)
     problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
     problems += _routes(document, accounts)
+    problems += check_destinations(document, accounts)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
     for index, account in enumerate(document.accounts):
         problems += _shadows(f"accounts[{index}].shadow_refusals", account.shadow_refusals)

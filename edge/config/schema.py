@@ -12,6 +12,7 @@ from edge.config.accounts import MAX_SHADOW_REFUSALS, ShadowLimit
 from edge.config.accounts import AccountEntry as AccountEntry
 from edge.config.accounts import GroupEntry as GroupEntry
 from edge.config.credentials import CredentialEntry, Digest
+from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
@@ -41,6 +42,7 @@ from edge.config.fields import (
 from edge.config.quality import Billing, Penalties, Quality
 from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.static import StaticConfig as StaticConfig
+from edge.config.telemarketing import PingCalls, Telemarketing
 
 
 class IngressEntry(Section):
@@ -447,6 +449,11 @@ class PolicyDocument(Section):
     cli_rules: tuple[CliRuleEntry, ...] = Field(default=(), max_length=256)
     categories: tuple[CategoryEntry, ...] = Field(default=(), max_length=256)
     numbers: Numbers = Numbers()
+    telemarketing: Telemarketing = Telemarketing()
+    ping_calls: PingCalls = PingCalls()
+    destinations: tuple[DestinationEntry, ...] = Field(default=(), max_length=MAX_SECTION)
+    barring: tuple[BarringEntry, ...] = Field(default=(), max_length=256)
+    guards: tuple[GuardEntry, ...] = Field(default=(), max_length=256)
     refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
     strangers: Strangers = Strangers()
     methods: Methods = Methods()

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from edge.config.accounts import NO_LIST, AccountCli
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
 from edge.config.basis import HOUSE, Basis, parse_basis
+from edge.config.conduct import ANY_CALLING, AccountCalling, Conduct, calling_of
 from edge.config.credentials import secrets_of
 from edge.config.deck import RateDeck
 from edge.config.holders import holders_of, is_limited
@@ -55,6 +56,7 @@ class AccountPolicy:
     """What its calls are for: `none` or `telemarketing-b2c`."""
     cli: AccountCli = NO_LIST
     """Which numbers it may present."""
+    calling: AccountCalling = ANY_CALLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ class PolicySnapshot:
         "accounts",
         "bare_international",
         "book",
+        "conduct",
         "deck",
         "default_profile",
         "digest",
@@ -255,6 +258,9 @@ class PolicySnapshot:
         self.undeclared = self.book.choice("undeclared", "allow")
         """What of an account for which no list is kept: `allow`, `tag` or `deny`."""
         self.do_not_originate = _do_not_originate(document, self.book)
+        self.conduct = Conduct(
+            document.telemarketing, document.ping_calls, document.destinations, document.barring, document.guards
+        )
         self.normalise = document.numbers.normalise
         self.bare_international = document.numbers.bare_international
         self._names = _name_index(document.ingress, self.ingress)
@@ -414,9 +420,19 @@ def _accounts(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) 
         shadow = frozenset([*document.shadow_refusals, *entry.shadow_refusals])
         profile = None if entry.refusal_profile is None else profiles[entry.refusal_profile]
         away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
+        calling = calling_of(entry.calling)
         for name in expand(entry.id):
             accounts[name] = AccountPolicy(
-                name, entry.kind, profile, away, entry.tags, entry.external_id, shadow, entry.purpose, entry.cli
+                name,
+                entry.kind,
+                profile,
+                away,
+                entry.tags,
+                entry.external_id,
+                shadow,
+                entry.purpose,
+                entry.cli,
+                calling,
             )
     return accounts
 

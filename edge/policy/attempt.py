@@ -5,6 +5,7 @@ from edge.config.rulebook import ALWAYS, Era
 from edge.config.snapshot import AccountPolicy, EgressTrunk, IngressTrunk
 from edge.policy.spelling import Reading
 from edge.sip.message import Request
+from limits.frequency import Contact, Frequency, SpendGuard
 
 
 class CallAttempt:
@@ -19,17 +20,21 @@ class CallAttempt:
         "cli_network",
         "cli_original",
         "cli_presented",
+        "contact",
         "degraded",
         "draw",
         "emergency",
         "era",
         "exceptions",
+        "frequencies",
+        "guard",
         "ingress",
         "ingress_class",
         "is_cleared",
         "is_vouched",
         "listener",
         "must_own",
+        "needs_store",
         "network",
         "presented",
         "purpose",
@@ -130,5 +135,11 @@ class CallAttempt:
         """Egress trunks in the order to try them."""
         self.rate: Rate | None = None
         """What it costs; None: there is no deck, or it is an emergency call."""
+        self.frequencies: list[Frequency] = []
+        self.contact: Contact | None = None
+        self.guard: SpendGuard | None = None
+        self.needs_store = False
+        """How often, whom, how much: what the limits are to judge, with numbers where digests will be (`demand`); and
+        whether the attempt may pass without their word at all."""
         self.degraded = False
         """Admitted without the limits' answer, since the store was away (R11)."""

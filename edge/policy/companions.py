@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 
 from edge.config.basis import HOUSE, Basis, Origin, parse_basis
+from edge.config.hours import local_time
 from edge.config.money import format_money
 from edge.config.snapshot import PolicySnapshot
+from edge.config.telemarketing import DatedEntry
 from edge.policy.attempt import CallAttempt
+from edge.policy.behaviour import OWN_HOURS, behave, untimely
 from edge.policy.entitlement import be_entitled
 from edge.policy.identity import identify
 from edge.policy.lawfulness import obey_law, ruling_of
@@ -13,11 +16,13 @@ from edge.policy.marking import mark
 from edge.policy.numbers import called_number, read_numbers
 from edge.policy.pipeline import Stage
 from edge.policy.rating import rate
+from edge.policy.reach import ABROAD, CALLS_OF, reach, zone_of
 from edge.policy.routing import route
 from edge.policy.screening import judged, screen
 from edge.policy.spelling import ABSENT, Reading
 from edge.policy.trace import Companion, Found
 from edge.policy.verdicts import Refuse
+from limits.frequency import COUNT, SHADOW, Counts, Frequency
 from limits.model import QUANTUM_S
 from limits.rates import cost, interval_s
 
@@ -133,6 +138,64 @@ def said(reading: Reading, attempt: CallAttempt, snapshot: PolicySnapshot) -> st
     return f"{text} ({snapshot.book.at(attempt.wall).category_of_reading(reading)})"
 
 
+def of_behaviour(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """What the hour says, and what the limits will be asked; nothing where neither the law nor the account asks."""
+    account, law = attempt.account, snapshot.conduct.law
+    if account is None or attempt.emergency:
+        return Found("")
+    rule, basis, parts = "", None, []
+    zone = None if law is None or attempt.purpose == "none" else law.zone_of(attempt.called)
+    if law is not None and zone is not None:
+        era, local = law.era(attempt.wall), local_time(attempt.wall, zone)
+        why = untimely(law, era, attempt.called, local) or "a permitted hour"
+        parts.append(f"telemarketing: {local:%A %Y-%m-%d %H:%M:%S} where {attempt.called} is, {why}")
+        if era.consents is not None:
+            parts.append(f"{era.consents.id}, consent {account.calling.consent}")
+        decided = next((one for one in era if isinstance(one, DatedEntry) and one.id == attempt.rule), era.hours)
+        if decided is not None:
+            rule, basis = decided.id, parse_basis(decided.basis)
+    elif attempt.purpose != "none":
+        parts.append(f"{attempt.purpose}, but no consumer under the law")
+    if refusal is not None and attempt.rule == OWN_HOURS:
+        rule, basis = OWN_HOURS, HOUSE
+        parts.append(
+            f"{local_time(attempt.wall, account.calling.timezone):%A %H:%M:%S} is outside the account's own hours"
+        )
+    if attempt.contact is not None:
+        parts.append("the store is asked for a refusal" + (", a consent" if attempt.contact.consent_since_ms else ""))
+    parts += [asked(one) for one in attempt.frequencies if one.mode != COUNT]
+    return Found("; ".join(parts), rule, basis)
+
+
+def asked(one: Frequency) -> str:
+    """A ceiling the limits are to judge, in words."""
+    seconds = one.window_ms // 1_000
+    span = f"{seconds // 86_400} days" if seconds >= 2 * 86_400 else f"{seconds} s"
+    what = {Counts.ATTEMPTS: "attempts", Counts.DISTINCT: "different numbers", Counts.MARKS: "such calls"}[
+        Counts(one.counts)
+    ]
+    shadow = ", in the shadow" if one.mode == SHADOW else ""
+    return f"{one.name}: at most {one.most} {what} in {span}{shadow}"
+
+
+def of_reach(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """The zone, and the list or guard that is about it; nothing where there is none."""
+    conduct = snapshot.conduct
+    if refusal is not None and attempt.rule == ABROAD:
+        return Found(f"{attempt.called} is not among the countries the account may call", ABROAD)
+    if attempt.account is None or attempt.emergency or not conduct.has_destinations:
+        return Found("")
+    zone = zone_of(attempt, snapshot)
+    parts = [f"zone {zone or 'none'}"]
+    if refusal is not None:
+        parts.append(f"barred by {attempt.rule}")
+    parts += [asked(one) for one in attempt.frequencies if one.name.startswith(CALLS_OF)]
+    if attempt.guard is not None:
+        amount = format_money(attempt.guard.most_micros)
+        parts.append(f"guard {attempt.guard.name}: at most {amount} an hour")
+    return Found("; ".join(parts), attempt.rule if refusal is not None else "")
+
+
 COMPANIONS: Mapping[Stage, Companion] = {
     identify: of_identity,
     mark: of_marking,
@@ -140,7 +203,9 @@ COMPANIONS: Mapping[Stage, Companion] = {
     screen: of_screening,
     obey_law: of_law,
     be_entitled: of_entitlement,
+    behave: of_behaviour,
     route: of_routing,
     rate: of_rating,
+    reach: of_reach,
 }
 """Every stage of the pipeline has one."""

@@ -8,8 +8,24 @@ from collections.abc import Callable
 
 from edge.config.snapshot import EgressTrunk
 from edge.policy.attempt import CallAttempt
-from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, REASON_OF_NAME, Reason, Refuse
+from edge.policy.verdicts import (
+    CALLED_NUMBER,
+    PING,
+    REASON_OF_GROUP,
+    REASON_OF_LIMIT,
+    REASON_OF_NAME,
+    TELEMARKETING,
+    Reason,
+    Refuse,
+)
+from limits.frequency import Counts, Frequency
 from limits.model import DEFAULT_LEASE_MS, GROUP, QUANTUM_S, Admit, Admitted, Denied, Outcome, Unavailable
+
+Digest = Callable[[str], str]
+"""A number to the word it is counted under: the store never has the number itself."""
+
+OF_NUMBERS = frozenset({TELEMARKETING, CALLED_NUMBER, PING})
+"""Frequencies whose key is a number."""
 
 
 def ask(
@@ -17,6 +33,7 @@ def ask(
     *,
     uid: str,
     node: str,
+    digest: Digest,
     lease_ms: int = DEFAULT_LEASE_MS,
     record: bytes = b"",
     quantum_s: int = QUANTUM_S,
@@ -26,7 +43,21 @@ def ask(
         return None
     rate = attempt.rate
     price = None if rate is None else rate.price
-    return Admit(attempt.account.id, uid, node, lease_ms, price, attempt.called, "", 0, record, quantum_s)
+    admit = Admit(attempt.account.id, uid, node, lease_ms, price, attempt.called, "", 0, record, quantum_s)
+    if not attempt.frequencies and attempt.contact is None and attempt.guard is None:
+        return admit
+    frequencies = tuple([hidden(one, digest) for one in attempt.frequencies])
+    contact = attempt.contact
+    if contact is not None:
+        contact = contact._replace(key=digest(contact.key))
+    return admit._replace(frequencies=frequencies, contact=contact, guard=attempt.guard)
+
+
+def hidden(one: Frequency, digest: Digest) -> Frequency:
+    """The same, with digests in place of numbers."""
+    if one.name in OF_NUMBERS:
+        return one._replace(key=digest(one.key))
+    return one._replace(item=digest(one.item)) if one.counts == Counts.DISTINCT else one
 
 
 def ask_group(
@@ -63,7 +94,7 @@ def read(
         reason = REASON_OF_NAME.get(outcome.name) or reasons[outcome.limit]
         return Refuse(reason, outcome.retry_after_ms)
     if isinstance(outcome, Unavailable):
-        choice = "refuse" if attempt.account is None else attempt.account.store_away
+        choice = "refuse" if attempt.account is None or attempt.needs_store else attempt.account.store_away
         if choice == "refuse" or (choice == "local" and (local is None or not local())):
             return Refuse(Reason.STORE_AWAY)
         attempt.degraded = True

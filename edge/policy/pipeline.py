@@ -4,21 +4,25 @@ from collections.abc import Callable
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from edge.policy.behaviour import behave
 from edge.policy.entitlement import be_entitled
 from edge.policy.identity import identify
 from edge.policy.lawfulness import obey_law
 from edge.policy.marking import mark
 from edge.policy.numbers import read_numbers
 from edge.policy.rating import rate
+from edge.policy.reach import reach
 from edge.policy.routing import route
 from edge.policy.screening import screen
 from edge.policy.verdicts import Refuse
 
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
-STAGES: tuple[Stage, ...] = (identify, mark, read_numbers, screen, obey_law, be_entitled, route, rate)
-"""Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); where
-to; what it costs. Then the limits are asked (`demand`)."""
+STAGES: tuple[Stage, ...] = (
+    identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, rate, reach
+)  # fmt: skip
+"""Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); may it
+be done now; where to; what it costs; may it go there. Then the limits are asked (`demand`)."""
 
 
 FINAL_STAGES = (identify, read_numbers, route, rate)

@@ -125,6 +125,7 @@ class Attempts:
             attempt,
             uid=uid,
             node=settings.node,
+            digest=node.identifiers.number_digest,
             lease_ms=settings.lease_ms,
             record=record,
             quantum_s=settings.quantum_s,

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge.policy.demand import hidden
 from edge.proxy.call import Call, CallState
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
 from edge.proxy.record import of_call
+from limits.frequency import Frequency
 from limits.model import TRUNK, Settle
 
 if TYPE_CHECKING:
@@ -192,8 +194,17 @@ class CallTracker:
         self._noted = {holder for call in self._by_uid.values() for holder in call.holders}
         self.fresh_holders = list(self._noted)
 
-    def release(self, call: Call, holder: str, outcome: str = "failed", duration_ms: int = 0) -> None:
-        """The lease goes back."""
+    def release(
+        self,
+        call: Call,
+        holder: str,
+        outcome: str = "failed",
+        duration_ms: int = 0,
+        *,
+        marks: tuple[Frequency, ...] = (),
+        returned: tuple[Frequency, ...] = (),
+    ) -> None:
+        """The lease goes back, with what the call leaves to be counted, and what it counted for nothing."""
         call.holders = tuple([other for other in call.holders if other != holder])
         if not call.holders:
             self.node.counters.leases_live -= 1
@@ -204,7 +215,8 @@ class CallTracker:
             del self._in_use[holder]
         if not call.is_adopted:
             price = None if holder.startswith(TRUNK) else call.facts.price
-            self.node.outbox.asks.append(Settle(holder, call.uid, outcome, duration_ms, price))
+            settle = Settle(holder, call.uid, outcome, duration_ms, price, marks=marks, returned=returned)
+            self.node.outbox.asks.append(settle)
 
     def in_use(self, holder: str) -> int:
         """Calls of this holder on this node."""
@@ -249,10 +261,24 @@ class CallTracker:
         if answered_at is not None and facts.price is not None and facts.paid_s and not call.is_unlimited:
             # No call is charged for talk that was not paid for, whatever the delay of a timer.
             facts.released_at = min(facts.released_at, answered_at + facts.paid_s)
+        digest = self.node.identifiers.number_digest
+        marks = self.node.pings.marks_of(facts, self.node.snapshot.conduct.ping, digest)
         if not call.is_adopted:
             self.node.outbox.ended.append(facts)
+        attempt = call.attempt
+        unsent: tuple[Frequency, ...] = ()
+        if facts.sent_at is None and attempt is not None and attempt.frequencies:
+            unsent = tuple([hidden(one, digest) for one in attempt.frequencies])
         for holder in call.holders:
-            self.release(call, holder, _outcome_of(facts), facts.duration_ms)
+            is_own = holder == facts.account
+            self.release(
+                call,
+                holder,
+                _outcome_of(facts),
+                facts.duration_ms,
+                marks=marks if is_own else (),
+                returned=unsent if is_own else (),
+            )
         # References go, so that counting alone frees the call (hot path rule 9).
         call.context = None
         call.attempt = None

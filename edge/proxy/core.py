@@ -180,6 +180,8 @@ class ProxyCore:
             self.calls.renewals.answered(verb, outcome, now)
         elif isinstance(verb, Answer) and isinstance(outcome, Unavailable):
             self.calls.renewals.unheard(verb)
+        else:
+            self._node.pings.heard(verb, outcome, now, self._node.outbox.facts)
 
     def account_changed(self, holder: str, now: float) -> None:
         """The values of this holder were changed, or money has come (empty: anybody's may have been): its running calls

@@ -14,6 +14,9 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
     """What policy found out, for the record."""
     if attempt.account is not None:
         note_account(facts, attempt.account)
+    facts.automated = attempt.automated
+    if attempt.purpose != "none":
+        facts.tags += (attempt.purpose,)
     if attempt.ingress is not None:
         facts.ingress_trunk = attempt.ingress.id
     facts.ingress_class = attempt.ingress_class
@@ -71,6 +74,8 @@ def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Una
     elif isinstance(outcome, Denied):
         facts.decided_by = "limits"
         facts.limit, facts.ceiling = outcome.limit.value, outcome.ceiling
+        if outcome.name:
+            facts.limit += f":{outcome.name}"
         facts.limit_holder, facts.limit_in_use = holder, outcome.in_use
         if not of_group:
             facts.in_force = outcome.in_force

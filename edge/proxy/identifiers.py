@@ -24,13 +24,15 @@ _BRANCH_BYTES = 10
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_fresh", "_secret")
+    __slots__ = ("_contacts", "_fresh", "_secret")
 
-    def __init__(self, *, secret: bytes, fresh: Callable[[], bytes]) -> None:
+    def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
-        `fresh`: a new unpredictable token of token characters at each call (RFC 3261 §19.3 asks 32 random bits)."""
+        `fresh`: a new unpredictable token of token characters at each call (RFC 3261 §19.3 asks 32 random bits).
+        `contacts`: key of the digests of called numbers, the same on every node of a store."""
         self._secret = secret
         self._fresh = fresh
+        self._contacts = contacts or secret
 
     def call_uid(self, request: Request, call_id: bytes, from_tag: bytes, cseq: int) -> str:
         """The uid of the attempt this INVITE makes: the same for the same INVITE on any node and after any restart, so
@@ -38,6 +40,10 @@ class Identifiers:
         via = request.via()
         key = b"\0".join((call_id, from_tag, b"%d" % cseq, via.branch or b"", via.host, b"%d" % (via.port or 0)))
         return blake2b(key, digest_size=UID_LENGTH // 2).hexdigest()
+
+    def number_digest(self, number: str) -> str:
+        """The word a number is counted and recorded under: nobody without the key can tell which number it is."""
+        return number_digest(self._contacts, number)
 
     def tag(self) -> bytes:
         """A To tag of our own (RFC 3261 §19.3)."""
@@ -82,6 +88,11 @@ class Identifiers:
     def _sign(self, name: bytes, call_id: bytes, hides: bool) -> bytes:
         signed = name + (_HIDES if hides else b"\0") + call_id
         return blake2b(signed, digest_size=_SIGNATURE_LENGTH // 2, key=self._secret).hexdigest().encode()
+
+
+def number_digest(key: bytes, number: str) -> str:
+    """A keyed digest of a number in E.164 (HMAC-SHA-256, 128 bits of it in hexadecimal)."""
+    return hmac.digest(key, number.encode(), "sha256")[:16].hex()
 
 
 def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> bytes:

@@ -8,6 +8,7 @@ from edge.proxy.actions import Outbox
 from edge.proxy.facts import Counters
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
+from edge.proxy.pings import Pings
 from edge.proxy.thresholds import Thresholds
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
@@ -59,6 +60,7 @@ class Node:
         "live_nodes",
         "local",
         "outbox",
+        "pings",
         "settings",
         "snapshot",
         "thresholds",
@@ -95,6 +97,7 @@ class Node:
         self.live_nodes = 1
         """Nodes alive when the store was last heard."""
         self.thresholds = Thresholds()
+        self.pings = Pings()
         self.wall_offset = 0.0
         """UTC seconds less monotonic seconds, for instants that another node is to understand."""
         self.draining = False

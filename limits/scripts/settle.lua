@@ -3,7 +3,7 @@
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
 -- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 price, 5 doubtful (0 or 1), 6 tombstone_ms, 7 marks it leaves, 8 counts it
 -- gives back (as in admit; '': none)
--- RETURNS: {1, already, charged}; a second settle changes nothing and says so
+-- RETURNS: {1, already, charged, marked}; a second settle changes nothing and says so
 --       or {0, 'unknown', 0, 0, 0}
 
 local account, leases, calls, records, expired, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -18,7 +18,7 @@ local tomb = call('GET', done)
 -- A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
 if tomb and (outcome == 'given_back' or string.sub(tomb, 1, 10) ~= 'given_back') then
   local _, _, charged = string.find(tomb, ' (%d+)$')
-  return {1, 1, tonumber(charged) or 0}
+  return {1, 1, tonumber(charged) or 0, 0}
 end
 
 local is_leased = call('ZREM', leases, uid) == 1
@@ -47,9 +47,12 @@ if price then
     put_money(account, money)
   end
 end
+local marked = 0
 if ARGV[7] ~= '' then
+  local now = clock_ms()
   for _, mark in ipairs((read_terms(ARGV[7]))) do
-    count_one(account, mark, uid, clock_ms())
+    count_one(account, mark, uid, now)
+    marked = call('ZCOUNT', count_key(account, mark), '(' .. string.format('%.0f', now - mark.window), '+inf')
   end
 end
 if ARGV[8] ~= '' then
@@ -73,8 +76,8 @@ if not is_leased then
   elseif outcome ~= 'given_back' then
     call('HSET', account, 'settled_late', whole(value[5]) + 1)
   end
-  return {1, 1, charged}
+  return {1, 1, charged, marked}
 end
 call('HSET', account, 'calls_settled', whole(value[2]) + 1, field, whole(value[3]) + 1, 'talk_ms',
   whole(value[4]) + duration_ms)
-return {1, 0, charged}
+return {1, 0, charged, marked}

@@ -167,7 +167,7 @@ RENEW, SETTLE = Renew("a", ("u",), "n"), Settle("a", "u", "failed", 0)
         (SETTLE, [0, b"unknown", 0, 0, 0], Denied(Limit.UNKNOWN, 0, 0, 0)),
         (ANSWER, [1, 0], Answered(already=False)),
         (ANSWER, [1, 1], Answered(already=True)),
-        (SETTLE, [1, 1, 7], Settled(already=True, charged_micros=7)),
+        (SETTLE, [1, 1, 7, 2], Settled(already=True, charged_micros=7, marked=2)),
         (
             RENEW,
             [1, 5, [b"u", b"\xff"], [], [b"v"], [60], b"credit", 1],

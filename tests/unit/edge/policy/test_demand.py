@@ -18,7 +18,7 @@ def test_ask(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -
     """The question names account, call, node and lease."""
     attempt = attempt_of()
     assert judge(attempt, snapshot) is None
-    asked = ask(attempt, uid="u1", node="n1", lease_ms=9000, record=b"r")
+    asked = ask(attempt, uid="u1", node="n1", digest=str, lease_ms=9000, record=b"r")
     assert Admit("acme", "u1", "n1", 9000, called=attempt.called, record=b"r") == asked
 
 
@@ -29,7 +29,7 @@ def test_emergency_asks_nothing(
     """No limit is asked for an emergency call, and none could hold it back (R16)."""
     attempt = attempt_of(source="198.51.100.1", called="sip:112@h", headers=headers)
     assert judge(attempt, snapshot) is None
-    assert ask(attempt, uid="u1", node="n1") is None
+    assert ask(attempt, uid="u1", node="n1", digest=str) is None
     assert read(Denied(Limit.SUSPENDED, 0, 0, 0), attempt) is None
     assert read(AWAY, attempt) is None
 

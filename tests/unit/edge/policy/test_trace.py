@@ -6,13 +6,15 @@ import pytest
 
 from edge.config.basis import Basis, Origin
 from edge.config.snapshot import PolicySnapshot
+from edge.policy.behaviour import behave
 from edge.policy.companions import COMPANIONS
 from edge.policy.explain import explain, imagine
 from edge.policy.marking import mark
 from edge.policy.pipeline import STAGES
+from edge.policy.reach import reach
 from edge.policy.trace import Found
 
-SILENT = {mark}
+SILENT = {mark, behave, reach}
 """Stages that have nothing to do with most calls."""
 
 
