@@ -10,6 +10,7 @@ import typer
 
 from edge.accounts import commands as account_commands
 from edge.cdr import commands as cdr_commands
+from edge.contacts import commands as contact_commands
 from edge.policies import commands as policy_commands
 from edge.policies import explain_commands
 from edge.quality import commands as quality_commands
@@ -37,6 +38,7 @@ app.add_typer(penalty_commands.app)
 app.command()(quality_commands.quality)
 app.command()(quality_commands.billing)
 app.add_typer(cdr_commands.app)
+app.add_typer(contact_commands.app)
 app.add_typer(policy_commands.app)
 
 
@@ -113,9 +115,8 @@ def run(
     cdr_segment_s: Annotated[str | None, typer.Option(help="Age of a CDR segment.", metavar="SECONDS")] = None,
     cdr_full: Annotated[str | None, typer.Option(help="refuse or go-on when no CDR fits.", metavar="WHAT")] = None,
     cdr_keep_days: Annotated[str | None, typer.Option(help="Days CDRs are kept.", metavar="DAYS")] = None,
-    cdr_pseudonymise_days: Annotated[
-        str | None, typer.Option(help="Days called numbers stay readable.", metavar="DAYS")
-    ] = None,
+    cdr_pseudonymise_days: Annotated[str | None, typer.Option(help="Days they can be read.", metavar="DAYS")] = None,
+    contacts_key: Annotated[str | None, typer.Option(help="Key of the numbers called.", metavar="FILE")] = None,
     config: Annotated[
         str | None, typer.Option(help="TOML file with these options.", metavar="FILE", envvar="EDGE_CONFIG")
     ] = None,

@@ -27,6 +27,7 @@ from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.static import StaticConfig
+from edge.contacts.key import KEY_FILE, read_key
 from edge.neighbours import Neighbours
 from edge.policies.following import NoPolicy
 from edge.policies.keeping import PolicyKeeper
@@ -141,6 +142,8 @@ class _Server:
                 state.prepare(directory)
                 self.policy = PolicyKeeper(self.static.policy, self._tell)
                 secret = state.secret(directory)
+                named = self.static.contacts_key
+                self.policy.contacts_key = read_key(Path(named)) if named else state.secret(directory, KEY_FILE)
                 now = self._now()
                 self._delivery = DeliveryProcess(
                     self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
@@ -255,7 +258,7 @@ class _Server:
         self._core = ProxyCore(
             settings=settings,
             listeners=self.listeners,
-            identifiers=Identifiers(secret=secret, fresh=state.FreshTokens()),
+            identifiers=Identifiers(secret=secret, fresh=state.FreshTokens(), contacts=self.policy.contacts_key),
             snapshot=self.policy.snapshot,
             draw=random.random,
             now=now,

@@ -54,18 +54,6 @@ class Week:
             [begin <= second < end if begin < end else second >= begin or second < end for begin, end in self._windows]
         )
 
-    def next(self, local: datetime) -> datetime | None:
-        """The first full minute from this one on that is inside; None: none within a week and a day."""
-        minute = local.replace(second=0, microsecond=0)
-        edges = sorted({0, *(begin for begin, _ in self._windows)})
-        for day in range(9):
-            midnight = minute.replace(hour=0, minute=0) + timedelta(days=day)
-            for edge in edges:
-                at = midnight.replace(hour=edge // 3600, minute=edge % 3600 // 60)
-                if at > local and self.holds(at):
-                    return at
-        return None
-
 
 def local_time(wall: float, zone: tzinfo) -> datetime:
     """UTC seconds as the clock on the wall there; an instant without end is the last that can be told."""

@@ -330,6 +330,17 @@ class PolicySnapshot:
         """What the document says of each account, group and trunk with ceilings, for provisioning the store."""
         return holders_of(self._document)
 
+    @property
+    def counts_people(self) -> bool:
+        """Are people or numbers counted, so that all nodes must digest them alike?"""
+        accounts = self._document.accounts
+        if any(entry.purpose_header is not None for entry in self._document.ingress):
+            return self.conduct.law is not None
+        return self.conduct.ping.mode == "refuse" or any(
+            entry.purpose != "none" or entry.calling.number_ceiling is not None or entry.calling.small_system
+            for entry in accounts
+        )
+
     def opening_balances(self) -> dict[str, int]:
         """Micro-units to credit to an account when it is first brought into a store."""
         entries = [entry for entry in self._document.accounts if entry.opening_balance]

@@ -214,6 +214,13 @@ class StaticConfig(Section):
         description="So many probes in a row that one side leaves unanswered end the call; 481 ends it at once.",
         examples=[2],
     )
+    contacts_key: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="File with the key that called numbers are digested with before they are counted or recorded, "
+        "16 to 64 bytes; every node of one store needs the same. Empty: `contacts.key` in the state directory, made at "
+        "the first start.",
+        examples=["/etc/trunkgate/contacts.key"],
+    )
     drain_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=30.0,
         description="Seconds a stop waits for running calls to end before it hangs them up.",

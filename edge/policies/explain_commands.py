@@ -53,7 +53,9 @@ def explain(
         str, typer.Option(help="Account named in the header of a trusted trunk.", metavar="ACCOUNT")
     ] = "",
     listener: Annotated[str, typer.Option(help="Listener it comes in by.", metavar="ADDRESS")] = "",
-    at: Annotated[str, typer.Option(help="At this instant: 2026-08-11, or 2026-08-11T09:30Z.", metavar="WHEN")] = "",
+    at: Annotated[
+        str, typer.Option(help="At this instant: 2026-08-11, or 2026-08-11T09:30Z; now.", metavar="WHEN")
+    ] = "",
     call: Annotated[str, typer.Option(help="Instead of all these: a call that was, by its uid.", metavar="UID")] = "",
     cdrs: Annotated[
         _Many, typer.Option(help="Where its record is; left out: the state directory.", metavar="PATH")
@@ -134,7 +136,6 @@ def _of_call(record: "Record", document: "Document") -> "Told":
 
 
 def _imagined(snapshot: "PolicySnapshot", wanted: "Wanted") -> "CallAttempt":
-    from edge.config.rulebook import ALWAYS
     from edge.policy.explain import imagine
     from edge.sip.errors import LocalError, ParseError
 
@@ -147,7 +148,7 @@ def _imagined(snapshot: "PolicySnapshot", wanted: "Wanted") -> "CallAttempt":
             asserted=wanted.pai,
             diverting=wanted.diversion,
             headers=_headers(snapshot, wanted),
-            wall=_instant(wanted.at) if wanted.at else ALWAYS,
+            wall=_instant(wanted.at) if wanted.at else datetime.now(UTC).timestamp(),
         )
     except (LocalError, ParseError) as error:
         options = "--from, --to, --pai, --diversion, --privacy, --header, --account-header"

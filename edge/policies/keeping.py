@@ -12,6 +12,7 @@ from edge.config.errors import PolicyError
 from edge.config.snapshot import PolicySnapshot
 from edge.config.source import PolicyFile
 from edge.config.static import STORE
+from edge.contacts.key import agree
 from edge.policies.following import Follower
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -34,6 +35,8 @@ class PolicyKeeper:
         self._tell = tell
         self._url = ""
         self._reloading = asyncio.Lock()
+        self.contacts_key = b""
+        """What called numbers are digested with."""
         self._core: ProxyCore
         self._tasks: asyncio.TaskGroup
         if name != STORE:
@@ -98,5 +101,7 @@ class PolicyKeeper:
         self._core.policy_changed(snapshot)
 
     async def _provision(self, snapshot: PolicySnapshot) -> None:
+        if snapshot.counts_people:
+            await agree(self._url, self.contacts_key)
         async with AccountStore(self._url) as accounts:
             await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())

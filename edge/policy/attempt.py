@@ -86,13 +86,11 @@ class CallAttempt:
         self.username = ""
         """Who the caller has proved to be; empty: nobody."""
         self.automated = False
-        """Placed by an automated system: the account's kind, or a mark of the trunk or the call."""
         self.purpose = "none"
-        """What the call is for: the account's purpose, or a mark of the call."""
+        """Placed by an automated system? What for? The account says it, or a mark of the trunk or the call."""
         self.cli_original = ""
-        """User part of From as it came."""
         self.cli_presented = ""
-        """E.164; empty where no number is presented."""
+        """User part of From as it came; E.164, empty where no number is presented."""
         self.cli_network = ""
         """E.164 of P-Asserted-Identity, where the trunk is trusted to assert one."""
         self.called_original = ""
@@ -101,15 +99,13 @@ class CallAttempt:
         self.withheld = False
         self.emergency = False
         self.sender: Reading | None = None
-        """From, read; None where numbers are not."""
         self.presented: Reading | None = None
-        """The reading behind `cli_presented`."""
+        """From, read, and the reading behind `cli_presented`; None where numbers are not read."""
         self.network: tuple[Reading, ...] = ()
         """Every P-Asserted-Identity, read, trusted or not."""
         self.rule = ""
-        """The CLI rule that decided."""
         self.ruleset = ""
-        """The ruleset that rule belongs to; empty: the operator's own, or no rule decided."""
+        """The rule that decided, and the ruleset it belongs to; empty: the operator's own, or no rule decided."""
         self.era: Era | None = None
         """The law at this instant; None before stage 3, and where numbers are not read."""
         self.exceptions: frozenset[str] = frozenset()
@@ -121,15 +117,13 @@ class CallAttempt:
         self.must_own = False
         """The CLI must be among the account's own numbers."""
         self.treatment = ""
-        """What is done to the CLI before it leaves: `mask`, `substitute`; empty: nothing."""
         self.substitute = ""
-        """The number put in its place, in E.164."""
+        """What is done to the CLI before it leaves (`mask`, `substitute`, nothing); the E.164 put in its place."""
         self.tags: list[str] = []
         """Words for the record: what was let pass, and why it might not have been."""
         self.shadow: list[str] = []
-        """CLI rules that would have refused, were they enforced."""
         self.shadowed: list[str] = []
-        """The same of refusals, by token, and of routes, by id."""
+        """What would have refused, were it enforced: CLI rules; refusals, by token, and routes, by id."""
         self.route = ""
         self.candidates: list[EgressTrunk] = []
         """Egress trunks in the order to try them."""
@@ -139,7 +133,6 @@ class CallAttempt:
         self.contact: Contact | None = None
         self.guard: SpendGuard | None = None
         self.needs_store = False
-        """How often, whom, how much: what the limits are to judge, with numbers where digests will be (`demand`); and
-        whether the attempt may pass without their word at all."""
+        """How often, whom, how much: what the limits are to judge (`demand`); may it pass without their word?"""
         self.degraded = False
         """Admitted without the limits' answer, since the store was away (R11)."""

@@ -13,6 +13,8 @@ from edge.config.refusals import Reason
 from edge.config.snapshot import AccountPolicy, PolicySnapshot
 from edge.config.telemarketing import PingCalls
 from edge.policy.attempt import CallAttempt
+from edge.policy.lawfulness import ruling_of
+from edge.policy.spelling import ABSENT
 from edge.policy.verdicts import CALLED_NUMBER, PING, SMALL_SYSTEM, TELEMARKETING, Refuse
 from limits.frequency import COUNT, ENFORCE, SHADOW, Contact, Counts, Frequency
 
@@ -74,7 +76,11 @@ def _count(attempt: CallAttempt, account: AccountPolicy, calling: AccountCalling
 
 def leans_on_exception(attempt: CallAttempt) -> bool:
     """Does it show a number that only a small automated system may show?"""
-    return False
+    era = attempt.era
+    if era is None or not attempt.exceptions:
+        return False
+    readings = (attempt.sender or ABSENT, *attempt.network)
+    return any([ruling_of(reading, attempt, era).unless in attempt.exceptions for reading in readings])
 
 
 def _solicit(attempt: CallAttempt, account: AccountPolicy, law: Law, zone: tzinfo) -> Refuse | None:

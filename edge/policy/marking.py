@@ -8,11 +8,13 @@ take that away: what an account has declared itself to be, no message undoes.
 from typing import get_args
 
 from edge.config.accounts import Purpose
-from edge.config.snapshot import PolicySnapshot
+from edge.config.snapshot import IngressTrunk, PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 
 PURPOSES = frozenset(get_args(Purpose))
+SMALL_SYSTEM = frozenset({"small_system"})
+"""The exception of the ruleset that a small system's counted facts may lift a rule by."""
 _NOT_MARKED = frozenset({b"", b"no", b"false", b"0"})
 
 
@@ -22,8 +24,14 @@ def mark(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     if account is not None:
         attempt.automated = account.kind == "automated"
         attempt.purpose = account.purpose
-    if ingress is None:
-        return None
+    if ingress is not None:
+        _by_trunk(attempt, ingress)
+    if attempt.automated and account is not None and account.calling.is_small_system:
+        attempt.exceptions = SMALL_SYSTEM
+    return None
+
+
+def _by_trunk(attempt: CallAttempt, ingress: IngressTrunk) -> None:
     if ingress.automated:
         attempt.automated = True
     elif ingress.automated_header is not None:
@@ -36,4 +44,3 @@ def mark(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
             purpose = named.strip().lower().decode("latin-1")
             if purpose in PURPOSES:  # a word nobody knows changes nothing
                 attempt.purpose = purpose
-    return None

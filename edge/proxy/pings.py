@@ -45,8 +45,8 @@ class Pings:
         return (hidden(ping_frequency(ping, facts.cli_presented), digest),)
 
     def heard(self, verb: Verb, outcome: Outcome, now: float, facts: list[Fact]) -> None:
-        """A settlement that left a mark says how many there are now: a fact, where they are too many and it was not told
-        in this window."""
+        """A settlement that left a mark says how many there are now: a fact, where they are too many and it was not
+        told in this window."""
         if not isinstance(outcome, Settled) or not outcome.marked or not isinstance(verb, Settle):
             return
         mark = verb.marks[0]
