@@ -224,7 +224,7 @@ def replay(
 
     if bool(policy) == (generation is not None):
         _usage("--policy, --generation: expected one of them: the document to judge by")
-    side = policy or f"@{generation or ''}"
+    side = policy or (f"@{generation}" if generation else "@")
     snapshot = _snapshot(side, (redis, state, config))
     under = policy or f"generation {snapshot.generation} of the store"
     replayed = Replay(snapshot)

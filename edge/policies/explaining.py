@@ -35,9 +35,7 @@ def document_for(place: Place, policy: str, generation: int | None, record: Reco
         settings = read_settings({"redis": place.redis, "state": place.state}, place.config)
         if settings.policy != STORE:
             return _of_file(settings.policy)
-    wanted = generation
-    if wanted is None and record is not None:
-        wanted = number(record, "policy_generation")
+    wanted = generation or (number(record, "policy_generation") if record is not None else 0)
     version, bundle = versions.run(place, lambda store: versions.of_generation(store, wanted or None))
     name = f"generation {version.generation} of the store"
     return Document(build(bundle, generation=version.generation), name)

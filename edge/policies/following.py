@@ -37,7 +37,7 @@ class Follower:
         self._tell = tell
         self._due = asyncio.Event()
         self._taken = NOTHING
-        self._refused: Head | None = None
+        self._refused = NOTHING
         self.snapshot = PolicySnapshot(PolicyDocument(), generation=0)
         """What is in force here. Nobody is known in it before `begin`."""
         self.offered = 0

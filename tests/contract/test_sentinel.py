@@ -10,8 +10,6 @@ from servers import Servers, binary_of, wait_until
 
 from limits import Account, Admit, Admitted, Outcome, Renew, Renewed, Settle, Settled, Unavailable, Verb
 from limits.accounts import AccountStore
-from limits.documents import DocumentStore
-from limits.errors import StoreUnavailable
 from limits.journal import SettlementJournal
 from limits.open_limiter import open_limiter
 from limits.redis_limiter import RedisLimiter
@@ -113,21 +111,3 @@ def test_a_settlement_knows_its_file(tmp_path):
     journal.keep(Settle("a", "u", "failed", 0), is_maybe_applied=False)
     assert [path.name for path in tmp_path.iterdir()] == ["settlements.jsonl"]
     assert isinstance(Settled(False, 0), Settled)
-
-
-async def test_documents_follow_the_master(pair):
-    """Versions are brought in and read through the sentinels; after a failover the new master has them."""
-    async with DocumentStore(pair.url) as store:
-        made = await store.commit({"policy.toml": b"a = 1"}, by="ann", why="first", expected=0)
-        wait_until(lambda: redis.Redis(port=pair.replica).exists("{doc:policy}"), "the replica has it")
-        pair.kill_master()
-        async with asyncio.timeout(15):
-            while True:
-                try:
-                    again = await store.commit({"policy.toml": b"a = 2"}, by="bob", why="", expected=1)
-                    break
-                except StoreUnavailable:
-                    await asyncio.sleep(0)
-        assert again.generation == 2
-        assert [version.by for version in await store.versions()] == ["bob", "ann"]
-        assert await store.content(made) == {"policy.toml": b"a = 1"}

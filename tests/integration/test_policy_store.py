@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import redis
 from edges import CALLED, CLI, calling, policy, running
 
-from edge.agents import Caller, Trunk
+from edge.agents import Trunk
 from limits.documents import DocumentStore
 from limits.embedded import EmbeddedStore
 
@@ -295,52 +294,3 @@ async def test_any_refusal_is_explained_in_one_command(
     assert passed[-1] == "would be admitted, if the account's ceilings allow"
     code, _, err = await operator.runs("explain", "--call", "nobody", "--cdrs", str(tmp_path / "state"), *where)
     assert (code, err.startswith("edge: no record of call 'nobody' in ")) == (1, True)
-
-
-async def test_a_lost_notice_costs_seconds_only(tmp_path: Path, store: str, operator: Operator, trunk: Trunk) -> None:
-    """Nobody tells the node of the new version: it looks by itself."""
-    await operator.brings(policy(trunk, sources="127.0.0.9/32"))
-    async with running(tmp_path, "--redis", store, policy="store") as edge, calling(edge) as caller:
-        async with DocumentStore(store) as documents:
-            documents.channel = "where:nobody:listens"
-            await documents.commit({"policy.toml": policy(trunk).encode()}, by="ann", why="")
-        assert (await edge.fact("policy.loaded"))["generation"] == 2
-        assert (await caller.call(CLI, CALLED)).status == 200
-
-
-async def test_a_store_that_lost_its_data(tmp_path: Path, store: str, operator: Operator, trunk: Trunk) -> None:
-    """The node goes on with the policy it has, says so, and takes what is brought in again, whatever its number."""
-    await operator.brings(policy(trunk, sources="127.0.0.9/32"))
-    await operator.brings(policy(trunk))
-    async with running(tmp_path, "--redis", store, policy="store") as edge, calling(edge) as caller:
-        client = redis.Redis.from_url(store)
-        client.flushall()
-        edge.signal(signal.SIGHUP)
-        refused = await edge.fact("policy.refused")
-        await edge.fact("store.recounted")
-        still = await caller.call(CLI, CALLED)
-        await operator.brings(policy(trunk, sources="127.0.0.9/32"))
-        loaded = await edge.fact("policy.loaded")
-        again = await caller.call(CLI, CALLED)
-    assert refused["why"] == "the store holds no policy any more"
-    assert (loaded["generation"], still.status, again.token) == (1, 200, "unknown_source")
-
-
-async def test_a_stranger_who_is_to_hear_nothing(tmp_path: Path, trunk: Trunk) -> None:
-    """On the wire: no answer to a call; at the stop one record says how many there were, and the counter too."""
-    silent = policy(trunk, sources="127.0.0.9/32") + '[strangers]\nsilent = ["all"]\n'
-    (tmp_path / "policy.toml").write_text(silent)
-    async with running(tmp_path, "--metrics", "127.0.0.1:0") as edge:
-        caller = await Caller.at("127.0.0.5", edge.address)
-        calls = [asyncio.create_task(caller.call(CLI, CALLED)) for _ in range(3)]
-        async with asyncio.timeout(10):
-            dropped = 0.0
-            while dropped < 3:
-                dropped = (await edge.metrics("edge_drops_total")).get("edge_drops_total", 0)
-        assert not any(call.done() for call in calls)
-        for call in calls:
-            call.cancel()
-        caller.close()
-    (record,) = edge.records()
-    assert (record["reason"], record["status"], str(record["source"])[:10]) == ("unknown_source", 0, "127.0.0.5:")
-    assert record["attempts"] >= 3
