@@ -16,6 +16,8 @@ from edge.contacts.key import agree
 from edge.policies.following import Follower
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
+from edge.quality.publishing import publish
+from edge.quality.terms import terms_of
 from limits.accounts import AccountStore
 from limits.errors import StoreUnavailable
 
@@ -105,3 +107,4 @@ class PolicyKeeper:
             await agree(self._url, self.contacts_key)
         async with AccountStore(self._url) as accounts:
             await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
+        await publish(self._url, terms_of(snapshot.document))

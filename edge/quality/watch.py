@@ -46,11 +46,6 @@ class QualityWatch:
         """kind -> entries made by this process."""
         self.hours_closed = 0
 
-    async def publish(self, terms: Terms) -> None:
-        """What this node's policy says is in force for all that read the store. Raises StoreUnavailable."""
-        async with TallyStore(self._url) as tallies:
-            await tallies.set_document(DOCUMENT, terms.to_text())
-
     async def run(self) -> None:
         """Looks until cancelled; not while the store is away."""
         async with TallyStore(self._url) as tallies, Ledger(self._url) as ledger, AccountStore(self._url) as accounts:

@@ -17,6 +17,7 @@ from edge.proxy.facts import Fact
 from edge.quality.closing import HourCloser
 from edge.quality.hours import months_before
 from edge.quality.idle import close_one, find_idle
+from edge.quality.publishing import publish
 from edge.quality.tally import Tally
 from edge.quality.terms import DOCUMENT, Terms, read_terms
 from edge.quality.watch import QualityWatch
@@ -193,7 +194,7 @@ async def test_a_rule_that_is_gone_leaves_nothing_behind(watched: Watched) -> No
 async def test_a_round_looks_at_whoever_had_calls(watched: Watched) -> None:
     """Found by the hour's list; the terms are those that a node has written."""
     now = await watched.tallies.now_ms() // 1_000
-    await watched.watch.publish(terms(action="notify"))
+    await publish(watched.url, terms(action="notify"))
     assert read_terms(await watched.tallies.document(DOCUMENT)) == terms(action="notify")
     await watched.calls(10, answered=0, at_s=now)
     await watched.watch.round(watched.tallies, watched.accounts, watched.closer)
@@ -236,12 +237,12 @@ async def test_one_that_was_changed_or_called_since_is_not_closed(watched: Watch
 async def test_idle_accounts_are_closed_only_where_the_policy_says_so(watched: Watched) -> None:
     """Off by default; and this one has had a call, seven months ago."""
     await aged(watched, 7)
-    await watched.watch.publish(Terms())
+    await publish(watched.url, Terms())
     await watched.watch.round(watched.tallies, watched.accounts, watched.closer)
     assert (await watched.values())[1] == "active"
-    await watched.watch.publish(Terms(billing=Billing(close_idle=True)))
+    await publish(watched.url, Terms(billing=Billing(close_idle=True)))
     client_of(watched.url).delete(TALLY_TURN + "idle")
     await watched.watch.round(watched.tallies, watched.accounts, watched.closer)
     assert (await watched.values())[1] == "closed"
     assert "account.closed_idle" in [fact.name for fact in watched.facts]
-    await watched.watch.publish(Terms())
+    await publish(watched.url, Terms())

@@ -1,0 +1,168 @@
+"""Quality as it runs beside an edge: the consumer of the node's log, and the watch. I/O.
+
+Runs in the delivery process, not in the one that carries calls. Its numbers go into a file beside the consumer's
+checkpoint, from which the metrics page reads them.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from edge.cdr.delivery.checkpoint import replace_file
+from edge.cdr.delivery.consumer import DeliveryFailed, Entry
+from edge.proxy.facts import Fact
+from edge.quality.tally import Tally
+from edge.quality.watch import QualityWatch
+from limits.errors import StoreUnavailable
+from limits.tallies import TallyStore
+
+NAME = "quality"
+"""Of the consumer: its directory under STATE/delivery."""
+NUMBERS = "numbers.json"
+MARK_S = 10.0
+"""A node tells at least so often how far it is."""
+TERMS_S = 10.0
+"""What is in force is looked up so often."""
+WRITE_S = 2.0
+
+
+class QualityConsumer:
+    """Counts the records of one node (`edge.cdr.delivery.consumer.Consumer`)."""
+
+    def __init__(self, url: str, *, node: str) -> None:
+        """Raises ValueError where the URL is no store's."""
+        self._store = TallyStore(url)
+        self._tally = Tally(self._store, node)
+        self._marked_at = self._refreshed_at = float("-inf")
+
+    @property
+    def name(self) -> str:
+        """Names its checkpoint."""
+        return NAME
+
+    @property
+    def counted(self) -> int:
+        """Records counted by this process."""
+        return self._tally.counted
+
+    @property
+    def unreadable(self) -> int:
+        """Records that made no sense to it."""
+        return self._tally.unreadable
+
+    async def start(self, cursor: int) -> int:
+        """Where to go on: where the store has it."""
+        try:
+            return await self._tally.start(cursor)
+        except StoreUnavailable as error:
+            raise DeliveryFailed(str(error)) from error
+
+    async def deliver(self, entries: Sequence[Entry]) -> None:
+        """Count them."""
+        now, wall = time.monotonic(), int(time.time())
+        records: list[Mapping[str, object]] = [dict(entry.record) for entry in entries]
+        try:
+            if now - self._refreshed_at >= TERMS_S:
+                await self._tally.refresh()
+                self._refreshed_at = now
+            await self._tally.add(records, now_s=wall)
+        except StoreUnavailable as error:
+            raise DeliveryFailed(str(error)) from error
+
+    async def tend(self) -> None:
+        """The log is counted to its end."""
+        now = time.monotonic()
+        if now - self._marked_at < MARK_S:
+            return
+        try:
+            await self._tally.mark(int(time.time()))
+        except StoreUnavailable as error:
+            raise DeliveryFailed(str(error)) from error
+        self._marked_at = now
+
+    async def close(self) -> None:
+        """The node goes; its last records are counted, or wait for its return, which others do not."""
+        try:
+            await self._tally.unmark()
+            await self._store.__aexit__()
+        except (StoreUnavailable, OSError):
+            return
+
+
+class Numbers(NamedTuple):
+    """What is told of it on the metrics page."""
+
+    counted: int = 0
+    unreadable: int = 0
+    hours_closed: int = 0
+    breaches: Mapping[str, int] = {}
+    penalties: Mapping[str, int] = {}
+
+
+class QualityService:
+    """Consumer and watch of one process. `consumer` is for a runner; `run` for a task."""
+
+    def __init__(self, url: str, *, node: str, home: Path, tell: Callable[[Fact], None]) -> None:
+        """`home`: STATE/delivery/quality. Raises ValueError where the URL is no store's."""
+        self.consumer = QualityConsumer(url, node=node)
+        self._watch = QualityWatch(url, node=node, tell=tell)
+        self._home = home
+        self._before = read_numbers(home)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch.run())
+            tasks.create_task(self._write())
+
+    async def _write(self) -> None:
+        last = self._before
+        while True:
+            await asyncio.sleep(WRITE_S)
+            now = self.numbers()
+            if now != last:
+                await asyncio.to_thread(write_numbers, self._home, now)
+                last = now
+
+    def numbers(self) -> Numbers:
+        """Of this process and those before it."""
+        before, watch = self._before, self._watch
+        return Numbers(
+            before.counted + self.consumer.counted,
+            before.unreadable + self.consumer.unreadable,
+            before.hours_closed + watch.hours_closed,
+            _added(before.breaches, watch.breaches),
+            _added(before.penalties, watch.penalties),
+        )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def read_numbers(home: Path) -> Numbers:
+    """What the process wrote last; nothing where it wrote nothing, or nothing readable."""
+    try:
+        found = orjson.loads((home / NUMBERS).read_bytes())
+        return Numbers(
+            int(found["counted"]),
+            int(found["unreadable"]),
+            int(found["hours_closed"]),
+            {str(name): int(number) for name, number in found["breaches"].items()},
+            {str(name): int(number) for name, number in found["penalties"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Numbers()
+
+
+def write_numbers(home: Path, numbers: Numbers) -> None:
+    """Replace the file; a disk that refuses says so elsewhere."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o750)
+        replace_file(home / NUMBERS, orjson.dumps(numbers._asdict()))
+    except OSError:
+        return
