@@ -30,6 +30,7 @@ from limits import Account, AccountId, UnknownAccount
 from limits.accounts import AccountStore
 from limits.additions import Addition, Batch
 from limits.ledger import Ledger
+from limits.script_loader import script
 from limits.tallies import TallyStore
 
 SERVERS = ("valkey", "redis", "redis62", "cluster")
@@ -398,6 +399,16 @@ async def test_many_who_write_at_once_make_one_chain(store, account_id):
         await asyncio.gather(*cases)
     lines, fault = await book.prove(store.ledger, account_id)
     assert ([line.seq for line in lines], fault) == (list(range(1, 13)), "")
+
+
+async def test_an_entry_is_chained_to_the_one_it_was_written_for(store, account_id):
+    """The script looks at the digest too: a ledger that was replaced in between takes nothing."""
+    await store.account(account_id)
+    await book.enter(store.ledger, case(account_id, "1"))
+    tag = f"{{acct:{account_id}}}"
+    keys = (tag, f"{tag}:ledger", f"{tag}:ledger:refs")
+    reply = store.client.eval(script("ledger_append").text, 3, *keys, "2", "of another ledger", "ref", "{}", "digest")
+    assert reply == [3, 1]
 
 
 async def test_an_account_that_is_not_there_has_no_ledger(store, account_id):
