@@ -28,6 +28,7 @@ from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.static import StaticConfig
 from edge.contacts.key import KEY_FILE, read_key
+from edge.endings import end_all
 from edge.neighbours import Neighbours
 from edge.policies.following import NoPolicy
 from edge.policies.keeping import PolicyKeeper
@@ -145,17 +146,18 @@ class _Server:
                 named = self.static.contacts_key
                 self.policy.contacts_key = read_key(Path(named)) if named else state.secret(directory, KEY_FILE)
                 now = self._now()
-                self._delivery = DeliveryProcess(
-                    self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
-                )
-                opened.push_async_callback(self._delivery.stop)  # after the last record is written
-                self.writer = open_log(self.static, wall0=self._clock.wall(now), mono0=now, tell=self._tell)
-                opened.callback(lambda: self.writer.close(self._now()))
-                self._bind(opened)
                 embedded: EmbeddedStore | None = None
                 if self.static.redis == "embedded":
                     embedded = await opened.enter_async_context(EmbeddedStore(directory / "store"))
                 url = self.static.redis if embedded is None else embedded.url
+                # Delivery ends after the last record is written and before the store does: it counts there.
+                self._delivery = DeliveryProcess(
+                    self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
+                )
+                opened.push_async_callback(self._delivery.stop)
+                self.writer = open_log(self.static, wall0=self._clock.wall(now), mono0=now, tell=self._tell)
+                opened.callback(lambda: self.writer.close(self._now()))
+                self._bind(opened)
                 await self._open_policy(url, is_embedded=embedded is not None)
                 self._limiter = open_limiter(
                     self._pump.deliver,
@@ -200,7 +202,7 @@ class _Server:
                 tasks.create_task(self.writer.run()),
                 tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
-                tasks.create_task(self._delivery.run()),
+                tasks.create_task(self._delivery.run(url)),
                 tasks.create_task(self._connections.run()),
             ]
             if embedded is not None:
@@ -225,8 +227,7 @@ class _Server:
                 await self._drain()
             finally:
                 self._connections.close()
-                for task in background:
-                    task.cancel()
+                await end_all(background)
 
     # -- start -----------------------------------------------------------------------------------------------------
 

@@ -247,6 +247,10 @@ KINDS: dict[str, type[SinkEntry]] = {
 }
 
 
+RESERVED = "quality"
+"""Name of the consumer that counts for docs/quality.md."""
+
+
 class CdrSettings(Section):
     """`[cdr]`: what becomes of call detail records once they are in the log."""
 
@@ -261,6 +265,8 @@ class CdrSettings(Section):
             ("name", [sink.name for sink in sinks]),
             ("directory", [sink.directory.rstrip("/") for sink in sinks if isinstance(sink, SpoolEntry)]),
         ):
+            if what == "name" and RESERVED in places:
+                raise told(f"a sink cannot be named {RESERVED!r}: that is the edge's own reader of records")
             twice = next((place for place in places if places.count(place) > 1), None)
             if twice is not None:
                 raise told(f"two sinks have the {what} {twice!r}")

@@ -8,21 +8,15 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import orjson
-
-from edge.cdr.delivery.checkpoint import replace_file
 from edge.cdr.delivery.consumer import DeliveryFailed, Entry
 from edge.proxy.facts import Fact
+from edge.quality.numbers import NAME, Numbers, read_numbers, write_numbers
 from edge.quality.tally import Tally
 from edge.quality.watch import QualityWatch
 from limits.errors import StoreUnavailable
 from limits.tallies import TallyStore
 
-NAME = "quality"
-"""Of the consumer: its directory under STATE/delivery."""
-NUMBERS = "numbers.json"
 MARK_S = 10.0
 """A node tells at least so often how far it is."""
 TERMS_S = 10.0
@@ -93,16 +87,6 @@ class QualityConsumer:
             return
 
 
-class Numbers(NamedTuple):
-    """What is told of it on the metrics page."""
-
-    counted: int = 0
-    unreadable: int = 0
-    hours_closed: int = 0
-    breaches: Mapping[str, int] = {}
-    penalties: Mapping[str, int] = {}
-
-
 class QualityService:
     """Consumer and watch of one process. `consumer` is for a runner; `run` for a task."""
 
@@ -142,27 +126,3 @@ class QualityService:
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
-
-
-def read_numbers(home: Path) -> Numbers:
-    """What the process wrote last; nothing where it wrote nothing, or nothing readable."""
-    try:
-        found = orjson.loads((home / NUMBERS).read_bytes())
-        return Numbers(
-            int(found["counted"]),
-            int(found["unreadable"]),
-            int(found["hours_closed"]),
-            {str(name): int(number) for name, number in found["breaches"].items()},
-            {str(name): int(number) for name, number in found["penalties"].items()},
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Numbers()
-
-
-def write_numbers(home: Path, numbers: Numbers) -> None:
-    """Replace the file; a disk that refuses says so elsewhere."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o750)
-        replace_file(home / NUMBERS, orjson.dumps(numbers._asdict()))
-    except OSError:
-        return

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from edge import __version__
 from edge.proxy.facts import Counters
+from edge.quality.numbers import Numbers
 from edge.telemetry.totals import CallTotals, Histogram
 
 
@@ -95,6 +96,7 @@ class DeliveryCounts(Protocol):
     def quarantined(self) -> Mapping[str, int]: ...
     def failures(self) -> Mapping[str, int]: ...
     def failing(self) -> Mapping[str, int]: ...
+    def quality(self) -> Numbers: ...
 
 
 class LogCounts(Protocol):
@@ -437,7 +439,7 @@ METRICS: tuple[MetricRow, ...] = (
         "edge_delivery_up",
         _G,
         "",
-        "1: the delivery process runs; 0 where there is no CDR sink too",
+        "1: the delivery process runs",
         lambda s: int(s.delivery.is_up),
     ),
     MetricRow(
@@ -488,6 +490,34 @@ METRICS: tuple[MetricRow, ...] = (
         "sink",
         "1: the last delivery to a CDR sink failed",
         lambda s: s.delivery.failing(),
+    ),
+    MetricRow(
+        "edge_quality_breaches_total",
+        _C,
+        "rule",
+        "breaches of a quality rule that this node told, since its state directory exists",
+        lambda s: s.delivery.quality().breaches,
+    ),
+    MetricRow(
+        "edge_quality_hours_closed_total",
+        _C,
+        "",
+        "clock hours this node closed",
+        lambda s: s.delivery.quality().hours_closed,
+    ),
+    MetricRow(
+        "edge_quality_unreadable_total",
+        _C,
+        "",
+        "records that made no sense and are in no figure; must read 0",
+        lambda s: s.delivery.quality().unreadable,
+    ),
+    MetricRow(
+        "edge_penalties_entered_total",
+        _C,
+        "kind",
+        "entries this node made in penalty ledgers",
+        lambda s: s.delivery.quality().penalties,
     ),
     MetricRow("edge_log_suppressed_total", _C, "", "log lines held back by the rate limit", lambda s: s.log.suppressed),
     MetricRow("edge_policy_generation", _G, "", "policy in force for new attempts", lambda s: s.policy_generation()),

@@ -191,4 +191,5 @@ def test_an_edge_says_five_lines_answers_a_ping_and_stops_in_order(started, tmp_
     _, stderr = started.communicate(timeout=20)
     events = [json.loads(line)["event"] for line in stderr.splitlines()]
     events = [event for event in events if event != "nodes.changed"]  # it hears its own heartbeat, sooner or later
-    assert (started.returncode, events) == (0, ["edge.started", "edge.draining", "edge.stopped"])
+    stopped = ["edge.started", "edge.draining", "edge.stopped", "delivery.stopped"]
+    assert (started.returncode, events) == (0, stopped)

@@ -59,7 +59,9 @@ def redeliver(
 
 
 def _kinds(static: "StaticConfig") -> dict[str, str]:
-    return {sink.name: sink.kind for sink in static.cdr.sinks}
+    from edge.config.sinks import RESERVED
+
+    return {RESERVED: "edge", **{sink.name: sink.kind for sink in static.cdr.sinks}}
 
 
 def _static(state: str | None, config: str | None) -> "StaticConfig":

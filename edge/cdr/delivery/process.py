@@ -18,9 +18,12 @@ from typing import Literal
 from pydantic import BaseModel
 
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
+from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
+from edge.quality.numbers import NAME as QUALITY
+from edge.quality.service import QualityService
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 
 FINISH_S = 5.0
@@ -38,6 +41,8 @@ class Orders(BaseModel):
     log: Literal["console", "json"]
     log_level: Literal["debug", "info", "warning", "error"]
     sinks: tuple[Sink, ...]
+    store: str = ""
+    """URL of the store, in which the quality of traffic is counted; empty: it is not."""
 
 
 def main() -> int:
@@ -45,7 +50,10 @@ def main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     os.nice(NICENESS)
-    orders = Orders.model_validate_json(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # the edge ended before it could say what is to be done
+    orders = Orders.model_validate_json(line)
     log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
     logging.getLogger().addHandler(LibraryHandler(log))
     code = asyncio.run(_Process(orders, log).run())
@@ -66,20 +74,34 @@ class _Process:
     async def run(self) -> int:
         try:
             ready = open_consumers(self._orders.sinks, node=self._orders.node)
-        except SinkError as error:
+            quality = self._quality()
+        except (SinkError, ValueError) as error:
             self._tell(Fact("delivery.refused", {"why": str(error)}))
             return 1
         ended = asyncio.ensure_future(_end_of_input())
         lock = await self._lock(ended)
         if lock is None:
             return 0
+        watch: list[asyncio.Task[None]] = []
+        if quality is not None:
+            ready.append(Ready(quality.consumer, Bounds()))
+            watch.append(asyncio.ensure_future(quality.run()))
         runners = [self._runner(each) for each in ready]
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
         await ended
+        for task in watch:
+            task.cancel()
         await self._finish(runners, work)
         self._log.tell_suppressed(time.monotonic() + 1)
         os.close(lock)
         return 0
+
+    def _quality(self) -> QualityService | None:
+        """Raises ValueError where the URL is no store's."""
+        orders = self._orders
+        if not orders.store:
+            return None
+        return QualityService(orders.store, node=orders.node, home=self._delivery / QUALITY, tell=self._tell)
 
     def _runner(self, ready: Ready) -> Runner:
         return Runner(

@@ -16,6 +16,8 @@ from edge.cdr.delivery.process import FINISH_S, Orders
 from edge.cdr.delivery.status import Status
 from edge.config.static import StaticConfig
 from edge.proxy.facts import Fact
+from edge.quality.numbers import NAME as QUALITY
+from edge.quality.numbers import Numbers, read_numbers
 
 RESTART_S = 1.0
 RESTART_MOST_S = 60.0
@@ -26,7 +28,7 @@ READ_AGAIN_S = 1.0
 
 
 class DeliveryProcess:
-    """One for each edge that has sinks."""
+    """One for each edge."""
 
     def __init__(
         self, static: StaticConfig, *, node: str, last_seq: Callable[[], int], tell: Callable[[Fact], None]
@@ -40,7 +42,9 @@ class DeliveryProcess:
         self._last_seq = last_seq
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
-        self._homes = {sink.name: Path(orders.state) / "delivery" / sink.name for sink in orders.sinks}
+        self._starting: asyncio.Future[asyncio.subprocess.Process] | None = None
+        delivery = Path(orders.state) / "delivery"
+        self._homes = {name: delivery / name for name in (*[sink.name for sink in orders.sinks], QUALITY)}
         self._seen: dict[str, Status] = {}
         self._seen_at = float("-inf")
         self.restarts = 0
@@ -51,10 +55,9 @@ class DeliveryProcess:
         """It runs."""
         return self._process is not None and self._process.returncode is None
 
-    async def run(self) -> None:
-        """Until cancelled: keep one running. With no sinks there is nothing to run."""
-        if not self._orders.sinks:
-            return
+    async def run(self, store: str) -> None:
+        """Until cancelled: keep one running. `store`: URL of the store."""
+        self._orders = self._orders.model_copy(update={"store": store})
         pause = RESTART_S
         while True:
             begun = time.monotonic()
@@ -67,6 +70,11 @@ class DeliveryProcess:
     async def stop(self) -> None:
         """The log gets no more records: let it deliver the last ones and end. What hangs is left behind, and ends by
         itself."""
+        if self._starting is not None:
+            try:
+                self._process = await self._starting
+            except OSError:
+                return  # `run` says so, or the edge has ended before it could
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -79,8 +87,10 @@ class DeliveryProcess:
             self._tell(Fact("delivery.died", {"why": "does not stop", "restart_s": 0}))
 
     async def _once(self) -> str:
-        try:
-            process = await asyncio.create_subprocess_exec(
+        # An edge that is stopped in this very moment must not wait for a child that nobody has told to end: the start
+        # is never cancelled, `stop` takes it up.
+        self._starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
                 "-m",
@@ -89,9 +99,13 @@ class DeliveryProcess:
                 stdout=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
+        )
+        try:
+            process = await asyncio.shield(self._starting)
         except OSError as error:
+            self._starting = None
             return f"cannot be started: {error.strerror}"
-        self._process = process
+        self._process, self._starting = process, None
         assert process.stdin is not None
         try:
             process.stdin.write(self._orders.model_dump_json(by_alias=True).encode() + b"\n")
@@ -128,6 +142,10 @@ class DeliveryProcess:
     def failing(self) -> Mapping[str, int]:
         """1: it fails just now."""
         return {name: int(told.failing_since > 0) for name, told in self._statuses().items()}
+
+    def quality(self) -> Numbers:
+        """What is told of the quality of traffic, since this state directory exists."""
+        return read_numbers(self._homes[QUALITY])
 
     def _statuses(self) -> Mapping[str, Status]:
         now = time.monotonic()

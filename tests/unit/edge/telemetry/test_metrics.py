@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.proxy.facts import CallFacts, Counters
+from edge.quality.numbers import Numbers
 from edge.telemetry.metrics import METRICS, EdgeCollector, MetricType, Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.connections import StreamCounters
@@ -73,6 +74,9 @@ class Delivery:
 
     def failing(self) -> dict[str, int]:
         return {"billing": 1}
+
+    def quality(self) -> Numbers:
+        return Numbers(10, 31, 32, {"asr": 33}, {"acd": 34})
 
 
 @dataclass
@@ -185,6 +189,10 @@ def test_every_row_gives_a_number(sources):
         ("edge_policy_generation", "", 13),
         ("edge_policy_offered", "", 14),
         ("edge_policy_stale", "", 1),
+        ("edge_quality_unreadable_total", "", 31),
+        ("edge_quality_hours_closed_total", "", 32),
+        ("edge_quality_breaches_total", "asr", 33),
+        ("edge_penalties_entered_total", "acd", 34),
         ("edge_draining", "", 0),
         ("edge_calls_total", "answered", 1),
         ("edge_answered_seconds_total", "", 2.5),
