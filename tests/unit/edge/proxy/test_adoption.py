@@ -5,7 +5,8 @@ from network import CALLER, FOREIGN, NOTHING, POLICY, TRUNK_A, Established, Ring
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.node import Settings
-from limits.model import Adopted, Answer
+from limits.model import Adopted, Answer, Settle
+from limits.rates import Price
 
 PRICED = POLICY.replace('id = "acme"\n', 'id = "acme"\nopening_balance = 10\n', 1)
 DECK = "+33,all,0,0.60,1,1,0\n"
@@ -193,6 +194,32 @@ def test_a_second_takeover_finds_nothing(pair):
     pair.heir()
     assert len(pair.take_over()) == 1
     assert pair.take_over() == ()
+
+
+def test_what_is_ours_already_stays_as_it_is(pair):
+    """The answer of the store came twice, or late: the call counts once."""
+    wire = pair.wire
+    Established(wire)
+    pair.heir()
+    found = pair.take_over()
+    wire.core.adopt("acme", "edge1", int(wire.now * 1_000), found, wire.now)
+    wire.pump()
+    assert (len(wire.core.calls), wire.core.leases, len(wire.told("call.adopted"))) == (1, 1, 1)
+    assert wire.core.calls.in_use("acme") == 1
+
+
+def test_a_lost_call_is_on_record_for_paid_talk_only(pair):
+    """Its node had renewed it once more than it was paid for: nobody is charged for that, and the record says so."""
+    wire = pair.wire
+    now_ms = int(wire.now * 1_000)
+    price = Price(0, 600_000, 1, 1, 0)
+    lost = Adopted("x", True, now_ms - 40_000, now_ms - 30_000, now_ms - 10_000, 7, 70_000, price, "", b"")
+    wire.core.adopt("acme", "edge1", now_ms, (lost,), wire.now)
+    wire.pump()
+    (facts,) = wire.ended
+    assert (facts.lost, facts.duration_ms, facts.price) == (True, 7_000, price)
+    (settle,) = [verb for verb in wire.asked if isinstance(verb, Settle)]
+    assert (settle.outcome, settle.duration_ms) == ("answered", 7_000)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from network import CALLER, NOTHING, TRUNK_A, TRUNK_B, Callee, Caller, Established, Wire, fail, hang_up, policy
 
 from edge.proxy.trunk_ceilings import MAX_PACED
-from limits.model import Admit
+from limits.model import Admit, Settle
 
 TRUNK = "trunk:a"
 
@@ -32,6 +32,19 @@ def test_a_place_is_held_from_invite_to_bye():
     assert (wire.in_use(), wire.in_use(TRUNK)) == (0, 0)
     wire.advance(64)
     assert wire.held == NOTHING
+
+
+def test_a_trunk_has_no_money():
+    """Its place is settled without a price: what the call cost is its account's alone."""
+    wire = Wire(
+        policy(calls=2).replace('id = "acme"\n', 'id = "acme"\nopening_balance = "1"\n', 1), deck="+33,f,0,1,1,1,0\n"
+    )
+    call = Established(wire)
+    wire.advance(3)
+    hang_up(call)
+    settles = {verb.account: verb.price is None for verb in wire.asked if isinstance(verb, Settle)}
+    assert settles == {"acme": False, TRUNK: True}
+    assert (wire.usage().balance_micros, wire.usage(TRUNK).balance_micros) == (950_000, 0)
 
 
 def test_a_full_trunk_is_passed_by():
