@@ -8,7 +8,11 @@ complete already no right to change it is needed. Everything of a batch is one t
 Imports psycopg 3 (extra `postgres`); nothing else does.
 """
 
+import asyncio
+import os
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import sql
@@ -62,6 +66,16 @@ class PostgresTable:
         connection = self._connection
         if connection is None or connection.closed:
             raise DeliveryFailed("the connection is closed")
+        work = asyncio.ensure_future(self._insert(connection, entries))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # The driver would ask the server to cancel, and wait: a server that hangs does not answer that either.
+            work.add_done_callback(_forget)
+            _cut(connection)
+            raise
+
+    async def _insert(self, connection: psycopg.AsyncConnection, entries: Sequence[Entry]) -> None:
         try:
             if self._is_partitioned:
                 await self._make_partitions(connection, entries)
@@ -183,6 +197,17 @@ class PostgresTable:
                 )
             )
         self._months |= months
+
+
+def _cut(connection: psycopg.AsyncConnection) -> None:
+    """Whatever waits for the server wakes up with an error."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _forget(work: "asyncio.Task[None]") -> None:
+    if not work.cancelled():
+        work.exception()
 
 
 def _why(error: Exception) -> str:

@@ -17,10 +17,21 @@ from limits.errors import StoreUnavailable
 from limits.stores import open_store
 
 SCRIPT = """
--- KEYS[1] the stream; ARGV: its longest length or 0, the node, then seq, uid and line of each record.
--- Returns {entries added, place of the record that cannot be added or 0, uid that has its number or ''}.
+-- KEYS[1] the stream; ARGV: its longest length or 0, the node, the last number it is known to have had, then seq, uid
+-- and line of each record. Returns {entries added, place of the record that cannot be added, 0 or -1 where the stream
+-- has lost entries, uid that has the record's number or ''}.
 local added = 0
-for place = 3, #ARGV, 3 do
+local about = redis.pcall('XINFO', 'STREAM', KEYS[1])
+local top = 0
+for place = 1, about.err and 0 or #about, 2 do
+    if about[place] == 'last-generated-id' then
+        top = tonumber(string.match(about[place + 1], '^%d+'))
+    end
+end
+if top < tonumber(ARGV[3]) then
+    return {0, -1, ''}
+end
+for place = 4, #ARGV, 3 do
     local id = ARGV[place] .. '-0'
     local fields = {'seq', ARGV[place], 'uid', ARGV[place + 1], 'node', ARGV[2], 'cdr', ARGV[place + 2]}
     local done
@@ -36,7 +47,7 @@ for place = 3, #ARGV, 3 do
         local found = redis.call('XRANGE', KEYS[1], id, id)[1]
         local uid = found and found[2][4] or ''
         if uid ~= ARGV[place + 1] then
-            return {added, place / 3, uid}
+            return {added, place, uid}
         end
     else
         added = added + 1
@@ -56,6 +67,8 @@ class RedisStream:
         self._key = key
         self._node = node
         self._maxlen = maxlen
+        self._top = 0
+        """The last number the stream is known to have had."""
 
     async def start(self, cursor: int) -> int:
         """How far the stream is, where that is less than the checkpoint says."""
@@ -63,17 +76,18 @@ class RedisStream:
             about = await self._client.xinfo_stream(self._key)
         except redis.exceptions.ResponseError as error:
             if "no such key" in str(error):
+                self._top = 0
                 return cursor
             raise DeliveryFailed(_why(error)) from error
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             raise DeliveryFailed(_why(error)) from error
         last = about["last-generated-id"]
-        top = int(bytes(last).partition(b"-")[0]) if isinstance(last, bytes) else int(str(last).partition("-")[0])
-        return min(cursor, top)
+        self._top = int(bytes(last).partition(b"-")[0]) if isinstance(last, bytes) else int(str(last).partition("-")[0])
+        return min(cursor, self._top)
 
     async def deliver(self, entries: Sequence[Entry]) -> None:
         """One script call."""
-        arguments: list[bytes | str | int] = [self._maxlen, self._node]
+        arguments: list[bytes | str | int] = [self._maxlen, self._node, self._top]
         for entry in entries:
             arguments += [entry.seq, entry.uid, entry.line.rstrip(b"\n")]
         try:
@@ -81,7 +95,10 @@ class RedisStream:
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             raise DeliveryFailed(_why(error)) from error
         if not refused:
+            self._top = max(self._top, entries[-1].seq)
             return
+        if refused < 0:
+            raise DeliveryFailed(f"stream {self._key} has lost entries that it had, up to {self._top}-0")
         if uid:
             raise DeliveryFailed(
                 f"stream {self._key} has another call under a number of this log: it belongs to another node or log"
