@@ -7,15 +7,13 @@ with the highest first sequence number is in use, all others are closed for good
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
 from edge.cdr.seal import Soundness, soundness
 
 NAME = re.compile(r"cdr-([0-9]{8})-([0-9]{12})\.jsonl")
-TAIL_BYTES = 1 << 16
-"""How much of the end is read at first; it doubles until a whole record is found."""
 
 
 class Segment(NamedTuple):
@@ -86,8 +84,8 @@ def repair(path: Path) -> Tail:
     """
     before_first = max(0, first_seq_of(path.name) - 1)
     with path.open("rb+") as segment:
+        end, last_seq = _last_record(segment)
         size = segment.seek(0, os.SEEK_END)
-        end, last_seq = _last_record(segment.fileno(), size)
         if last_seq is None:
             last_seq = before_first
         if end == size:
@@ -111,24 +109,19 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def _last_record(fd: int, size: int) -> tuple[int, int | None]:
-    """(offset behind the last whole record, its sequence number); (0, None) where the file holds none."""
-    window = TAIL_BYTES
-    while True:
-        start = max(0, size - window)
-        data = os.pread(fd, size - start, start)
-        end = data.rfind(b"\n") + 1
-        while end:
-            begin = data.rfind(b"\n", 0, end - 1) + 1
-            if begin == 0 and start > 0:
-                break  # the line begins before the window
-            seq = seq_of(data[begin:end])
-            if seq is not None:
-                return start + end, seq
-            end = begin
-        if start == 0:
-            return 0, None
-        window *= 2
+def _last_record(file: BinaryIO) -> tuple[int, int | None]:
+    """(offset behind the last whole record, its sequence number); (0, None) where the file holds none.
+
+    Read from the beginning: a block that was allocated and never written may hold lines of an older file, whole but
+    with numbers that have been before."""
+    offset = end = 0
+    last_seq: int | None = None
+    for line in file:
+        offset += len(line)
+        seq = seq_of(line) if line.endswith(b"\n") else None
+        if seq is not None and (last_seq is None or seq > last_seq):
+            end, last_seq = offset, seq
+    return end, last_seq
 
 
 def seq_of(line: bytes) -> int | None:

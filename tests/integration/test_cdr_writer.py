@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from edge.cdr.builder import CdrBuilder
-from edge.cdr.segments import TAIL_BYTES
 from edge.cdr.writer import RETRY_S, CdrError, CdrWriter
 from edge.proxy.facts import CallFacts, Fact
 
@@ -111,7 +110,7 @@ def test_the_segment_with_the_highest_first_number_is_in_use(open_log, tmp_path)
         (b"\0" * 4096, 2),
         (b"\0" * 100 + b"\n", 2),
         (b'{"v":1,"se\n[]\n"x"\n', 2),
-        (b"x" * (3 * TAIL_BYTES), 2),
+        (b"x" * (3 * 65_536), 2),
         (b'{"seq":"3"}\n', 2),
     ],
 )

@@ -100,15 +100,15 @@ class Spool:
         marks = [mark for mark in self._read_marks(first) if mark.size <= part.stat().st_size]
         passed = [mark for mark in marks if mark.last_seq <= cursor]
         if not passed:
+            if cursor >= first:
+                return first - 1  # the checkpoint goes back first: without the file it would be believed
             self._discard(first, part)
-            return min(cursor, first - 1)
-        mark = passed[-1]
+            return cursor
+        mark = max(passed)
         is_ours = part.read_bytes()[: len(self._layout.header)] == self._layout.header
         self._open(first, mark)
         os.ftruncate(self._fd, mark.size)
         os.fsync(self._fd)
-        os.ftruncate(self._marks_fd, 0)
-        self._write_mark(mark)
         self._begun_at = time.monotonic() - max(0.0, time.time() - part.stat().st_mtime)
         if not is_ours:
             self._finish()  # begun with other columns
@@ -121,6 +121,8 @@ class Spool:
             rows = self._layout.rows(entries)
             if not self._first:
                 self._open(entries[0].seq, Mark(0, 0, 0))
+                os.ftruncate(self._fd, 0)
+                os.ftruncate(self._marks_fd, 0)
                 self._begun_at = time.monotonic()
                 rows = self._layout.header + rows
             _write(self._fd, rows)
