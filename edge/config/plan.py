@@ -40,6 +40,14 @@ class Reading(NamedTuple):
     text: str
     """What was written, without escapes, separators and parameters: a short code keeps its digits here."""
 
+    @property
+    def number(self) -> str:
+        """The number in E.164, or a short one as dialled; empty where it is neither."""
+        if self.e164:
+            return self.e164
+        is_short = len(self.text) <= MAX_SHORT_DIGITS and self.text.isascii() and self.text.isdigit()
+        return self.text if is_short else ""
+
 
 class NumberPlan:
     """One plan. The first country code is home: what a national number without another sign belongs to."""

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from edge.config.plan import CACHE_LIMIT, FOREIGN, MAX_SHORT_DIGITS, NUMBER, UNREADABLE, Reading
+from edge.config.plan import CACHE_LIMIT, FOREIGN, NUMBER, UNREADABLE, Reading
 from edge.config.refusals import Reason
 from edge.config.ruleset_schema import ACTIONS, CategoryEntry, ContextEntry, Dated, RuleEntry, RulesetDocument
 from edge.config.rulesets import ends_of, plan_of
@@ -108,7 +108,7 @@ class Era:
         e164, state, text = reading
         if state == NUMBER:
             return self.category_of(e164)
-        if state == UNREADABLE and len(text) <= MAX_SHORT_DIGITS and text.isascii() and text.isdigit():
+        if state == UNREADABLE and reading.number:
             for first, last, category in self._short:
                 if len(text) == len(first) and first <= text <= last:
                     return category

@@ -4,7 +4,7 @@ Contract article 9.1.8, CPCE L44, Arcep 2025-2215: the numbers of each customer 
 What becomes of another number is the account's setting: refused, replaced by its default number, masked, or marked.
 """
 
-from edge.config.plan import MAX_SHORT_DIGITS, NUMBER, UNAVAILABLE, WITHHELD, Reading
+from edge.config.plan import UNAVAILABLE, WITHHELD, Reading
 from edge.config.snapshot import AccountPolicy, PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK, SUBSTITUTE
@@ -88,15 +88,8 @@ def _judge_network(
 
 
 def _owns(account: AccountPolicy, reading: Reading, snapshot: PolicySnapshot) -> bool:
-    e164, state, text = reading
-    if state == NUMBER:
-        return snapshot.ownership.owns(account.id, e164)
-    return (
-        text.isascii()
-        and text.isdigit()
-        and len(text) <= MAX_SHORT_DIGITS
-        and snapshot.ownership.owns(account.id, text)
-    )
+    number = reading.number
+    return number != "" and snapshot.ownership.owns(account.id, number)
 
 
 def _refuse(attempt: CallAttempt, reason: Reason, rule: str) -> Refuse:

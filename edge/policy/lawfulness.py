@@ -24,7 +24,7 @@ def obey_law(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     network = attempt.network
     if len(snapshot.do_not_originate):
         for reading in (sender, *network):
-            number = reading.e164 or (reading.text if reading.text.isdecimal() else "")
+            number = reading.number
             if number and snapshot.do_not_originate.owns("", number):
                 attempt.rule = "do_not_originate"
                 return Refuse(Reason.CLI_DO_NOT_ORIGINATE)
@@ -66,11 +66,12 @@ def _rule(attempt: CallAttempt, ruling: Ruling, snapshot: PolicySnapshot) -> Ref
         attempt.must_own = True
         return None
     if snapshot.rules_mode == "shadow":
-        if action != "tag":
+        if action != "tag" and ruling.id not in attempt.shadow:
             attempt.shadow.append(ruling.id)
         return None
     if action == "tag":
-        attempt.tags.append(ruling.id)
+        if ruling.id not in attempt.tags:
+            attempt.tags.append(ruling.id)
         return None
     attempt.rule, attempt.ruleset = ruling.id, snapshot.book.name
     account = attempt.account

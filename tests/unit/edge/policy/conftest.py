@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from edge.config.parsing import parse_policy
+from edge.config.schema import PolicyDocument
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.sip.message import Request, parse
@@ -124,6 +125,16 @@ def snapshot() -> PolicySnapshot:
 def attempt_of() -> Callable[..., CallAttempt]:
     """An attempt as it would arrive: numbers as URIs, further header lines whole."""
     return _attempt
+
+
+@pytest.fixture(scope="session")
+def account_document() -> Callable[[str], PolicyDocument]:
+    """The document of the tests' network, with more keys of the account `acme`."""
+
+    def build(settings: str) -> PolicyDocument:
+        return parse_policy(NETWORK.replace('id = "acme"\n', f'id = "acme"\n{settings}\n', 1))
+
+    return build
 
 
 @pytest.fixture(scope="session")

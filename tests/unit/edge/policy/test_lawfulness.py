@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.config.rulesets import parse_ruleset
+from edge.config.schema import PolicyDocument
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
@@ -171,3 +173,91 @@ def test_own_category(snapshot_with: Callable[..., PolicySnapshot], screened: Sc
     snapshot = snapshot_with('[[categories]]\nid = "ours"\nprefixes = ["+3319900"]')
     assert screened(snapshot, source=ABROAD)[0] is None
     assert screened(snapshot, source=ABROAD, cli="sip:+33261910000@h")[0] is not None
+
+
+DNO = '[numbers]\ndo_not_originate = ["+33199001200..+33199001209", "3000", "+44207946*"]\n'
+
+
+@pytest.mark.parametrize("source", [ABROAD, DIALLER, CUSTOMER])
+@pytest.mark.parametrize("cli", ["0199001205", "3000", "+442079460000"])
+def test_do_not_originate(
+    snapshot_with: Callable[..., PolicySnapshot], screened: Screened, source: str, cli: str
+) -> None:
+    """A number that is only called is nobody's to show, in From or P-Asserted-Identity, whatever else is said of it."""
+    refusal, attempt = screened(snapshot_with(DNO), source=source, cli=f"sip:{cli}@h")
+    assert (Refuse(Reason.CLI_DO_NOT_ORIGINATE), "do_not_originate", "") == (refusal, attempt.rule, attempt.ruleset)
+    headers = [f"P-Asserted-Identity: <sip:{cli}@h>"]
+    asserted, _ = screened(snapshot_with(DNO), source=source, cli="sip:+4930123456@h", headers=headers)
+    assert Refuse(Reason.CLI_DO_NOT_ORIGINATE) == asserted
+
+
+@pytest.mark.parametrize("cli", ["+33199001210", "3001", "9" * 5000, "\u0663" * 4])
+def test_other_numbers_may_originate(
+    snapshot_with: Callable[..., PolicySnapshot], screened: Screened, cli: str
+) -> None:
+    """And no text, however long or odd, is taken for a number."""
+    assert screened(snapshot_with(DNO), source=CUSTOMER, cli=f"sip:{cli}@h".encode())[0] is None
+
+
+def test_shadow_mode(snapshot_with: Callable[..., PolicySnapshot], screened: Screened) -> None:
+    """`rules = "shadow"`: what would have been refused or masked is noted, each once; the call passes as it came."""
+    snapshot = snapshot_with('[numbers]\nrules = "shadow"')
+    for cli, source, noted in (
+        ("+33199001234", ABROAD, ["geographic.intl_unauth"]),
+        ("+33639980001", ABROAD, ["mobile.intl_unauth"]),
+        ("+33639980001", DIALLER, ["mobile.automated"]),
+        ("+442079460000", ABROAD, []),
+    ):
+        headers = [f"P-Asserted-Identity: <sip:{cli}@h>"]
+        refusal, attempt = screened(snapshot, source=source, cli=f"sip:{cli}@h", headers=headers)
+        assert (None, noted, "", "") == (refusal, attempt.shadow, attempt.treatment, attempt.rule)
+
+
+def test_a_tag_is_put_once(snapshot_with: Callable[..., PolicySnapshot], screened: Screened) -> None:
+    """From and P-Asserted-Identity of one sort: one tag."""
+    snapshot = snapshot_with(
+        '[[ingress]]\nid = "n"\nsources = ["192.0.2.99"]\naccount = "acme"\nclass = "interconnect"'
+    )
+    headers = ["P-Asserted-Identity: <sip:+33199001235@h>"]
+    _, attempt = screened(snapshot, source="192.0.2.99", cli="sip:+33199001234@h", headers=headers)
+    assert attempt.tags == ["geographic.natl_unsigned"]
+
+
+SUBSTITUTE = parse_ruleset(
+    """
+ruleset = "swap"
+title = "A country where every town number is replaced"
+version = 2020-01-01
+reviewed = 2020-01-01
+timezone = "UTC"
+contexts = [{ id = "any", title = "every call", kinds = ["human"] }]
+plan = { codes = [{ code = "33", digits = [9] }], trunk_prefix = "0" }
+emergency = { numbers = ["15"], basis = "law", conf = "P" }
+
+[[categories]]
+id = "town"
+title = "town"
+prefixes = ["33"]
+basis = "law"
+conf = "P"
+rules = [{ contexts = ["any"], action = "substitute", basis = "law", conf = "P" }]
+"""
+)
+
+
+def test_substitution_by_law(account_document: Callable[[str], PolicyDocument], screened: Screened) -> None:
+    """The account's default number goes in its place; without one the call cannot be made lawful."""
+    snapshot = PolicySnapshot(account_document('cli = { default = "+33199001200" }'), ruleset=SUBSTITUTE)
+    refusal, attempt = screened(snapshot, cli="sip:0261910000@h")
+    assert (None, "substitute", "+33199001200") == (refusal, attempt.treatment, attempt.substitute)
+    none = PolicySnapshot(account_document(""), ruleset=SUBSTITUTE)
+    assert Refuse(Reason.CLI_REFUSED) == screened(none, cli="sip:0261910000@h")[0]
+
+
+def test_general_interest_numbers_are_for_listed_bodies(
+    account_with: Callable[..., PolicySnapshot], screened: Screened
+) -> None:
+    """Law 2025-594 article 16: the account must carry the tag `arrete_listed_body`."""
+    cli = 'cli = { numbers = ["+33151000001"] }'
+    assert Refuse(Reason.CLI_REFUSED) == screened(account_with(cli), cli="sip:0151000001@h")[0]
+    assert screened(account_with(cli + '\ntags = ["arrete_listed_body"]'), cli="sip:0151000001@h")[0] is None
