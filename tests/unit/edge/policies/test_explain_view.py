@@ -126,4 +126,5 @@ def test_for_machines() -> None:
     assert (data["refused"], data["status"], data["reason"]) == ("cli_refused", 403, "caps")
     assert data["steps"][-1]["rule"] == "no-uk"
     assert data["limits_then"].startswith("refused by caps")
+    assert data["rests_on"] == "contract: article 25 and the options of article 28"  # of what was said then
     assert json.loads(json.dumps(explained_data(told("+33199001234"))))["record"] is None

@@ -214,3 +214,15 @@ def test_its_own_instant_and_account() -> None:
     attempt = attempt_of(record, SNAPSHOT)
     assert (round(attempt.wall), attempt.source_port, attempt.listener) == (round(WALL), 5060, "l")
     assert attempt.request.value(b"x-account") == b"robot"
+
+
+@pytest.mark.parametrize(
+    ("cli", "headers"),
+    [("sip:+33199001234@anonymous.invalid", []), ("+33199001234", [("Privacy", "id")]), ("+33199001234", [])],
+)
+def test_what_was_withheld_is_so_again(cli: str, headers: list[tuple[str, str]]) -> None:
+    """By the host of From, which has no column of its own, or by Privacy, which has."""
+    record = record_of(source="192.0.2.7", listener="", cli=cli, called="15", headers=headers)
+    attempt = attempt_of(record, SNAPSHOT)
+    judge(attempt, SNAPSHOT)
+    assert attempt.withheld == record["withheld"] == bool(headers or "anonymous" in cli)

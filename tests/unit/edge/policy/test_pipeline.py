@@ -125,3 +125,14 @@ def test_shadow_refusals(
 def test_final_stages_are_stages() -> None:
     """What cannot be in the shadow is refused at the door, and the stages that say it never are."""
     assert set(FINAL_STAGES) < set(STAGES)
+
+
+def test_a_barred_route_stays_barred(
+    document_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]
+) -> None:
+    """Its token in the shadow cannot find another way for the call: that is `shadow-barred`, on the route itself."""
+    barred = '[[routes]]\nid = "premium"\nprefixes = ["+3389"]\nmode = "barred"\n'
+    attempt = attempt_of(called="sip:0891234567@h")
+    snapshot = document_with('shadow_refusals = ["destination_barred"]', "", barred)
+    assert judge(attempt, snapshot) == Refuse(Reason.DESTINATION_BARRED)
+    assert attempt.shadowed == []
