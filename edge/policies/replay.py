@@ -33,7 +33,7 @@ class Change(NamedTuple):
     rule_before: str = ""
     """The CLI rule that refused then; empty: none did."""
     rule_after: str = ""
-    """The one that would refuse now."""
+    """The rule, list, route or trunk by which it would be refused now."""
 
     def __str__(self) -> str:
         return f"{_with_rule(self.before, self.rule_before)} -> {_with_rule(self.after, self.rule_after)}"
@@ -115,18 +115,22 @@ class Replay:
         if after == before.verdict:
             self.same += count
         else:
-            rules = before.rule if _is_of_rule(before.verdict) else "", attempt.rule if _is_of_rule(after) else ""
-            self._note(Change(before.verdict, after, *rules), record, count)
+            rule, basis = self._decisive(record) if verdict is not None else ("", "")
+            change = Change(before.verdict, after, before.rule if _is_of_rule(before.verdict) else "", rule)
+            self._note(change, basis, record, count)
         if after == before.verdict == PASSED:
             self._compare(before, attempt, record)
 
-    def _note(self, change: Change, record: Record, count: int) -> None:
+    def _decisive(self, record: Record) -> tuple[str, str]:
+        """The rule that refuses now, and what it rests on."""
+        step = explain(attempt_of(record, self._snapshot), self._snapshot).steps[-1]
+        return step.rule, str(step.basis or "")
+
+    def _note(self, change: Change, basis: str, record: Record, count: int) -> None:
         if change not in self.changes and len(self.changes) >= MAX_KINDS:
             change = Change(OTHERS, OTHERS)
-        if change not in self.changes and change.after not in (PASSED, OTHERS):
-            step = explain(attempt_of(record, self._snapshot), self._snapshot).steps[-1]
-            self.bases[change] = str(step.basis or "")
         self.changes[change] += count
+        self.bases[change] = basis
         account = text(record, "account")
         if account not in self.by_account and len(self.by_account) >= MAX_ACCOUNTS:
             account = OTHERS

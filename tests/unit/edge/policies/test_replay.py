@@ -60,6 +60,12 @@ def test_a_call_that_would_be_refused() -> None:
     assert (found.records, found.attempts, found.same) == (9, 9, 0)
 
 
+def test_a_route_that_would_bar() -> None:
+    """Whatever would refuse is named: here the route."""
+    barred = BASE + '[[routes]]\nid = "no-west"\nprefixes = ["+332"]\nmode = "barred"\n'
+    assert under(barred, record()).changes == {Change("passed", "destination_barred", "", "no-west"): 1}
+
+
 def test_a_call_that_would_pass() -> None:
     """What refused it then is told."""
     refused = record(outcome="refused", reason="cli_refused", rule="old", decided_by="", candidates=[])
