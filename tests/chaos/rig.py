@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import urllib.request
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -114,18 +115,36 @@ class Edge(Process):
         self.state.mkdir(mode=0o700)
         (self.state / "record-route.secret").write_bytes(SECRET)
         self.port = free_port()
+        self.metrics = f"127.0.0.1:{free_port()}"
 
     async def start(self, *options: str) -> None:
         said = len(self.facts("edge.started"))
         await self.run(
             *(sys.executable, "-m", "edge", "run", "--policy", str(self._directory / "policy.toml")),
             *("--node", self.name, "--listen", f"udp:127.0.0.1:{self.port}", "--redis", self._store.url),
-            *("--state", str(self.state), "--log", "json", "--drain-s", "5"),
+            *("--state", str(self.state), "--log", "json", "--drain-s", "5", "--metrics", self.metrics),
             *("--lease-s", "9", "--renew-s", "2", "--takeover-s", str(TAKEOVER_S), *options),
             cwd=self._directory,
         )
         await until(lambda: len(self.facts("edge.started")) > said or not self.is_running, f"{self.name} to start")
         assert self.is_running, self.log.read_text()
+
+    async def broken(self) -> list[str]:
+        """Lines of its metrics page that must read 0 and do not: invariants of the limits, exceptions of the core."""
+        page = await asyncio.to_thread(self._page)
+        names = (
+            "edge_answers_broken_total",
+            "edge_books_broken",
+            "edge_escaped_total",
+            "edge_records_unreadable_total",
+        )
+        found = [line for line in page.splitlines() if line.startswith(names)]
+        assert len(found) > len(names), "the page does not tell of them"
+        return [line for line in found if float(line.rpartition(" ")[2])]
+
+    def _page(self) -> str:
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=5) as page:
+            return str(page.read().decode())
 
     def facts(self, event: str) -> list[dict[str, object]]:
         """Its log lines of this name."""

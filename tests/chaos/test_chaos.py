@@ -132,6 +132,9 @@ class Scene:
         assert [talkers.statistic("TotalCallCreated") for talkers in self.talkers] == [TALKS * DIAL_S] * 2
         found = await all_at_rest(self.store, 20)
         await until(lambda: not any(leg.is_up for leg in self.callees.legs.values()), "the callees to have hung up")
+        assert [await edge.broken() for edge in self.edges] == [[], []]
+        async with AccountStore(self.store.url) as accounts:
+            assert {name: await accounts.verify(AccountId(name)) for name in found} == dict.fromkeys(found, ())
         self.witness.over.set()
         self._over.set()
         for edge in self.edges:
