@@ -19,8 +19,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import redis
 
@@ -38,6 +40,11 @@ RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM
 )
 """Source addresses: which ingress trunk, and so which account, a caller comes in by."""
 
+OUT_OF_HOURS, SELLER, NO_CONSENT, MARKING = (f"127.0.0.{host}" for host in (31, 32, 33, 34))
+"""Who sells to consumers, and a neighbour that marks calls of robots."""
+
+PARIS = ZoneInfo("Europe/Paris")
+
 PROBE = "127.0.0.9"
 """Where the laboratory itself asks from; no trunk and no edge is there."""
 
@@ -52,6 +59,12 @@ def until(thing: Callable[[], T], *, what: str, bound_s: float = BOUND_S) -> T:
         assert time.monotonic() < deadline, f"waited {bound_s} s in vain for {what}"
         turn.wait(0.02)
     return value
+
+
+def hour_away(now: datetime) -> str:
+    """An hour of the day that is not this one, nor will be while the tests run."""
+    hour = (now.hour + 6) % 24
+    return f"{hour:02}:00-{hour + 1:02}:00"
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -304,6 +317,7 @@ class Lab:
         ports = {"FIRST": self.trunks["first"], "SECOND": self.trunks["second"], "EDGE": self.edge_port}
         for name, port in ports.items():
             text = text.replace(f"@{name}@", str(port))
+        text = text.replace("@AWAY@", hour_away(datetime.now(PARIS)))
         self.policy.write_text(text)
 
     def start_edge(self) -> Edge:
