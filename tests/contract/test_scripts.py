@@ -4,6 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import client_of
 
+from limits.counts import FrequencyBook
+from limits.frequency import Counts, Frequency
 from limits.rates import MAX_PAID_S, Price, affordable_s, billed_s, cost, interval_s
 from limits.script_loader import script
 
@@ -45,3 +47,42 @@ def test_lua_counts_as_python_does(
     words = (":".join(map(str, price)), duration_ms, paid_s, quantum_s, money)
     for url in server_urls.values():
         assert [int(number) for number in client_of(url).eval(ARITHMETIC, 1, "{any}", *words)] == expected
+
+
+JUDGE = (
+    script("settle").text.partition("-- settle: ")[0]
+    + """
+local one = { name = 'n', key = 'k', most = tonumber(ARGV[1]), window = tonumber(ARGV[2]), counts = ARGV[3],
+  item = ARGV[4] }
+local account, now = KEYS[1], tonumber(ARGV[5])
+redis.call('DEL', count_key(account, one))
+for i = 6, #ARGV, 2 do
+  count_one(account, one, ARGV[i], tonumber(ARGV[i + 1]))
+end
+local is_over, used, wait = judge_frequency(account, one, 'u', now)
+return { is_over and 1 or 0, used, wait }
+"""
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    most=st.integers(0, 4),
+    window_ms=st.integers(1, 12),
+    counts=st.sampled_from(Counts),
+    steps=st.lists(st.tuples(st.sampled_from("abcdeu"), st.integers(0, 6)), max_size=9),
+    later=st.integers(0, 12),
+)
+def test_lua_judges_a_window_as_python_does(server_urls, most, window_ms, counts, steps, later):
+    """To the millisecond, at both ends of the window; with what is kept and no more."""
+    one = Frequency("n", "k", most, window_ms, counts, "a")
+    book, now, words = FrequencyBook(), 1_000, []
+    for member, wait in steps:
+        now += wait
+        book.count(one._replace(item=member), member, now)
+        words += [member, str(now)]
+    is_over, used, wait_ms = book.judge(one, "u", now + later)
+    asked = [str(most), str(window_ms), counts.value, "a", str(now + later), *words]
+    for url in server_urls.values():
+        found = client_of(url).eval(JUDGE, 1, "{acct:window}", *asked)
+        assert [int(number) for number in found] == [int(is_over), used, wait_ms]
