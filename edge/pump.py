@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.writer import CdrWriter
+from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -117,6 +118,11 @@ class Pump:
             except Exception:
                 self._escaped("transport_failed")
         self._turn_soon()
+
+    def policy_changed(self, snapshot: PolicySnapshot) -> None:
+        """New attempts are judged by it."""
+        self._core.policy_changed(snapshot, self._now())
+        self.turn()
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""

@@ -215,7 +215,7 @@ class _Server:
                     tasks.create_task(self._neighbours.listen()),
                     tasks.create_task(self._books.run()),
                 ]
-                background += self.policy.begin(self._core, tasks)
+                background += self.policy.begin(self._pump.policy_changed, tasks)
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
                 self._bound.start(self._loop)
@@ -323,6 +323,7 @@ class _Server:
             log=self._log,
             transactions=lambda: core.transactions,
             leases=lambda: core.leases,
+            trunk_states=lambda: core.trunk_states,
             policy_generation=lambda: self.policy.snapshot.generation,
             policy_offered=lambda: self.policy.offered,
             policy_is_stale=lambda: self.policy.is_stale,

@@ -173,6 +173,30 @@ class EgressEntry(Section):
         "the header.",
         examples=[False],
     )
+    down_after: Annotated[int, Field(strict=True, ge=1, le=1_000)] = Field(
+        default=5,
+        description="So many failures in a row (silence, no connection, 503, a probe without an answer) and other "
+        "trunks are preferred for `retry_s`.",
+        examples=[3],
+    )
+    retry_s: Seconds = Field(
+        default=10.0,
+        description="Seconds a trunk that is down is spared; twice as long after each failed trial, 16 times at most.",
+        examples=[30],
+    )
+    up_after: Annotated[int, Field(strict=True, ge=1, le=1_000)] = Field(
+        default=5,
+        description="So many answers in a row and a trunk on trial is up again; until then single calls try it.",
+        examples=[10],
+    )
+    probe_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=0.0, description="An OPTIONS is sent to it so often; 0: never.", examples=[30]
+    )
+    maintenance: StrictBool = Field(
+        default=False,
+        description="Takes no new calls as long as another trunk of the route can; running ones go on.",
+        examples=[True],
+    )
     weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         default=1, description="Share of the calls on a `weighted` route.", examples=[3]
     )

@@ -121,6 +121,14 @@ class EgressTrunk:
     """Its responses that are not the caller's affair."""
     session_timer: bool = True
     """Are session timers asked of its calls (RFC 4028)?"""
+    down_after: int = 5
+    """Failures in a row."""
+    retry_s: float = 10.0
+    up_after: int = 5
+    """Answers in a row."""
+    probe_s: float = 0.0
+    """How often it is sent OPTIONS; 0: never."""
+    maintenance: bool = False
     transport: bytes = b""
     """`udp`, `tcp`, `tls`; empty: not said."""
     tls_names: tuple[str, ...] = ()
@@ -494,6 +502,11 @@ def _egress(entry: EgressEntry) -> EgressTrunk:
         pacing_s=entry.pacing_ms / 1_000,
         conceal=frozenset(entry.conceal),
         session_timer=entry.session_timer,
+        down_after=entry.down_after,
+        retry_s=entry.retry_s,
+        up_after=entry.up_after,
+        probe_s=entry.probe_s,
+        maintenance=entry.maintenance,
         tls_names=tuple(name.lower() for name in entry.tls_names),
         large_by_tcp=entry.large_requests == "tcp",
     )

@@ -14,7 +14,6 @@ from edge.config.source import PolicyFile
 from edge.config.static import STORE
 from edge.contacts.key import agree
 from edge.policies.following import Follower
-from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.quality.publishing import publish
 from edge.quality.terms import terms_of
@@ -39,7 +38,7 @@ class PolicyKeeper:
         self._reloading = asyncio.Lock()
         self.contacts_key = b""
         """What called numbers are digested with."""
-        self._core: ProxyCore
+        self._use: Callable[[PolicySnapshot], None]
         self._tasks: asyncio.TaskGroup
         if name != STORE:
             self.source = PolicyFile(Path(name))
@@ -72,9 +71,9 @@ class PolicyKeeper:
         """Give the store the commercial values of the policy in force. Raises StoreUnavailable."""
         await self._provision(self.snapshot)
 
-    def begin(self, core: ProxyCore, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """The core runs: keep it up to date. Returns what is to be cancelled at the end."""
-        self._core, self._tasks = core, tasks
+    def begin(self, use: Callable[[PolicySnapshot], None], tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """The core runs: `use` keeps it up to date. Returns what is to be cancelled at the end."""
+        self._use, self._tasks = use, tasks
         sys.setswitchinterval(TURN_S)
         if not isinstance(self.source, Follower):
             return []
@@ -100,7 +99,7 @@ class PolicyKeeper:
     async def _take(self, snapshot: PolicySnapshot) -> None:
         """Its accounts first, then it is in force. Raises StoreUnavailable."""
         await self._provision(snapshot)
-        self._core.policy_changed(snapshot)
+        self._use(snapshot)
 
     async def _provision(self, snapshot: PolicySnapshot) -> None:
         if snapshot.counts_people:

@@ -48,6 +48,8 @@ class Answers:
             is_first = call.state in (CallState.SETUP, CallState.CANCELLING)
             self._calls.move(call, CallInput.ANSWER, now)
             if is_first:
+                if branch.trunk is not None:
+                    self._node.trunks.took(branch.trunk, now)
                 self._tell_answer(call)
             if dialog.leaving:
                 self._calls.left(call, "ingress", NORMAL_CLEARING, now)

@@ -25,6 +25,7 @@ from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.proxy.trunk_ceilings import TrunkCeilings
+from edge.proxy.trunk_health import retry_after_of
 from edge.sip import compose
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
@@ -214,6 +215,8 @@ class Attempts:
         hides = call.attempt is not None and call.attempt.treatment == MASK
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
+        if call.attempt is not None:
+            call.attempt.candidates = node.trunks.choose(call.attempt.candidates, now)
         if not self._try_candidate(call, now):
             self._fail(call, context, Reason.NO_ROUTE, now)
 
@@ -259,12 +262,17 @@ class Attempts:
             call.facts.passed_over(trunk.id, now)
             self._leave(call, trunk)
             self._calls.tell("trunk.unreachable", call, trunk=trunk.id)
+            self._node.trunks.failed(trunk, "unreachable", now)
             if not self._try_candidate(call, now):
                 self.concluded(call, context, 503, context.best, now)
             return
         self._egress.send(call, context, attempt, trunk, flows, now)
 
     # -- what the context tells ------------------------------------------------------------------------------------
+
+    def rings(self, trunk: EgressTrunk, now: float) -> None:
+        """It has taken a call, whatever comes of it."""
+        self._node.trunks.took(trunk, now)
 
     def provisional(self, call: Call, response: Response, now: float) -> None:
         """101-199: an early dialog, the first ringing."""
@@ -279,6 +287,7 @@ class Attempts:
         trunk = branch.trunk
         assert trunk is not None
         call.facts.note(trunk.id, status, now)
+        self._judge(trunk, context, branch, status, now)
         if call.state is not CallState.SETUP or context.cancelled or status >= 600:
             return False
         if self._egress.next_address(call, context, branch, status, now):
@@ -290,6 +299,18 @@ class Attempts:
             return False
         self._calls.tell("trunk.failed_over", call, trunk=trunk.id, status=status)
         return True
+
+    def _judge(self, trunk: EgressTrunk, context: ResponseContext, branch: Branch, status: int, now: float) -> None:
+        """What this failure says of the trunk. Whoever has rung, or was cancelled before he could, has not failed."""
+        trunks = self._node.trunks
+        if branch.is_local:
+            if not branch.provisional and not context.cancelled:
+                trunks.failed(trunk, "silent" if status == 408 else "unreachable", now)
+        elif status == 503:
+            best = context.best
+            trunks.failed(trunk, "503", now, retry_after_s=0 if best is None else retry_after_of(best))
+        else:
+            trunks.took(trunk, now)
 
     def _leave(self, call: Call, trunk: EgressTrunk) -> None:
         """This trunk has failed: its place is free."""
@@ -375,6 +396,8 @@ class _User:
         self._call = call
 
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
+        if branch.trunk is not None and self._call.facts.ringing_at is None:
+            self._attempts.rings(branch.trunk, now)
         self._attempts.provisional(self._call, response, now)
 
     def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:

@@ -29,6 +29,7 @@ from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Ending, Teardown
+from edge.proxy.trunk_probes import TrunkProbe, TrunkProbes
 from edge.proxy.unreadable import Unreadable
 from edge.sip import validation
 from edge.sip.errors import FieldError, ParseError
@@ -47,7 +48,7 @@ _REASONS = {
     422: Reason.SESSION_INTERVAL,
 }
 
-_LISTENERS = (Branch, Ending, Probe)
+_LISTENERS = (Branch, Ending, Probe, TrunkProbe)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
 _DECISIONS = (Admitted, Denied, Unavailable)
 
@@ -94,6 +95,8 @@ class ProxyCore:
         authentication = Authentication(node, identifiers.tag, now)
         self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers, authentication)
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
+        self._trunk_probes = TrunkProbes(node, self._destinations)
+        self._trunk_probes.adopt(now)
         self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
@@ -122,6 +125,11 @@ class ProxyCore:
     def timers(self) -> int:
         """Entries in the timer wheel."""
         return len(self._timers)
+
+    @property
+    def trunk_states(self) -> dict[str, int]:
+        """Where each egress trunk stands (`trunk_health.SCALE`)."""
+        return self._node.trunks.states()
 
     @property
     def absorbed(self) -> int:
@@ -217,9 +225,10 @@ class ProxyCore:
         """So many nodes share the store: what a node's share of the ceilings is, should the store go away."""
         self._node.live_nodes = live
 
-    def policy_changed(self, snapshot: PolicySnapshot) -> None:
+    def policy_changed(self, snapshot: PolicySnapshot, now: float) -> None:
         """New attempts pin this snapshot; calls in progress keep theirs."""
         self._node.adopt(snapshot)
+        self._trunk_probes.adopt(now)
 
     def drain(self) -> None:
         """Take no new attempts; OPTIONS says 503 from now on."""

@@ -10,6 +10,7 @@ from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.pings import Pings
 from edge.proxy.thresholds import Thresholds
+from edge.proxy.trunk_health import TrunkHealth
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
@@ -65,6 +66,7 @@ class Node:
         "snapshot",
         "thresholds",
         "timers",
+        "trunks",
         "wall_offset",
     )
 
@@ -78,6 +80,8 @@ class Node:
         draw: Callable[[], float],
         timers: TimerWheel,
     ) -> None:
+        self.outbox = Outbox()
+        self.trunks = TrunkHealth(self.outbox)
         self.settings = settings
         self.listeners = listeners
         self.identifiers = identifiers
@@ -89,7 +93,6 @@ class Node:
         self.draw = draw
         """A number in [0, 1): weights and jitter."""
         self.timers = timers
-        self.outbox = Outbox()
         self.counters = Counters()
         self.connections: set[int] = set()
         """Numbers of the connections opened by neighbours that are up."""
@@ -108,5 +111,6 @@ class Node:
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""
         self.snapshot = snapshot
+        self.trunks.adopt(snapshot.trunks)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))

@@ -44,6 +44,7 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("edge.draining", "info", False, "no new attempts are taken; running calls go on"),
     FactRow("edge.stopped", "info", False, "the process ends in order"),
     FactRow("policy.loaded", "info", False, "a policy is in force for new attempts"),
+    FactRow("trunk.health", "warning", False, "an egress trunk went down, is on trial, or is up again, and why"),
     FactRow("caller.locked_out", "warning", True, "too many wrong passwords: not heard for a while"),
     FactRow("policy.refused", "error", False, "a policy does not build; the one before stays in force"),
     FactRow("tls.loaded", "info", False, "the certificates were read anew; in force for the next connection"),

@@ -155,6 +155,7 @@ class Sources:
     transactions: Callable[[], int]
     leases: Callable[[], int]
     policy_generation: Callable[[], int]
+    trunk_states: Callable[[], Mapping[str, int]]
     policy_offered: Callable[[], int]
     policy_is_stale: Callable[[], bool]
     is_draining: Callable[[], bool]
@@ -240,6 +241,7 @@ METRICS: tuple[MetricRow, ...] = (
         "requests inside a dialog that this edge does not hold",
         lambda s: s.counters.indialog_unknown,
     ),
+    MetricRow("edge_trunk_state", _G, "trunk", "3 up, 2 degraded, 1 on trial, 0 down", lambda s: s.trunk_states()),
     MetricRow("edge_challenges_total", _C, "", "callers asked for a password", lambda s: s.counters.challenges),
     MetricRow("edge_lockouts_total", _C, "", "lock-outs after wrong passwords", lambda s: s.counters.lockouts),
     MetricRow("edge_options_total", _C, "", "OPTIONS to the edge itself", lambda s: s.counters.options),

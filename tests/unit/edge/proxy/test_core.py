@@ -360,7 +360,8 @@ def test_a_policy_change_holds_for_new_attempts(wire):
     caller = Caller(wire)
     caller.start()
     wire.core.policy_changed(
-        PolicySnapshot(parse_policy(POLICY.replace('trunks = ["a", "b"]', 'trunks = ["b"]')), generation=8)
+        PolicySnapshot(parse_policy(POLICY.replace('trunks = ["a", "b"]', 'trunks = ["b"]')), generation=8),
+        wire.now,
     )
     (invite,) = wire.requests_to(TRUNK_A)
     Callee(wire, invite).answer(486)

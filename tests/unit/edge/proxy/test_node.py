@@ -12,5 +12,5 @@ def test_a_new_policy_brings_its_account_headers():
     node = wire.core._node
     assert node.account_headers == (b"x-account",)
     more = POLICY + '[[ingress]]\nid = "z"\nsources = ["192.0.2.9"]\ntrusted = true\naccount_header = "A-Name"\n'
-    wire.core.policy_changed(PolicySnapshot(parse_policy(more), generation=8))
+    wire.core.policy_changed(PolicySnapshot(parse_policy(more), generation=8), wire.now)
     assert (node.account_headers, node.snapshot.generation) == ((b"a-name", b"x-account"), 8)

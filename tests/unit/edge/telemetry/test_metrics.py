@@ -96,6 +96,7 @@ def sources() -> Sources:
         log=Log(),
         transactions=lambda: 11,
         leases=lambda: counters.leases_live,
+        trunk_states=lambda: {"carrier-a": 3},
         policy_generation=lambda: 13,
         policy_offered=lambda: 14,
         policy_is_stale=lambda: True,
