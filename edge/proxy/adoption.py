@@ -11,6 +11,7 @@ from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.decisions import ANONYMOUS, note_account
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
+from edge.proxy.observed import flow_from
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
 from limits.model import GROUP, TRUNK, Adopted, Settle
 
@@ -105,10 +106,11 @@ class Adoption:
         call.state = CallState.ANSWERED
         call.naming = kept.naming
         hides = facts.cli_rewritten == ANONYMOUS
-        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides)
+        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=kept.flow)
         call.dialogs = kept.dialogs
         call.store_away = kept.store_away
         call.inbound = listeners.get(kept.inbound, 0)
+        call.flow = flow_from(kept.flow, call.inbound)
         self._calls.add(call)
         for name in kept.holders:
             self._calls.lease(call, name, one.paid_s if name == holder else kept.paid.get(name, 0))

@@ -19,6 +19,7 @@ from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.egress import Egress
 from edge.proxy.forwarding import Hop
 from edge.proxy.node import Node
+from edge.proxy.observed import flow_text, is_elsewhere
 from edge.proxy.record import of_attempt
 from edge.proxy.refusing import Headers, Refusals
 from edge.proxy.responses import Branch, ResponseContext
@@ -117,6 +118,12 @@ class Attempts:
             call.store_away = attempt.account.store_away
         call.context = context
         call.inbound = txn.flow.listener
+        is_reliable = node.listeners.reliable[txn.flow.listener]
+        nat = "auto" if attempt.ingress is None else attempt.ingress.nat
+        if is_elsewhere(request, txn.flow, nat, is_reliable=is_reliable):
+            call.flow = txn.flow
+            if nat == "always" and not is_reliable:
+                txn.reply_to = txn.flow  # as if it had asked for it (RFC 3581)
         call.loop = loop
         context.user = _User(self, call)
         self._calls.add(call)
@@ -213,7 +220,8 @@ class Attempts:
             return
         node = self._node
         hides = call.attempt is not None and call.attempt.treatment == MASK
-        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides)
+        flow = b"" if call.flow is None else flow_text(call.flow)
+        call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
         if call.attempt is not None:
             call.attempt.candidates = node.trunks.choose(call.attempt.candidates, now)

@@ -41,6 +41,7 @@ class Call:
         "dialogs",
         "dry",
         "facts",
+        "flow",
         "from_tag",
         "hang_up_cause",
         "holders",
@@ -88,6 +89,8 @@ class Call:
         """holder -> seconds of talk held there. The least of them is what may be talked (`facts.paid_s`)."""
         self.dry = ""
         """The limit that kept the talk from being extended, at the last renewal."""
+        self.flow: Flow | None = None
+        """Where the caller really is, where that is not its Contact (`observed`)."""
         self.alternatives: tuple[Flow, ...] = ()
         """Other addresses of the trunk that is being tried (RFC 3263 §4.3)."""
         self.store_away = "refuse"

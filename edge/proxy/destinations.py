@@ -37,8 +37,13 @@ class Destinations:
         self._no_tcp: dict[tuple[str, int], float] = {}
         """Addresses that refused TCP, and until when they are not asked again."""
 
-    def locate(self, hop: Hop, listener: int, now: float, then: Then) -> None:
-        """Find the flows for this hop, preferably from `listener`; `then` is called now or when the name is known."""
+    def locate(self, hop: Hop, listener: int, now: float, then: Then, *, caller: Flow | None = None) -> None:
+        """Find the flows for this hop, preferably from `listener`; `then` is called now or when the name is known.
+
+        `caller`: the hop is a caller that really is there. Its connection may be gone; then its own word counts."""
+        if caller is not None and (not caller.connection or caller.connection in self._node.connections):
+            then((caller,), now)
+            return
         host = self._numeric.get(hop.host, "")
         if host == "":
             host = self._remember(hop.host)

@@ -15,6 +15,8 @@ MAGIC_COOKIE = b"z9hG4bK"
 UID_LENGTH = 32
 """Characters of a call uid: 128 bits in hexadecimal."""
 _SIGNATURE_LENGTH = 16
+MAX_FLOW_TEXT = 64
+"""Bytes of the flow in a token."""
 _LOOP_BYTES = 5
 _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
@@ -63,27 +65,35 @@ class Identifiers:
         digest = blake2b(branch, digest_size=_BRANCH_BYTES, key=self._secret).hexdigest()
         return MAGIC_COOKIE + digest.encode() + b"." + loop_part
 
-    def token(self, uid: str, call_id: bytes, *, hides: bool = False) -> bytes:
+    def token(self, uid: str, call_id: bytes, *, hides: bool = False, flow: bytes = b"") -> bytes:
         """What our Record-Route carries as its user: the uid, signed together with the Call-ID. Any node that knows the
         secret can route a request that carries it, and nobody else can make one. `hides`: the caller of this call is
-        masked; a node that does not know the call learns it from the token (`hides_caller`)."""
-        name = uid.encode()
+        masked; a node that does not know the call learns it from the token (`hides_caller`). `flow`: where the caller
+        really is (`observed`), letters and digits."""
+        name = uid.encode() + b"-" + flow if flow else uid.encode()
         return name + b"-" + self._sign(name, call_id, hides)
 
     def hides_caller(self, token: bytes, call_id: bytes) -> bool:
         """Is this a token of ours, of a call whose caller is masked?"""
-        name = token[:UID_LENGTH]
-        return hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id, True))
+        name, _, signature = token.rpartition(b"-")
+        return hmac.compare_digest(signature, self._sign(name, call_id, True))
 
     def read_token(self, token: bytes, call_id: bytes) -> str | None:
         """The uid in a token that is ours, or None."""
-        if len(token) != UID_LENGTH + 1 + _SIGNATURE_LENGTH or token[UID_LENGTH] != 0x2D:
+        name, _, signature = token.rpartition(b"-")
+        if len(signature) != _SIGNATURE_LENGTH or len(name) > UID_LENGTH + 1 + MAX_FLOW_TEXT:
             return None
-        name = token[:UID_LENGTH]
-        is_ours = hmac.compare_digest(token[UID_LENGTH + 1 :], self._sign(name, call_id, False))
+        if len(name) != UID_LENGTH and (len(name) < UID_LENGTH or name[UID_LENGTH] != 0x2D):
+            return None
+        is_ours = hmac.compare_digest(signature, self._sign(name, call_id, False))
         if not is_ours and not self.hides_caller(token, call_id):
             return None
-        return name.decode("latin-1")
+        return name[:UID_LENGTH].decode("latin-1")
+
+    @staticmethod
+    def flow_of(token: bytes) -> bytes:
+        """The flow that a token of ours carries; empty: none."""
+        return token[UID_LENGTH + 1 :].rpartition(b"-")[0]
 
     def _sign(self, name: bytes, call_id: bytes, hides: bool) -> bytes:
         signed = name + (_HIDES if hides else b"\0") + call_id

@@ -18,6 +18,7 @@ from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
+from edge.proxy.observed import flow_from
 from edge.proxy.presentation import hide_unknown, toward_callee, toward_caller
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
@@ -88,7 +89,24 @@ class InDialog:
             if not self.send(relayed, context, now):
                 relayed.concluded(context, 503, None, now)
 
-        self._destinations.locate(hop, listener, now, forward)
+        caller = self._caller(relayed.call, pre, onward, txn.flow, listener, from_ingress=relayed.from_ingress)
+        self._destinations.locate(hop, listener, now, forward, caller=caller)
+
+    def _caller(
+        self, call: Call | None, pre: Preprocessed, onward: Request, flow: Flow, listener: int, *, from_ingress: bool
+    ) -> Flow | None:
+        """Where the caller really is, for a request that goes to it and has no other hop before it. Of a call that this
+        node does not know the token tells; what comes from there goes the other way."""
+        if onward.value(b"route") is not None:
+            return None
+        if call is not None:
+            if from_ingress and call.flow is not None:
+                if flow != call.flow and not onward.has_more_vias():
+                    call.flow = flow  # it has another address, or another connection, since
+                return None
+            return None if from_ingress else call.flow
+        found = flow_from(self._node.identifiers.flow_of(pre.token or b""), listener)
+        return None if found is None or found.address == flow.address else found
 
     def send(self, relayed: "_Relayed", context: ResponseContext, now: float) -> bool:
         """To the next address of its next hop (RFC 3263 §4.3); False where none is left."""
@@ -129,7 +147,8 @@ class InDialog:
             add_hop(request, branch, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 
-        self._destinations.locate(hop, listener, now, forward)
+        caller = self._caller(call, pre, request, flow, listener, from_ingress=is_callers)
+        self._destinations.locate(hop, listener, now, forward, caller=caller)
         if call is None or not is_callers:
             return
         dialog = call.dialogs.get(request.to().tag or b"")

@@ -12,6 +12,7 @@ import orjson
 
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
+from edge.proxy.identifiers import MAX_FLOW_TEXT, Identifiers
 from edge.proxy.presentation import Naming, naming_of
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.message import Request, parse
@@ -61,6 +62,7 @@ def of_call(call: "Call", node: "Node") -> bytes:
     listeners = node.listeners.all
     record["invite"] = _head(call.invite)
     record["inbound"] = listeners[call.inbound].name
+    record["flow"] = Identifiers.flow_of(call.token).decode("latin-1")
     record["cseq"] = call.cseq
     record["holders"] = call.holders
     record["paid"] = call.paid
@@ -135,6 +137,8 @@ class Kept(NamedTuple):
     holders: tuple[str, ...]
     paid: dict[str, int]
     store_away: str
+    flow: bytes
+    """Where the caller really is; empty: at its Contact."""
     dialogs: dict[bytes, Dialog]
     """The confirmed ones, by To tag."""
     naming: Naming | None
@@ -157,11 +161,19 @@ def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | Non
             holders=holders,
             paid={name: _of_type(seconds, int) for name, seconds in record["paid"].items()},
             store_away=_of_type(record["store_away"], str),
+            flow=_flow(record.get("flow", "")),
             dialogs=dialogs,
             naming=naming_of(invite, parse(next(iter(dialogs.values())).answer)),
         )
     except _SPOILT:
         return None
+
+
+def _flow(value: object) -> bytes:
+    text = _bytes_of(value)
+    if text and (not text.isalnum() or len(text) > MAX_FLOW_TEXT):
+        raise ValueError("no flow")
+    return text
 
 
 def holders_of(record: Record) -> tuple[str, ...]:

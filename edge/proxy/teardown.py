@@ -16,6 +16,7 @@ from edge.proxy.responses import Branch
 from edge.sip import compose
 from edge.sip import dialog as sides
 from edge.sip.errors import FieldError, LocalError, ParseError
+from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -45,6 +46,8 @@ class Speech(NamedTuple):
     """In whose name."""
     call_id: bytes
     listener: int
+    flow: Flow | None = None
+    """Where that side really is, where that is known better than by its target."""
 
 
 class Listening(Protocol):
@@ -146,7 +149,7 @@ class Teardown:
         ingress = view.ingress
         if call.naming is not None:
             ingress = ingress._replace(address=call.naming.original)
-        return Speech(ingress, view.egress, call.call_id, call.inbound)
+        return Speech(ingress, view.egress, call.call_id, call.inbound, None if ingress.routes else call.flow)
 
     @staticmethod
     def view(call: Call, dialog: Dialog) -> sides.Dialog:
@@ -209,7 +212,7 @@ class Teardown:
             else:
                 node.layer.start(onward, flow, now, user=ending)
 
-        self._destinations.locate(hop, speech.listener, now, send)
+        self._destinations.locate(hop, speech.listener, now, send, caller=speech.flow)
 
 
 class Ending:

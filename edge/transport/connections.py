@@ -5,6 +5,7 @@ already up to that address, or to a new one.
 """
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,8 @@ class Connections:
         self._user = user
         self._certificates = certificates
         self._now = now
-        self._next_number = 0
+        # A number in a token of ours must not mean another connection after a restart.
+        self._next_number = secrets.randbits(31)
         self.bounds = bounds
         self.counters = StreamCounters()
         self.paths: dict[int, StreamPath] = {}

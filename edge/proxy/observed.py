@@ -1,0 +1,58 @@
+"""Where a caller really is: the address its INVITE came from, against the one it names itself. Pure.
+
+A caller behind address translation names an address that leads nowhere; one behind a connection may not accept any
+other. Requests inside its dialogs then go back by the flow of its INVITE (RFC 5626 §5.3 keeps it in a signed token, and
+so do we: it survives a restart and is known to every node).
+"""
+
+from binascii import unhexlify
+from ipaddress import ip_address
+
+from edge.proxy.listeners import default_port
+from edge.sip.errors import FieldError
+from edge.sip.flow import Flow
+from edge.sip.message import Request
+from edge.sip.uri import SipUri, parse_uri
+
+
+def is_elsewhere(request: Request, flow: Flow, nat: str, *, is_reliable: bool) -> bool:
+    """Do requests to this caller go by the flow of its INVITE, and not to its Contact? `request`: with its top Via
+    stamped (§18.2.1). Never where another proxy stands between: its route set says more than an address."""
+    if nat == "off" or request.has_more_vias() or request.value(b"record-route") is not None:
+        return False
+    if nat == "always" or is_reliable:
+        return True
+    via = request.via()
+    if via.received in (None, via.host) and via.rport in (None, 0, via.port or default_port(b"udp")):
+        return False  # it is where it says
+    try:
+        contact = request.contact()
+        uri = None if contact is None else parse_uri(contact.uri)
+    except FieldError:
+        return False
+    return isinstance(uri, SipUri) and uri.host.lower() == via.host.lower()
+
+
+def flow_text(flow: Flow) -> bytes:
+    """A flow as a token carries it: family, address, port, and the connection where it is bound to one."""
+    host, port = flow.address
+    if "%" in host:
+        return b""  # the zone means nothing elsewhere, and without it the address does not
+    address = ip_address(host)
+    kind = b"4" if address.version == 4 else b"6"
+    bound = b"c%x" % flow.connection if flow.connection else b""
+    return kind + address.packed.hex().encode() + b"%04x" % port + bound
+
+
+def flow_from(text: bytes, listener: int) -> Flow | None:
+    """The flow in a token that has proved to be ours; None where it carries none."""
+    size = {b"4": 8, b"6": 32}.get(text[:1], 0)
+    if not size:
+        return None
+    end = 1 + size + 4
+    try:
+        host = ip_address(unhexlify(text[1 : 1 + size]))
+        port = int(text[1 + size : end], 16)
+        return Flow(listener, (str(host), port), int(text[end + 1 :], 16) if len(text) > end else 0)
+    except ValueError:
+        return None
