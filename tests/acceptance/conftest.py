@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # importlib mode: `lab` is a neighbour, no package
+sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))  # certificates and the name server
 
 from lab import Lab, laboratory
 

@@ -92,7 +92,7 @@ def test_one_telephone_calls_another(lab: Lab):
     try:
         until(lambda: udp_port_is_held(lab.trunks["first"]), what="the callee to listen")
         here = f"127.0.0.1:{free_port()}"
-        caller = start_peer(lab, "baresip", "baresip_pair.py", "caller", lab.edge.port, here, "+33145000009")
+        caller = start_peer(lab, "baresip", "baresip_pair.py", "caller", lab.edge.address, here, "+33145000009")
         assert told(lab, caller) == {"call": "established"}
         assert told(lab, callee) == {"call": "answered"}
     finally:

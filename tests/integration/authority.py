@@ -1,6 +1,7 @@
 """A certificate authority of the tests' own: certificates with the names a test wants, fresh in each folder."""
 
 import datetime
+import ipaddress
 from pathlib import Path
 
 from cryptography import x509
@@ -23,12 +24,17 @@ class Authority:
         self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def issue(self, file: str, *names: str, common_name: str = "x", days: int = 1) -> Path:
-        """Chain and key in one file. A name with `sip:` is a URI, any other a DNS name."""
+        """Chain and key in one file. A name with `sip:` is a URI, a numeric one an address."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = self._builder(subject, key.public_key(), days)
         alternatives: list[x509.GeneralName] = [
-            x509.UniformResourceIdentifier(name) if name.startswith("sip:") else x509.DNSName(name) for name in names
+            x509.UniformResourceIdentifier(name)
+            if name.startswith("sip:")
+            else x509.IPAddress(ipaddress.ip_address(name))
+            if name.replace(".", "").isdigit()
+            else x509.DNSName(name)
+            for name in names
         ]
         if alternatives:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)

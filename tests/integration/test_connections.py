@@ -5,10 +5,17 @@ import socket
 import struct
 
 import pytest
+import uvloop
 from streams import Bench, accepted, bench, connected, is_closed, message, neighbour, read
 
 from edge.sip.flow import Flow
 from edge.transport.connections import StreamBounds, alias_port
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """The loop of the edge: its transports are its own."""
+    return uvloop.EventLoopPolicy()
 
 
 def to(sock: socket.socket, **more) -> Flow:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from name_server import NameServer
 
 from edge.sip.locating import Address, Target
@@ -28,6 +29,12 @@ two 20 IN A 192.0.2.3
 alias IN CNAME one
 brief 1 IN A 192.0.2.9
 """
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """The loop of the edge: its transports are its own."""
+    return uvloop.EventLoopPolicy()
 
 
 class Clock:

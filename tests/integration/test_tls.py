@@ -4,12 +4,19 @@ import asyncio
 import ssl
 
 import pytest
+import uvloop
 from authority import Authority
 from streams import BOUND_S, bench, connected, is_closed, message, neighbour
 
 from edge.sip.flow import Flow
 from edge.transport.certificates import Certificates, TlsError, TlsFiles, proven_names
 from edge.transport.connections import StreamBounds
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """The loop of the edge: its transports are its own."""
+    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture
