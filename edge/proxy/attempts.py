@@ -17,7 +17,7 @@ from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
 from edge.proxy.decisions import note_decided, note_judged
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.egress import Egress
-from edge.proxy.forwarding import Hop
+from edge.proxy.forwarding import Hop, is_secure
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_text, is_elsewhere
 from edge.proxy.record import of_attempt
@@ -259,7 +259,10 @@ class Attempts:
         def forward(flows: Flows, now: float) -> None:
             self._forward(call, attempt, trunk, flows, now)
 
-        hop = Hop(trunk.host.encode(), trunk.port, trunk.transport, names=trunk.tls_names)
+        # §26.2.2: what asks for TLS all the way goes to no trunk that takes less; an emergency call does (R16).
+        secure = is_secure(attempt.request) and not attempt.emergency
+        transport = trunk.transport or (b"" if trunk.port is None else b"udp")
+        hop = Hop(trunk.host.encode(), trunk.port, transport, secure, trunk.tls_names)
         self._destinations.locate(hop, call.inbound, now, forward)
 
     def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> None:

@@ -9,7 +9,7 @@ from edge.proxy import session_timers
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations, Flows
-from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, record_route
+from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route
 from edge.proxy.node import Node
 from edge.proxy.presentation import present
 from edge.proxy.responses import Branch, ResponseContext
@@ -71,7 +71,8 @@ class Egress:
         node = self._node
         request = attempt.request.copy()
         if trunk.rewrite_uri:
-            request.set_uri(trunk.request_uri(request.uri))
+            uri = trunk.request_uri(request.uri)
+            request.set_uri(b"sips" + uri[3:] if is_secure(request) and not attempt.emergency else uri)
         if attempt.treatment or attempt.substitute or attempt.network:
             call.naming = present(request, attempt, trunk)
             if call.naming is not None:

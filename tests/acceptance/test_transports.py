@@ -99,7 +99,16 @@ one IN A 127.0.0.1
     def caller(self, trunk: str, mode: str, scenario: str = "uac_invite__200", *, host: str = RETAIL) -> Sipp:
         edge = f"[::1]:{self.edge_port}" if ":" in host else self.edge.address
         keys = {"called": TRUNKS[trunk][0] + "0001", "cli": "+33612345678"}
-        mine = ("-t", mode, "-max_socket", "100", "-i", host, "-p", str(free_port() if ":" in host else free_port(host)))
+        mine = (
+            "-t",
+            mode,
+            "-max_socket",
+            "100",
+            "-i",
+            host,
+            "-p",
+            str(free_port() if ":" in host else free_port(host)),
+        )
         return self.play(scenario, *mine, edge, keys=keys)
 
     def stop(self) -> None:

@@ -441,7 +441,7 @@ NAMED = "+33190000001"
 def test_a_trunk_by_name_waits_for_its_address(wire):
     """The rim is asked; the INVITE leaves when it answers."""
     Caller(wire, called=NAMED).start()
-    assert ([(1, Target("trunk.example", 5060))], wire.statuses_to(CALLER)) == (wire.resolves, [100])
+    assert ([(1, Target("trunk.example", 5060, "udp"))], wire.statuses_to(CALLER)) == (wire.resolves, [100])
     wire.resolve("198.51.100.1")
     assert wire.methods_to(TRUNK_A) == [b"INVITE"]
 

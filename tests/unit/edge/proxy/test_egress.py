@@ -211,3 +211,52 @@ def test_a_large_request_falls_back_to_udp_when_tcp_is_refused():
     network.sent.clear()
     Caller(network).start(body=LARGE)
     assert flows(network) == [1]
+
+
+# -- SIPS --------------------------------------------------------------------------------------------------------------
+
+
+def secure(network, called="+33170000001"):
+    caller = Caller(network)
+    data = caller.request("INVITE", uri=f"sips:{called}@192.0.2.10:5061").replace(b"SIP/2.0/UDP", b"SIP/2.0/TLS")
+    network.core.connected(9)
+    network.core.received(data, Flow(2, CALLER, 9), network.now)
+    network.pump()
+    return [(m, f) for m, f in network.sent if getattr(m, "method", b"") == b"INVITE"]
+
+
+def test_sips_goes_by_tls_with_sips_in_every_uri():
+    """§16.6 item 4, §26.2.2: Request-URI and Record-Route stay SIPS."""
+    ((message, flow),) = secure(by("sip:198.51.100.1;transport=tls"))
+    assert (2, b"sips:+33170000001@198.51.100.1:5061") == (flow.listener, message.uri)
+    (route,) = message.list_values(b"record-route")
+    assert route.startswith(b"<sips:")
+    assert route.endswith(b"@192.0.2.10:5061;lr>")
+
+
+@pytest.mark.parametrize("uri", ["sip:198.51.100.1:5060", "sip:198.51.100.1:5060;transport=tcp"])
+def test_sips_goes_to_no_trunk_that_takes_less(uri):
+    """The caller asked for TLS all the way: a call that cannot have it fails."""
+    network = by(uri)
+    assert secure(network) == []
+    assert (network.ended[0].status, network.ended[0].reason) == (503, "trunks_failed")
+
+
+def test_an_emergency_call_goes_anywhere():
+    """R16, and by a plain URI."""
+    ((message, flow),) = secure(by("sip:198.51.100.1:5060"), "112")
+    assert (0, b"sip:112@198.51.100.1:5060") == (flow.listener, message.uri)
+
+
+def test_without_sips_a_call_may_cross_from_tls_to_udp():
+    """Two Record-Routes, neither of them SIPS (§16.6 item 4)."""
+    network = wire()
+    caller = Caller(network)
+    network.core.connected(9)
+    network.core.received(caller.request("INVITE"), Flow(2, CALLER, 9), network.now)
+    network.pump()
+    ((message, flow),) = [(m, f) for m, f in network.sent if getattr(m, "method", b"") == b"INVITE"]
+    outer, inner = message.list_values(b"record-route")
+    assert flow.listener == 0
+    assert outer.endswith(b"@192.0.2.10:5060;lr>")
+    assert inner.endswith(b"@192.0.2.10:5061;transport=tls;lr>")
