@@ -22,7 +22,7 @@ from edge.config.snapshot import PolicySnapshot
 
 MAX_RULESET_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 4 * MAX_DOCUMENT_CHARACTERS
-MAX_BUNDLE_BYTES = 1 << 30
+MAX_BUNDLE_BYTES = 384 << 20
 """Document and files together."""
 
 

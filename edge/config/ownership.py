@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from edge.config.plan import MAX_E164_DIGITS, MAX_SHORT_DIGITS, NumberPlan
 
-MAX_OWNERSHIP_BYTES = 512 * 1024 * 1024
+MAX_OWNERSHIP_BYTES = 256 * 1024 * 1024
+"""Some eight million ranges."""
 MAX_LINES = 20_000_000
 _MAX_PROBLEMS = 100
 _MIN_DIGITS, _MIN_E164_DIGITS = 2, 7
