@@ -147,3 +147,13 @@ def test_rules_off_still_hold_an_account_to_its_list(attempt_of, account_with):
     snapshot = account_with(LIST + " }", '[numbers]\nrules = "off"')
     assert judged(snapshot, attempt_of(cli=f"sip:{OTHER}@h"))[0] == "cli_not_owned"
     assert judged(snapshot, attempt_of(cli=f"sip:{OWN}@h"))[0] == ""
+
+
+def test_a_mask_of_the_law_stays(attempt_of, account_with):
+    """A robot abroad, a foreign number and a machine's mobile beside it: hidden by law, not replaced by the list."""
+    settings = f'kind = "automated"\n{LIST}, unowned = "substitute" }}'
+    headers = ["P-Asserted-Identity: <sip:+337000000000001@h>"]
+    attempt = attempt_of(source="203.0.113.1", cli="sip:+442079460000@h", headers=headers)
+    reason, treatment, _, tags = judged(account_with(settings), attempt)
+    assert (reason, treatment, tags) == ("", "mask", ["cli_unowned"])
+    assert attempt.rule == "mobile_extended.intl_unauth"

@@ -241,6 +241,14 @@ prefixes = ["33"]
 basis = "law"
 conf = "P"
 rules = [{ contexts = ["any"], action = "substitute", basis = "law", conf = "P" }]
+
+[[categories]]
+id = "secret"
+title = "numbers nobody may see"
+prefixes = ["337"]
+basis = "law"
+conf = "P"
+rules = [{ contexts = ["any"], action = "mask", basis = "law", conf = "P" }]
 """
 )
 
@@ -261,3 +269,14 @@ def test_general_interest_numbers_are_for_listed_bodies(
     cli = 'cli = { numbers = ["+33151000001"] }'
     assert Refuse(Reason.CLI_REFUSED) == screened(account_with(cli), cli="sip:0151000001@h")[0]
     assert screened(account_with(cli + '\ntags = ["arrete_listed_body"]'), cli="sip:0151000001@h")[0] is None
+
+
+@pytest.mark.parametrize(("cli", "asserted"), [("0730000001", "0199001234"), ("0199001234", "0730000001")])
+def test_a_mask_is_harder_than_a_substitution(
+    account_document: Callable[[str], PolicyDocument], screened: Screened, cli: str, asserted: str
+) -> None:
+    """One number is to be replaced and another to be hidden: the caller is hidden, in whatever order they come."""
+    snapshot = PolicySnapshot(account_document('cli = { default = "+33199001200" }'), ruleset=SUBSTITUTE)
+    headers = [f"P-Asserted-Identity: <sip:{asserted}@h>"]
+    refusal, attempt = screened(snapshot, cli=f"sip:{cli}@h", headers=headers)
+    assert (None, "mask") == (refusal, attempt.treatment)
