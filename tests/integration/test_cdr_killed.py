@@ -19,6 +19,7 @@ from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.consumer import entry_of
 from edge.cdr.delivery.layout import JsonLines
 from edge.cdr.delivery.spool import Rotation, Spool
+from edge.cdr.seal import sealed
 from edge.cdr.verify import Kind, verify
 from edge.cdr.writer import CdrWriter
 from edge.proxy.facts import CallFacts
@@ -113,7 +114,8 @@ def test_rubbish_from_any_byte_on_costs_what_it_covers_and_nothing_else(data):
 
 async def test_a_sinks_file_whose_marks_are_lost_is_kept_until_the_checkpoint_went_back(tmp_path):
     """Else a second crash, just then, would leave a checkpoint that is past records nobody has."""
-    lines = [CdrBuilder("n1", wall0=WALL0, mono0=0.0).line(CallFacts(f"u{seq}", 0.0), seq) for seq in range(1, 5)]
+    builder = CdrBuilder("n1", wall0=WALL0, mono0=0.0)
+    lines = [sealed(builder.line(CallFacts(f"u{seq}", 0.0), seq)) for seq in range(1, 5)]
     entries = [entry for entry in map(entry_of, lines) if entry is not None]
 
     def spool() -> Spool:
