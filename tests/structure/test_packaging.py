@@ -98,6 +98,7 @@ def test_the_tests_run_against_the_installed_wheel(root):
         "scripts/check",
         "scripts/acceptance",
         "scripts/bench",
+        "scripts/bench-cdr",
         "scripts/bench-policy",
         "scripts/render-reference",
         ".ci/run",
