@@ -114,6 +114,7 @@ def run(
     cdr_segment_mb: Annotated[str | None, typer.Option(help="Size of a CDR segment.", metavar="MIB")] = None,
     cdr_segment_s: Annotated[str | None, typer.Option(help="Age of a CDR segment.", metavar="SECONDS")] = None,
     cdr_full: Annotated[str | None, typer.Option(help="refuse or go-on when no CDR fits.", metavar="WHAT")] = None,
+    cdr_queue: Annotated[str | None, typer.Option(help="CDRs that may wait for the disk.", metavar="N")] = None,
     cdr_keep_days: Annotated[str | None, typer.Option(help="Days CDRs are kept.", metavar="DAYS")] = None,
     cdr_pseudonymise_days: Annotated[str | None, typer.Option(help="Days they can be read.", metavar="DAYS")] = None,
     contacts_key: Annotated[str | None, typer.Option(help="Key of the numbers called.", metavar="FILE")] = None,

@@ -20,6 +20,8 @@ def open_log(static: StaticConfig, *, wall0: float, mono0: float, tell: Callable
         segment_bytes=static.cdr_segment_mb << 20,
         segment_s=static.cdr_segment_s,
         sync_s=static.cdr_sync_ms / 1000,
+        capacity=static.cdr_queue,
+        billable_capacity=4 * static.cdr_queue,
     )
 
 

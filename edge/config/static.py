@@ -242,9 +242,15 @@ class StaticConfig(Section):
     )
     cdr_full: Literal["refuse", "go-on"] = Field(
         default="refuse",
-        description="While 10,000 CDRs wait for a disk that fails or is full: `refuse` new attempts (503 "
+        description="While `cdr_queue` CDRs wait for a disk that fails or is full: `refuse` new attempts (503 "
         "`overloaded`), or `go-on`, and lose the records that find no place in the queue. Emergency calls always pass.",
         examples=["go-on"],
+    )
+    cdr_queue: Annotated[int, Field(ge=10, le=1_000_000)] = Field(
+        default=10_000,
+        description="CDRs that may wait in memory for a disk that fails or is full; those of answered calls up to four "
+        "times as many.",
+        examples=[50_000],
     )
     cdr_keep_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
         default=365,
