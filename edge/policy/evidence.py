@@ -8,6 +8,7 @@ from edge.policy.attempt import CallAttempt
 
 JUDGED_HEADERS = (b"p-asserted-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy")
 """Canonical names of what stages read, beside the headers that a trunk of the policy is marked with."""
+_JUDGED = frozenset(JUDGED_HEADERS)
 MAX_FIELDS = 12
 MAX_VALUE = 160
 """Characters of a value; a longer one is cut, and cannot be judged again exactly."""
@@ -15,12 +16,14 @@ MAX_VALUE = 160
 
 def evidence(attempt: CallAttempt) -> list[tuple[str, str]]:
     """(name, value) of each header field that policy reads, in the order of `JUDGED_HEADERS`."""
-    values = attempt.request.values
-    found = [(name, value) for name in JUDGED_HEADERS for value in values(name)]
-    ingress = attempt.ingress
-    if ingress is not None and (ingress.automated_header is not None or ingress.purpose_header is not None):
-        for name in (ingress.automated_header, ingress.purpose_header):
-            found += [(name, value) for value in values(name)] if name is not None else []
+    request, ingress = attempt.request, attempt.ingress
+    is_marking = ingress is not None and (ingress.automated_header is not None or ingress.purpose_header is not None)
+    if not is_marking and not request.has_any(_JUDGED):
+        return []
+    names: tuple[bytes, ...] = JUDGED_HEADERS
+    if is_marking and ingress is not None:
+        names += tuple([name for name in (ingress.automated_header, ingress.purpose_header) if name is not None])
+    found = [(name, value) for name in names for value in request.values(name)]
     return [
         (name.decode("latin-1"), value[:MAX_VALUE].decode("utf-8", "replace")) for name, value in found[:MAX_FIELDS]
     ]

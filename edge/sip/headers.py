@@ -116,6 +116,10 @@ class Message:
         value = self._rows[at][start:].strip(LWS)
         return unfold(value) if CR in value else value
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Is any of these header fields there?"""
+        return not names.isdisjoint(self._layout.positions.keys())
+
     def list_values(self, name: bytes) -> list[bytes]:
         """The values of a comma list over all its lines. FieldError over MAX_LIST_VALUES of them."""
         positions = self._layout.positions.get(name)

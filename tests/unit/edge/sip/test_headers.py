@@ -39,6 +39,15 @@ def lines_of(edited: Message) -> list[bytes]:
     return parse(edited.render()).lines
 
 
+def test_is_any_of_these_there() -> None:
+    """By canonical names, compact forms included; none of them, or none asked for, is no."""
+    invite = message()
+
+    assert invite.has_any(frozenset({b"x-z", b"contact"}))
+    assert not invite.has_any(frozenset({b"privacy", b"m"}))
+    assert not invite.has_any(frozenset())
+
+
 def test_values_are_unfolded_and_stripped() -> None:
     """One value a line, in order, whatever its name looks like."""
     invite = message()
