@@ -27,8 +27,8 @@ from limits.errors import StoreUnavailable, UnknownAccount
 from limits.ledger import Ledger
 from limits.tallies import TallyStore
 
-LOOK_S = 10.0
-TURN_MS = 9_000
+LOOK_S = 5.0
+TURN_MS = 4_500
 IDLE_TURN_MS = 3_600_000
 """Accounts without a call are looked for once an hour."""
 

@@ -124,19 +124,12 @@ async def test_a_burst_of_short_calls_is_a_breach_and_a_penalty(tmp_path: Path, 
             assert await accounts.holders() == ("acme",)
 
 
-async def test_what_was_counted_is_not_counted_again_by_the_next_process(tmp_path: Path, trunk: Trunk) -> None:
-    """Stop and start: the sums go on."""
+async def test_calls_are_counted_once_over_a_stop_and_a_start(tmp_path: Path, trunk: Trunk) -> None:
+    """The edge stops right after its calls: its embedded store is there until they are counted. The next process goes on
+    behind them."""
     async with an_edge(tmp_path, trunk) as (edge, url):
         await burst(edge, 10)
-        await until_counted(url, 10)
     async with an_edge(tmp_path, trunk) as (edge, url):
+        assert await answered(url) == 10
         await burst(edge, 10)
         await until_counted(url, 20)
-
-
-async def test_calls_of_the_last_moment_are_counted_before_the_store_ends(tmp_path: Path, trunk: Trunk) -> None:
-    """The edge stops at once after them; its embedded store is there until they are counted."""
-    async with an_edge(tmp_path, trunk) as (edge, url):
-        await burst(edge, 10)
-    async with an_edge(tmp_path, trunk) as (_, url):
-        assert await answered(url) == 10
