@@ -33,6 +33,10 @@ NICENESS = 10
 """Calls come first where there is one processor for both."""
 
 
+QUALITY_BOUNDS = Bounds(records=2_000, size=8 << 20)
+"""One script for each account in a batch: large ones cost the store less."""
+
+
 class Orders(BaseModel):
     """What the edge tells its delivery process."""
 
@@ -84,7 +88,7 @@ class _Process:
             return 0
         watch: list[asyncio.Task[None]] = []
         if quality is not None:
-            ready.append(Ready(quality.consumer, Bounds()))
+            ready.append(Ready(quality.consumer, QUALITY_BOUNDS))
             watch.append(asyncio.ensure_future(quality.run()))
         runners = [self._runner(each) for each in ready]
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
