@@ -125,8 +125,8 @@ async def test_a_burst_of_short_calls_is_a_breach_and_a_penalty(tmp_path: Path, 
 
 
 async def test_calls_are_counted_once_over_a_stop_and_a_start(tmp_path: Path, trunk: Trunk) -> None:
-    """The edge stops right after its calls: its embedded store is there until they are counted. The next process goes on
-    behind them."""
+    """The edge stops right after its calls: its embedded store is there until they are counted. The next process goes
+    on behind them."""
     async with an_edge(tmp_path, trunk) as (edge, url):
         await burst(edge, 10)
     async with an_edge(tmp_path, trunk) as (edge, url):
