@@ -98,3 +98,71 @@ def test_a_bundle_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "MAX_BUNDLE_BYTES", 10)
     with pytest.raises(PolicyError, match=r"policy.toml: expected at most 0 MB with its files, got 90"):
         check_names(bundle())
+
+
+LISTS = b"""
+[numbers]
+cli_file = "numbers.csv"
+
+[[accounts]]
+id = "acme"
+cli = { default = "+33199001200" }
+"""
+ELSEWHERE = b"""
+ruleset = "elsewhere"
+title = "elsewhere"
+version = 2020-01-01
+reviewed = 2020-01-01
+timezone = "UTC"
+plan = { codes = [{ code = "999", digits = [6] }] }
+emergency = { numbers = ["01"], basis = "law", conf = "P" }
+contexts = [{ id = "any", title = "any", kinds = ["human"] }]
+switches = [{ id = "x", question = "x?", values = ["allow", "deny"], default = "deny", basis = "law", conf = "P" }]
+categories = [{ id = "all", title = "all", prefixes = ["999"], basis = "law", conf = "P" }]
+"""
+
+
+def test_numbers_and_ruleset_come_with_the_document() -> None:
+    """A list of numbers and another country's law are files of the document as its rates are."""
+    made = build(Bundle("p.toml", LISTS, {"numbers.csv": b"acme,+33199001200,+33199001299\n"}), generation=1)
+    assert made.ownership.owns("acme", "+33199001250")
+    document = b'[numbers]\nruleset = "else.toml"\n[numbers.switches]\nx = "allow"\n'
+    made = build(Bundle("p.toml", document, {"else.toml": ELSEWHERE}), generation=1)
+    assert (made.book.document.ruleset, made.plan.emergency, made.book.choice("x", "")) == (
+        "elsewhere",
+        {"01"},
+        "allow",
+    )
+    assert [side.where for side in side_files(document_of(document, "p"))] == ["numbers.ruleset"]
+
+
+@pytest.mark.parametrize(
+    ("document", "files", "problem"),
+    [
+        (LISTS, {}, "p.toml: numbers.cli_file: the file 'numbers.csv' is not with the document"),
+        (LISTS, {"numbers.csv": b"acme,+33199001200\nx,+33199001201\n"}, "numbers.csv:2: no account named 'x'"),
+        (
+            LISTS,
+            {"numbers.csv": b"acme,+33199001201\n"},
+            "accounts[0].cli.default: +33199001200 is not among the numbers",
+        ),
+        (b'[numbers]\nruleset = "e.toml"', {"e.toml": ELSEWHERE + b"x = 1"}, "e.toml: "),
+        (b'[numbers]\nruleset = "e.toml"', {"e.toml": b"\xff"}, "e.toml: not UTF-8"),
+        (
+            b'[numbers]\nruleset = "e.toml"\nswitches = { y = "deny" }',
+            {"e.toml": ELSEWHERE},
+            "numbers.switches.y: no switch named 'y'; known: x",
+        ),
+        (
+            b'[numbers]\nruleset = "e.toml"\nswitches = { x = "mask" }',
+            {"e.toml": ELSEWHERE},
+            "numbers.switches.x: expected 'allow' or 'deny', got 'mask'",
+        ),
+        (b'[numbers]\nruleset = "de-bnetza"', {}, "p.toml: numbers.ruleset: expected fr-arcep, or the name of a .toml"),
+    ],
+)
+def test_lists_and_rulesets_that_do_not_build(document: bytes, files: dict[str, bytes], problem: str) -> None:
+    """The file and the line in it, or the key of the document."""
+    with pytest.raises(PolicyError) as caught:
+        build(Bundle("p.toml", document, files), generation=1)
+    assert str(caught.value).startswith(problem)

@@ -20,6 +20,22 @@ def test_reload_takes_the_next_generation(tmp_path: Path) -> None:
     assert (file.reload().generation, list(file.snapshot.accounts)) == (2, ["b"])
 
 
+def test_a_changed_list_of_numbers_is_a_new_generation(tmp_path: Path) -> None:
+    """The file of numbers is read again with the document; a bad one changes nothing."""
+    path, numbers = tmp_path / "policy.toml", tmp_path / "numbers.csv"
+    path.write_text('[numbers]\ncli_file = "numbers.csv"\n[[accounts]]\nid = "a"')
+    numbers.write_text("a,+33199001200\n")
+    file = PolicyFile(path)
+    assert file.reload().generation == 1
+    numbers.write_text("a,+33199001200,+33199001299\n")
+    assert (file.reload().generation, file.snapshot.ownership.owns("a", "+33199001250")) == (2, True)
+    numbers.write_text("a,+33199001200\nb,+33199001201\n")
+    with pytest.raises(PolicyError) as caught:
+        file.reload()
+    assert str(caught.value) == f"{numbers}:2: no account named 'b'"
+    assert file.snapshot.ownership.owns("a", "+33199001250")
+
+
 def test_a_bad_document_changes_nothing(tmp_path: Path) -> None:
     """The old policy stays in force, and the message names file and place; again at the next try."""
     path = tmp_path / "policy.toml"
