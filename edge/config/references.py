@@ -207,7 +207,8 @@ def _switches(document: PolicyDocument, ruleset: RulesetDocument) -> Iterator[Pr
         if switch is None:
             yield _unknown(f"numbers.switches.{name}", "switch", name, switches)
         elif value not in switch.values:
-            expected = " or ".join(f"'{one}'" for one in switch.values)
+            *first, last = [f"'{one}'" for one in switch.values]
+            expected = f"{', '.join(first)} or {last}" if first else last
             yield Problem(f"numbers.switches.{name}", f"expected {expected}, got {value!r}")
 
 
