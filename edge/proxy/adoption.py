@@ -126,9 +126,10 @@ class Adoption:
         """What policy says of the account is the same on every node, so the record need not carry it."""
         account = self._node.snapshot.accounts.get(facts.account)
         if account is not None:
-            automated = facts.automated
+            automated, tags = facts.automated, facts.tags
             note_account(facts, account)
             facts.automated = automated or facts.automated
+            facts.tags = tags or facts.tags
 
     def _close(
         self, holder: str, gone: str, one: Adopted, facts: CallFacts | None, record: Record | None, offset: float

@@ -16,6 +16,7 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
         note_account(facts, attempt.account)
     facts.automated = attempt.automated
     if attempt.purpose != "none":
+        facts.purpose = attempt.purpose
         facts.tags += (attempt.purpose,)
     if attempt.ingress is not None:
         facts.ingress_trunk = attempt.ingress.id

@@ -113,6 +113,7 @@ def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts | None:
         for name, sort in _WHERE_SET.items():
             if name in record:
                 setattr(facts, name, _of_type(record[name], sort))
+        facts.tags = tuple([_of_type(word, str) for word in record.get("tags", ())])
         facts.cli_shadowed = tuple([_of_type(word, str) for word in record.get("cli_shadowed", ())])
         facts.tries = [
             (_moved(sent, wall_offset), _moved(ended, wall_offset)) for sent, ended in record.get("tries", ())
@@ -226,6 +227,8 @@ def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
         value = getattr(facts, name)
         if value:
             record[name] = value
+    if facts.tags:
+        record["tags"] = facts.tags
     if facts.cli_shadowed:
         record["cli_shadowed"] = facts.cli_shadowed
     if facts.tries:

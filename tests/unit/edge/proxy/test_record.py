@@ -54,13 +54,14 @@ def test_what_only_some_attempts_have_comes_out_too():
     facts.passed_over("b", 1003.0)
     facts.in_force, facts.holds, facts.hold_micros = InForce(7, 11, 40, 1, 2), 3, 600_000
     facts.automated, facts.attestation, facts.cli_shadowed = True, "B", ("a-rule",)
+    facts.tags, facts.purpose = ("gold", "telemarketing"), "telemarketing"
     facts.listener, facts.route, facts.decided_by = "udp:h:1", "r", "limits"
     found = record.read(record.of_attempt(facts, node))
     assert found is not None
     again = record.facts_of("u", found, 100.0)
     assert again is not None
     for name in ("in_force", "holds", "hold_micros", "automated", "attestation", "cli_shadowed", "listener", "route",
-                 "decided_by", "tries", "candidates"):  # fmt: skip
+                 "decided_by", "tries", "candidates", "tags", "purpose"):  # fmt: skip
         assert getattr(facts, name) == getattr(again, name), name
 
     older = {name: value for name, value in found.items() if name in (*record._TEXTS, *record._NUMBERS)}
