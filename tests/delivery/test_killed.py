@@ -83,7 +83,7 @@ def settings(tmp_path: Path, redis_server: RedisServer, postgres: Postgres, rece
         "hook": f'kind = "webhook"\nurl = "http://127.0.0.1:{receiver.port}/"\nsecret_env = "CDR_WEBHOOK_SECRET"',
     }
     return "\n".join(
-        f'[[cdr.sinks]]\nname = "{name}"\nbatch_records = 7\nbatch_age_s = 0.01\n{own[name]}' for name in SINKS
+        f'[[cdr.sinks]]\nname = "{name}"\nbatch_records = 17\nbatch_age_s = 0.01\n{own[name]}' for name in SINKS
     )
 
 
@@ -120,7 +120,7 @@ async def test_killed_again_and_again(tmp_path, redis_server: RedisServer, postg
         with (state / "cdr" / f"cdr-20260701-{last - RECORDS_A_CYCLE + 1:012d}.jsonl").open("ab") as torn:
             torn.write(line(last + 1)[: chance.randrange(1, 50)])
     process.start()
-    await until(lambda: all(cursor(name) == last for name in SINKS), "all to have everything")
+    await until(lambda: all(cursor(name) == last for name in SINKS), "all to have everything", 30.0 + CYCLES)
     assert 0 == process.finish()
     expected = [f"uid-{seq}" for seq in range(1, last + 1)]
     assert expected == uids_in_files(tmp_path / "out")

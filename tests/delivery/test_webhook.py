@@ -254,7 +254,9 @@ class Receiver:
     def start(self) -> None:
         command = [sys.executable, str(RECEIVER), str(self.port), str(self.file)]
         environment = {**os.environ, "CDR_WEBHOOK_SECRET": self._secret}
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self._process.stdout is not None
         assert "listening" in self._process.stdout.readline()
 
