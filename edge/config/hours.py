@@ -5,7 +5,8 @@ A window holds from its first minute until, not including, its last. One that en
 """
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -62,5 +63,10 @@ def local_time(wall: float, zone: tzinfo) -> datetime:
 
 def midnight_ms(local: datetime, days_before: int) -> int:
     """UTC milliseconds of the midnight that began the day so many days before this local one."""
-    day = (local - timedelta(days=days_before)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return int(day.timestamp() * 1_000)
+    return _midnight_ms(local.date(), local.tzinfo, days_before)
+
+
+@lru_cache(maxsize=1_024)
+def _midnight_ms(day: date, zone: tzinfo | None, days_before: int) -> int:
+    before = day - timedelta(days=days_before)
+    return int(datetime(before.year, before.month, before.day, tzinfo=zone).timestamp() * 1_000)

@@ -263,6 +263,7 @@ class CallTracker:
             facts.released_at = min(facts.released_at, answered_at + facts.paid_s)
         digest = self.node.identifiers.number_digest
         marks = self.node.pings.marks_of(facts, self.node.snapshot.conduct.ping, digest)
+        self.node.counters.ping_calls += bool(marks)
         if not call.is_adopted:
             self.node.outbox.ended.append(facts)
         attempt = call.attempt

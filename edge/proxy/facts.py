@@ -262,6 +262,7 @@ class Counters:
         "malformed",
         "options",
         "oversize_sent",
+        "ping_calls",
         "records_unreadable",
         "refused",
         "requests_in",
@@ -292,6 +293,8 @@ class Counters:
         self.malformed: dict[str, int] = {}
         self.options = 0
         self.oversize_sent = 0
+        self.ping_calls = 0
+        """Calls so short that nobody could have talked."""
         self.records_unreadable = 0
         """Records of calls of a node that is gone that could not be read."""
         self.refused: dict[str, int] = {}

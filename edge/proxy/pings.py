@@ -29,18 +29,15 @@ def is_ping(facts: CallFacts, ping: PingCalls) -> bool:
 class Pings:
     """Marks such calls, and tells once in a window when an account places many."""
 
-    __slots__ = ("_told", "seen")
+    __slots__ = ("_told",)
 
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
-        self.seen = 0
-        """Calls that were marked."""
 
     def marks_of(self, facts: CallFacts, ping: PingCalls, digest: Digest) -> tuple[Frequency, ...]:
         """What an ended call leaves for the limits to count; its record gets the tag."""
         if not is_ping(facts, ping):
             return ()
-        self.seen += 1
         facts.tags += (TAG,)
         return (hidden(ping_frequency(ping, facts.cli_presented), digest),)
 

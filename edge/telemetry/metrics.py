@@ -414,6 +414,7 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow(
         "edge_calls_lost_total", _C, "", "calls of a node that is gone, closed here", lambda s: s.counters.calls_lost
     ),
+    MetricRow("edge_ping_calls_total", _C, "", "calls too short for talk", lambda s: s.counters.ping_calls),
     MetricRow(
         "edge_records_unreadable_total",
         _C,
