@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 
 import pytest
 from several import CENT, SLACK_S, Site, duration_s, until
@@ -46,17 +47,18 @@ async def test_a_suspension_ends_running_calls_only_where_it_is_told_to(site: Si
 
 
 async def test_money_that_is_topped_up_lets_the_running_call_go_on(site: Site) -> None:
-    """Two calls that share what pays for seven seconds: one is cut when that is used up; the other was topped up in
+    """Two calls whose accounts pay for seven seconds each: one is cut when that is used up; the other was topped up in
     time, and so is not."""
     node = await site.start("n1")
     dry, saved = await site.parties.dial("dry", node.address), await site.parties.dial("saved", node.address)
 
-    await edge_account(site, "top-up", "saved", "1.00", "--reference", "payment 1")
+    await site.store.top_up("saved", 100 * CENT)
 
     record = await site.record(dry)
     assert (record["reason"], record["duration_ms"], record["cost_micros"]) == ("credit", 7_000, 7 * CENT)
     assert [at - dry.answered_at for _, at in dry.byes] == pytest.approx([7.0, 7.0], abs=SLACK_S)
     await until(lambda: dry.sides_told == ["callee", "caller"], "both BYEs")
+    await until(lambda: time.monotonic() > saved.answered_at + 7.3, "the end of what the first money paid for")
     assert (saved.byes, site.records(saved)) == ([], [])
     saved.callee_leaves(node.address)
     record = await site.record(saved)
