@@ -104,6 +104,8 @@ def of_entitlement(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refu
     text = f"the list of {account.id}"
     if attempt.tags:
         text += f"; marked {', '.join(attempt.tags)}"
+    if attempt.substitute and not attempt.treatment:
+        text += f"; {attempt.substitute} is asserted to a trusted trunk"
     if attempt.treatment:
         text += f"; {attempt.treatment} {attempt.substitute if attempt.treatment == 'substitute' else ''}".rstrip()
     return Found(text, attempt.rule if refusal is not None else "", _LIST if refusal is not None else None)

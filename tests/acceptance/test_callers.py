@@ -13,6 +13,11 @@ REFUSED = [
 ]
 
 
+def cli_tags(cdr: dict) -> list[str]:
+    """What the record says of the caller's number; how short the call was is another matter."""
+    return [tag for tag in cdr["tags"] if tag.startswith("cli_")]
+
+
 @pytest.mark.parametrize(("scenario", "cli", "reason", "status"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_a_caller_that_the_list_does_not_name(lab: Lab, scenario, cli, reason, status):
     """Contract article 9.1.8: an account is held to the numbers listed for it; nothing is taken."""
@@ -30,7 +35,8 @@ def test_its_own_number_passes(lab: Lab):
     uac.finish()
     uas.finish()
     cdr = lab.cdr(uac)
-    assert ("answered", OWN, "", []) == tuple(cdr[k] for k in ("outcome", "cli_presented", "cli_rewritten", "tags"))
+    assert ("answered", OWN, "") == tuple(cdr[k] for k in ("outcome", "cli_presented", "cli_rewritten"))
+    assert cli_tags(cdr) == []
 
 
 def test_anothers_number_is_replaced(lab: Lab):
@@ -41,7 +47,7 @@ def test_anothers_number_is_replaced(lab: Lab):
     uas.finish()
     assert not uas.seen(OTHER)
     cdr = lab.cdr(uac)
-    assert (OTHER, "+33199001200", ["cli_unowned"]) == (cdr["cli_presented"], cdr["cli_rewritten"], cdr["tags"])
+    assert (OTHER, "+33199001200", ["cli_unowned"]) == (cdr["cli_presented"], cdr["cli_rewritten"], cli_tags(cdr))
     lab.assert_no_lease_is_left()
 
 
@@ -73,7 +79,7 @@ def test_an_unlisted_account_is_marked(lab: Lab):
     uac = lab.uac("uac_invite__200", source=RETAIL, cli=OWN)
     uac.finish()
     uas.finish()
-    assert lab.cdr(uac)["tags"] == ["cli_undeclared"]
+    assert cli_tags(lab.cdr(uac)) == ["cli_undeclared"]
 
 
 @pytest.mark.parametrize("source", [SUSPENDED, LISTED, INTERNATIONAL], ids=["suspended", "not its number", "abroad"])
