@@ -16,7 +16,7 @@ from limits.chain import LedgerLine, digest_of
 from limits.errors import StoreUnavailable, UnknownAccount
 from limits.keys import account_keys, tally_keys
 from limits.script_loader import script
-from limits.stores import open_store
+from limits.stores import open_store, translated
 
 TRIES = 20
 """An append is tried so often where others append at the same time."""
@@ -42,7 +42,8 @@ class Appended(NamedTuple):
 
 
 class Ledger:
-    """Use as `async with Ledger(url) as ledger`. Every method raises StoreUnavailable, and UnknownAccount."""
+    """Use as `async with Ledger(url) as ledger`. Every method raises StoreUnavailable, UnknownAccount;
+    ValueError where what is there is none of ours."""
 
     def __init__(self, url: str) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`)."""
@@ -61,7 +62,7 @@ class Ledger:
             last = await self._redis.xrevrange(keys.ledger, count=1)
             seconds, micros = await self._redis.eval("return redis.call('TIME')", 1, keys.ledger)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
         now_ms = int(seconds) * 1_000 + int(micros) // 1_000
         line = _line(last[0]) if last else LedgerLine(0, "", "")
         return Head(line.seq, line.digest, now_ms)
@@ -81,7 +82,7 @@ class Ledger:
                     append.text, 3, account_keys(holder).account, keys.ledger, keys.references, *words
                 )
             except redis.exceptions.RedisError as fault:
-                raise StoreUnavailable(str(fault)) from fault
+                raise translated(fault) from fault
             code, seq = int(reply[0]), int(reply[1])
             if code == 0:
                 raise UnknownAccount(holder)
@@ -102,7 +103,7 @@ class Ledger:
         try:
             found = await self._redis.hget(_keys(holder).references, reference)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
         return None if found is None else int(found)
 
     async def lines(self, holder: AccountId, *, first: int = 1, last: int | None = None) -> AsyncIterator[LedgerLine]:
@@ -113,7 +114,7 @@ class Ledger:
             try:
                 found = await self._redis.xrange(key, f"{first}-0", end, count=PAGE) or []
             except redis.exceptions.RedisError as fault:
-                raise StoreUnavailable(str(fault)) from fault
+                raise translated(fault) from fault
             for entry in found:
                 yield _line(entry)
             if len(found) < PAGE:

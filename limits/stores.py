@@ -63,6 +63,12 @@ def open_server(address: StoreAddress, *, timeout_s: float = TIMEOUT_S, decode: 
     return Redis(host=address.host, port=address.port, ssl=address.tls, **words)
 
 
+def translated(fault: redis.exceptions.RedisError) -> Exception:
+    """What an error of the client is to its caller: ValueError where a key was spoilt by hand (asking again is no cure,
+    and no other key is concerned), else StoreUnavailable."""
+    return ValueError(str(fault)) if "WRONGTYPE" in str(fault) else StoreUnavailable(str(fault))
+
+
 def finder(address: StoreAddress) -> Find:
     """Says where the master is just now: always there, or where the sentinels say."""
     if address.kind is not StoreKind.SENTINEL:

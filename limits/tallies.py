@@ -27,7 +27,7 @@ from limits.keys import (
     tally_keys,
 )
 from limits.script_loader import script
-from limits.stores import is_cluster, open_store
+from limits.stores import is_cluster, open_store, translated
 
 OPEN_KEPT_S = 400 * 86_400
 """The list of an hour's holders is forgotten then, closed or not."""
@@ -43,7 +43,8 @@ class Hour(NamedTuple):
 
 
 class TallyStore:
-    """Use as `async with TallyStore(url) as tallies`. Every method raises StoreUnavailable."""
+    """Use as `async with TallyStore(url) as tallies`. Every method raises StoreUnavailable; ValueError
+    where what is there is none of ours."""
 
     def __init__(self, url: str) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`)."""
@@ -65,17 +66,23 @@ class TallyStore:
         try:
             await self._open(batches)
             if is_cluster(self._redis):
-                replies = [await self._redis.eval(add.text, keys, *words) for keys, words in requests]
+                replies = [await self._eval(add.text, keys, words) for keys, words in requests]
             else:
                 await self._redis.script_load(add.text)
                 async with self._redis.pipeline(transaction=False) as pipe:
                     for keys, words in requests:
                         pipe.evalsha(add.sha1, keys, *words)
-                    replies = await pipe.execute()
+                    replies = await pipe.execute(raise_on_error=False)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
-        told = [(batch.holder, int(reply[0]), int(reply[1])) for batch, reply in zip(batches, replies, strict=True)]
-        return {holder: -1 if code == 0 else last for holder, code, last in told if code != 1}
+            raise translated(fault) from fault
+        told = [(batch.holder, *_answer(reply)) for batch, reply in zip(batches, replies, strict=True)]
+        return {holder: last for holder, code, last in told if code != 1}
+
+    async def _eval(self, text: str, keys: int, words: tuple[str, ...]) -> object:
+        try:
+            return await self._redis.eval(text, keys, *words)
+        except redis.exceptions.ResponseError as error:
+            return error
 
     async def _open(self, batches: Iterable[Batch]) -> None:
         """The hours and their holders are listed before they are counted in: none that has counts can be forgotten."""
@@ -111,14 +118,14 @@ class TallyStore:
         try:
             return [int(str(hour)) for hour in await self._redis.zrangebyscore(TALLY_OPEN, "-inf", f"({before}")]
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def holders(self, hour: int) -> list[str]:
         """Those of an hour that are still to be closed."""
         try:
             return sorted(str(name) for name in await self._redis.smembers(tally_holders_key(hour)))
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def seal(self, holder: str, hour: int, *, oldest_hour: int) -> None:
         """From now on this hour of this holder takes nothing more."""
@@ -127,14 +134,14 @@ class TallyStore:
             await self._redis.zadd(key, {str(hour): hour}, nx=True)
             await self._redis.zremrangebyscore(key, "-inf", f"({oldest_hour}")
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def is_sealed(self, holder: str, hour: int) -> bool:
         """Has it been?"""
         try:
             return await self._redis.zscore(tally_keys(holder).sealed, str(hour)) is not None
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def closed(self, holder: str, hour: int) -> None:
         """Whatever is concluded from it has been written down."""
@@ -146,7 +153,7 @@ class TallyStore:
                 if await self._redis.exists(key):  # somebody came in between
                     await self._redis.zadd(TALLY_OPEN, {str(hour): hour})
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     # -- what the nodes tell each other ----------------------------------------------------------------------------
 
@@ -158,7 +165,7 @@ class TallyStore:
         try:
             await self._redis.hdel(TALLY_MARKS, node)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def marks(self) -> dict[str, int]:
         """node -> that instant."""
@@ -185,7 +192,7 @@ class TallyStore:
         try:
             return bool(await self._redis.set(TALLY_TURN + what, who, nx=True, px=for_ms))
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def document(self, name: str) -> str | None:
         """A text that all nodes share; None: nobody has written it."""
@@ -203,14 +210,14 @@ class TallyStore:
             else:
                 await self._redis.srem(TALLY_WATCHED, holder)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def watched(self) -> list[str]:
         """The list."""
         try:
             return sorted(str(name) for name in await self._redis.smembers(TALLY_WATCHED))
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def states(self, holder: str) -> dict[str, str]:
         """name -> state, of whatever is guarded."""
@@ -222,7 +229,7 @@ class TallyStore:
         try:
             moved = await self._redis.eval(move.text, 1, tally_keys(holder).guard, name, expected, state)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
         return int(moved[0]) == 1
 
     async def now_ms(self) -> int:
@@ -230,21 +237,34 @@ class TallyStore:
         try:
             seconds, micros = await self._redis.eval("return redis.call('TIME')", 1, TALLY_MARKS)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
         return int(seconds) * 1_000 + int(micros) // 1_000
 
     async def _set(self, key: str, field: str, value: str) -> None:
         try:
             await self._redis.hset(key, field, value)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
 
     async def _hash(self, key: str) -> dict[str, str]:
         try:
             found = await self._redis.hgetall(key)
         except redis.exceptions.RedisError as fault:
-            raise StoreUnavailable(str(fault)) from fault
+            raise translated(fault) from fault
         return {str(name): str(value) for name, value in found.items()}
+
+
+def _answer(reply: object) -> tuple[int, int]:
+    """(code, last sequence number). A holder whose keys were spoilt by hand counts as unknown: no other one notices.
+
+    Raises StoreUnavailable where the store itself would not (full, read-only, loading)."""
+    if isinstance(reply, redis.exceptions.RedisError):
+        if "WRONGTYPE" in str(reply):
+            return 0, -1
+        raise StoreUnavailable(str(reply)) from reply
+    assert isinstance(reply, list)
+    code = int(reply[0])
+    return code, -1 if code == 0 else int(reply[1])
 
 
 def _request(batch: Batch, oldest_hour: int) -> tuple[int, tuple[str, ...]]:

@@ -54,7 +54,10 @@ class HourCloser:
             if behind < end and now_s < end + WAIT_S:
                 continue
             for holder in await self._tallies.holders(hour):
-                entries += await self.close(holder, hour, terms, now_s)
+                try:
+                    entries += await self.close(holder, hour, terms, now_s)
+                except ValueError as fault:  # spoilt by hand: its hour stays open, no other account notices
+                    self._tell(Fact("quality.spoilt", {"account": holder, "hour": hour, "why": str(fault)}))
             hours += 1
         return Closed(hours, entries)
 

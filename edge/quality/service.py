@@ -22,6 +22,8 @@ MARK_S = 10.0
 TERMS_S = 10.0
 """What is in force is looked up so often."""
 WRITE_S = 2.0
+RESTART_S = 10.0
+"""Until the watch begins again after a fault of ours."""
 
 
 class QualityConsumer:
@@ -95,13 +97,20 @@ class QualityService:
         self.consumer = QualityConsumer(url, node=node)
         self._watch = QualityWatch(url, node=node, tell=tell)
         self._home = home
+        self._tell = tell
         self._before = read_numbers(home)
 
     async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch.run())
-            tasks.create_task(self._write())
+        """Until cancelled. A fault of ours is told, and the watch begins again: hours must be closed all the same."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._watch.run())
+                    tasks.create_task(self._write())
+            except* Exception as faults:
+                why = "; ".join(f"{type(fault).__name__}: {fault}" for fault in faults.exceptions)
+                self._tell(Fact("quality.died", {"why": why, "restart_s": RESTART_S}))
+            await asyncio.sleep(RESTART_S)
 
     async def _write(self) -> None:
         last = self._before

@@ -74,7 +74,10 @@ class QualityWatch:
         hour = hour_of(now_s, terms.zone)
         holders = {*await tallies.holders(hour), *await tallies.holders(hour - HOUR_S), *await tallies.watched()}
         for holder in sorted(holders):
-            await self.look(tallies, accounts, holder, terms, now_s)
+            try:
+                await self.look(tallies, accounts, holder, terms, now_s)
+            except ValueError as fault:  # spoilt by hand: no other account notices
+                self._tell(Fact("quality.spoilt", {"account": holder, "why": str(fault)}))
 
     async def look(self, tallies: TallyStore, accounts: AccountStore, holder: str, terms: Terms, now_s: int) -> None:
         """At one account or trunk, by each of its rules. Raises StoreUnavailable."""

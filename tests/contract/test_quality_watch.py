@@ -14,8 +14,9 @@ from servers import client_of
 
 from edge.config.quality import Billing, Quality
 from edge.proxy.facts import Fact
+from edge.quality.batches import ALL, hour_bucket, minute_field, minutes_bucket
 from edge.quality.closing import HourCloser
-from edge.quality.hours import months_before
+from edge.quality.hours import hour_of, months_before
 from edge.quality.idle import close_one, find_idle
 from edge.quality.publishing import publish
 from edge.quality.tally import Tally
@@ -23,7 +24,7 @@ from edge.quality.terms import DOCUMENT, Terms, read_terms
 from edge.quality.watch import QualityWatch
 from limits import Account, AccountId, AccountStatus
 from limits.accounts import AccountStore
-from limits.keys import TALLY_TURN, account_keys
+from limits.keys import TALLY_TURN, account_keys, tally_keys
 from limits.ledger import Ledger
 from limits.tallies import TallyStore
 
@@ -232,6 +233,30 @@ async def test_one_that_was_changed_or_called_since_is_not_closed(watched: Watch
     await watched.accounts.change(watched.account, **values)
     assert not await close_one(watched.accounts, idle, by="edge", why="idle")
     assert (await watched.values())[1] == "active"
+
+
+@pytest.mark.parametrize("damage", ["not a hash", "not numbers"])
+async def test_an_account_that_was_spoilt_by_hand_is_told_and_stops_no_other_one(watched: Watched, damage: str) -> None:
+    """Its neighbour is looked at all the same, and the hours of others are closed."""
+    now = await watched.tallies.now_ms() // 1_000
+    await watched.calls(10, answered=0, at_s=now)
+    bucket = tally_keys(watched.account).bucket(minutes_bucket(now))
+    client = client_of(watched.url)
+    if damage == "not a hash":
+        client.delete(bucket)
+        client.set(bucket, "x")
+    else:
+        client.hset(bucket, minute_field(now, ALL), "many")
+    await watched.watch.look_at_all(watched.tallies, watched.accounts, terms(action="notify"), now)
+    told = [fact.name for fact in watched.facts if fact.fields["account"] == watched.account]
+    assert told == ["quality.spoilt"]
+    hour = hour_bucket(hour_of(now, Terms().zone))
+    client.hset(tally_keys(watched.account).bucket(hour), ALL, "many")
+    watched.facts.clear()
+    await watched.closer.close_due(Terms(), now + 5 * 3_600)
+    assert "quality.spoilt" in [fact.name for fact in watched.facts if fact.fields["account"] == watched.account]
+    client.delete(bucket, tally_keys(watched.account).bucket(hour))
+    await watched.closer.close_due(Terms(), now + 5 * 3_600)
 
 
 async def test_idle_accounts_are_closed_only_where_the_policy_says_so(watched: Watched) -> None:

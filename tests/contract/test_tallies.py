@@ -119,6 +119,15 @@ async def test_an_account_that_is_not_there_is_counted_nowhere(store, account_id
     assert await store.tallies.add([batch(trunk, 1, 1)], oldest_hour=0) == {}
 
 
+async def test_an_account_that_was_spoilt_by_hand_stops_no_other_one(store, account_id):
+    """Its counts are lost, as those of an unknown one; the next holder of the same delivery has its own."""
+    await store.account(account_id)
+    other = await store.account(AccountId(f"{account_id}b"))
+    store.client.set(f"{{acct:{account_id}}}:tally:applied", "not a hash")
+    assert await store.tallies.add([batch(account_id, 1, 1), batch(other, 1, 1)], oldest_hour=0) == {account_id: -1}
+    assert (await store.counts(other, TEN))["told"] == 1
+
+
 async def test_a_sealed_hour_takes_nothing_more(store, account_id):
     """What comes late is counted as late, once; another hour is as it was."""
     await store.account(account_id)
