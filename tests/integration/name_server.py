@@ -1,5 +1,6 @@
 """A real name server on loopback: NSD, with a zone that the test writes and may change."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -36,10 +37,13 @@ zone:
 
 def free_port() -> int:
     """A port that nobody holds just now, neither over UDP nor over TCP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(("127.0.0.1", udp.getsockname()[1]))
-        return udp.getsockname()[1]
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port: int = udp.getsockname()[1]
+            with contextlib.suppress(OSError):
+                tcp.bind(("127.0.0.1", port))
+                return port
 
 
 class NameServer:

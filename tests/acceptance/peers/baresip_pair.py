@@ -8,12 +8,14 @@ FOLDER holds `ca.pem` and `telephone.pem`.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 
 import baresip
 
 BOUND_S = 15
+RINGS_S = 0.3
 
 
 def config(here: str, transport: str, folder: str) -> baresip.Config:
@@ -49,6 +51,9 @@ async def answer(here: str, transport: str = "udp", folder: str = "") -> dict[st
     incoming = await asyncio.wait_for(arrived, BOUND_S)
     ended = asyncio.Event()
     incoming.on(lambda event: ended.set() if incoming.state is baresip.CallState.CLOSED else None)
+    # It rings until the caller gives up, or for a moment: the caller's stack may miss an answer that comes with the 180.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), RINGS_S)
     await incoming.answer()
     await asyncio.wait_for(ended.wait(), BOUND_S)
     await runtime.close()
