@@ -51,7 +51,7 @@ async def answer(here: str, transport: str = "udp", folder: str = "") -> dict[st
     incoming = await asyncio.wait_for(arrived, BOUND_S)
     ended = asyncio.Event()
     incoming.on(lambda event: ended.set() if incoming.state is baresip.CallState.CLOSED else None)
-    # It rings until the caller gives up, or for a moment: the caller's stack may miss an answer that comes with the 180.
+    # It rings until the caller gives up, or for a moment: his stack may miss an answer that comes with the 180.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(ended.wait(), RINGS_S)
     await incoming.answer()
