@@ -260,3 +260,19 @@ def test_without_sips_a_call_may_cross_from_tls_to_udp():
     assert flow.listener == 0
     assert outer.endswith(b"@192.0.2.10:5060;lr>")
     assert inner.endswith(b"@192.0.2.10:5061;transport=tls;lr>")
+
+
+def test_a_response_without_a_length_gets_one_on_a_stream():
+    """§18.3: a trunk on UDP may leave it out, the caller on TCP could not tell where the message ends."""
+    network = wire()
+    caller = Caller(network)
+    network.core.connected(9)
+    network.core.received(caller.request("INVITE"), Flow(1, CALLER, 9), network.now)
+    network.pump()
+    (invite,) = network.requests_to(("198.51.100.1", 5060), b"INVITE")
+    lines = reply(invite, 486).split(b"\r\n")
+    bare = b"\r\n".join([line for line in lines if not line.lower().startswith(b"content-length")])
+    assert bare.count(b"ontent-") == 0
+    network.send(bare, ("198.51.100.1", 5060))
+    *_, response = network.responses_to(CALLER)
+    assert (response.status, response.value(b"content-length")) == (486, b"0")

@@ -387,10 +387,13 @@ def test_a_lost_flow_ends_the_requests_that_had_no_response(reliable_stage, a_re
     silent, other = stage.client("OPTIONS", branch="z9hG4bK1"), stage.client("BYE", branch="z9hG4bK2")
     ringing = stage.client("INVITE", branch="z9hG4bK3")
     stage.receive(a_response(180, "INVITE", branch="z9hG4bK3"))
+    trying = stage.client("OPTIONS", branch="z9hG4bK4")
+    stage.receive(a_response(100, "OPTIONS", branch="z9hG4bK4"))
     elsewhere = Flow(0, ("192.0.2.2", 5060))
     other.flow = elsewhere
     stage.layer.flow_failed(silent.flow, stage.now)
     assert (silent.state, other.state, ringing.state) == (State.TERMINATED, State.TRYING, State.PROCEEDING)
+    assert trying.state is State.PROCEEDING
     assert stage.taken()[-2:] == ["transport error to TU", "gone"]
     stage.layer.flow_failed(elsewhere, stage.now)
     assert other.state is State.TERMINATED
