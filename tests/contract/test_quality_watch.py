@@ -134,8 +134,8 @@ async def test_a_bad_probe_restricts_again(watched: Watched) -> None:
     await watched.calls(10, answered=2, at_s=now)
     await watched.look(rule, now)
     await watched.look(rule, now + 600)
-    await watched.calls(10, answered=3, at_s=now + 650)
-    assert await watched.look(rule, now + 660) == ["quality.breach", "quality.restricted"]
+    await watched.calls(10, answered=3, at_s=now + 660)  # the minute in which it was half opened is not judged
+    assert await watched.look(rule, now + 670) == ["quality.breach", "quality.restricted"]
     assert watched.watch.breaches == {"asr": 2}
 
 
