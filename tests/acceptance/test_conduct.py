@@ -101,3 +101,17 @@ def test_a_marked_robot(lab: Lab):
     cdr = lab.cdr(robot)
     assert (cdr["outcome"], cdr["reason"], cdr["automated"]) == ("refused", "cli_refused", True)
     lab.assert_no_lease_is_left()
+
+
+def test_a_ping_call_leaves_its_mark(lab: Lab):
+    """Contract 9.2.3: given up while it had just begun to ring: a tag in the CDR, and one more in the store's count."""
+    pings = "{acct:seller}:freq:ping:*"
+    before = set(lab.store.client.scan_iter(match=pings, count=1000))
+    uas = lab.uas("uas_rings__cancelled")
+    uac = lab.uac("uac_cancel_while_ringing__487", source=SELLER, called="+33145000024", cli="+33612349999")
+    uac.finish()
+    uas.finish()
+    assert "ping_call" in lab.cdr(uac)["tags"]
+    lab.wait_leases("seller", 0)
+    (key,) = set(lab.store.client.scan_iter(match=pings, count=1000)) - before
+    assert lab.store.client.zcard(key) == 1
