@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 
 heavy is imported by the command that needs it, so that `edge --version` answers at once.
 """
 
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +15,12 @@ from edge.policies import commands as policy_commands
 from edge.policies import explain_commands
 from edge.quality import commands as quality_commands
 from edge.quality import penalty_commands
+from edge.terminal import fail, say, usage
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
     from edge.server import Running
 
-FAILED = 1
-USAGE = 2
 
 app = typer.Typer(
     name="edge",
@@ -51,7 +50,7 @@ def _show_version(asked: bool) -> None:
     if asked:
         from edge.version import version_lines
 
-        _say(*version_lines())
+        say(*version_lines())
         raise typer.Exit
 
 
@@ -132,7 +131,7 @@ def run(
     try:
         code = serve(static, _announce)
     except StartError as error:
-        _fail(str(error))
+        fail(str(error))
     raise typer.Exit(code)
 
 
@@ -156,13 +155,13 @@ def ping(
         if transport != "udp" or not port:
             raise ValueError
     except ValueError:
-        _usage(f"TARGET: expected udp:HOST:PORT, got {target!r}")
+        usage(f"TARGET: expected udp:HOST:PORT, got {target!r}")
     from edge import ping as pinging
 
     pong = pinging.ping(host, port, timeout_s=timeout)
     if not pong.is_up:
-        _fail(f"{target}: {pong.text}")
-    _say(f"{target}: {pong.text}")
+        fail(f"{target}: {pong.text}")
+    say(f"{target}: {pong.text}")
 
 
 @app.command()
@@ -187,8 +186,8 @@ def secret(
     try:
         made = entry(username, account, realm, password)
     except ValueError as error:
-        _usage(str(error))
-    _say(made)
+        usage(str(error))
+    say(made)
     if generate:
         typer.echo(f"password of {username}: {password}", err=True)
 
@@ -208,13 +207,13 @@ def _static(given: "dict[str, str | list[str] | None]", config: str | None) -> "
     try:
         return read_settings(given, config)
     except StaticConfigError as error:
-        _usage(*(str(problem) for problem in error.problems))
+        usage(*(str(problem) for problem in error.problems))
 
 
 def _announce(running: "Running") -> None:
     from edge.telemetry.banner import banner
 
-    _say(
+    say(
         *banner(
             listening=running.listeners,
             store=running.store,
@@ -226,18 +225,3 @@ def _announce(running: "Running") -> None:
             local_trunk=running.local_trunk,
         )
     )
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(*lines: str, code: int = FAILED) -> NoReturn:
-    for line in lines:
-        typer.echo(f"edge: {line}", err=True)
-    raise typer.Exit(code)
-
-
-def _usage(*lines: str) -> NoReturn:
-    _fail(*lines, code=USAGE)

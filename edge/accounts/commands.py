@@ -3,17 +3,15 @@
 Parses, calls `changes`, prints by `views`. What is heavy is imported when a command runs.
 """
 
-import getpass
-import json
-import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from edge.accounts import values, views
 from edge.accounts.options import By, Config, Cut, DryRun, Generation, Json, Lots, Name, Reason, Redis, State, Until
 from edge.accounts.values import Changed, Terms
+from edge.terminal import fail, or_usage, say, to_json, usage, user_name
 from limits import fields
 from limits.account import AccountId, AccountStatus, is_holder_id
 from limits.model import Usage
@@ -40,8 +38,8 @@ Store = tuple[str | None, str | None, str | None]
 @app.command()
 def show(account: Name, redis: Redis = None, state: State = None, config: Config = None, as_json: Json = False) -> None:
     """Everything in force and in use."""
-    usage = _run((redis, state, config), lambda store: store.peek(_holder(account)))
-    _say(*([_json(views.usage_data(usage))] if as_json else views.usage_lines(usage)))
+    found = _run((redis, state, config), lambda store: store.peek(_holder(account)))
+    say(*([to_json(views.usage_data(found))] if as_json else views.usage_lines(found)))
 
 
 @app.command("list")
@@ -57,9 +55,9 @@ def list_(
 
     usages, spoilt = _run((redis, state, config), lambda store: changes.peek_all(store, pattern))
     rows = [views.listed(usage) for usage in usages]
-    _say(*([_json([row._asdict() for row in rows])] if as_json else views.list_lines(rows)))
+    say(*([to_json([row._asdict() for row in rows])] if as_json else views.list_lines(rows)))
     if spoilt:
-        _fail("\nedge: ".join(spoilt))
+        fail("\nedge: ".join(spoilt))
 
 
 @app.command()
@@ -67,8 +65,8 @@ def calls(
     account: Name, redis: Redis = None, state: State = None, config: Config = None, as_json: Json = False
 ) -> None:
     """The calls that hold a slot now, the next to expire first."""
-    usage = _run((redis, state, config), lambda store: store.peek(_holder(account)))
-    _say(*([_json([call._asdict() for call in usage.calls])] if as_json else views.call_lines(usage)))
+    found = _run((redis, state, config), lambda store: store.peek(_holder(account)))
+    say(*([to_json([call._asdict() for call in found.calls])] if as_json else views.call_lines(found)))
 
 
 @app.command()
@@ -84,7 +82,7 @@ def history(
     from edge.accounts import changes
 
     entries = _run((redis, state, config), lambda store: changes.history(store, _holder(account), last))
-    _say(*([_json([views.entry_data(entry) for entry in entries])] if as_json else views.history_lines(entries)))
+    say(*([to_json([views.entry_data(entry) for entry in entries])] if as_json else views.history_lines(entries)))
 
 
 @app.command()
@@ -99,8 +97,8 @@ def verify(
 
     looked_at, broken = _run((redis, state, config), lambda store: changes.verify(store, pattern))
     if broken:
-        _fail(f"of {looked_at} books these do not add up: " + ", ".join(f"{name} ({what})" for name, what in broken))
-    _say(f"{looked_at} books add up")
+        fail(f"of {looked_at} books these do not add up: " + ", ".join(f"{name} ({what})" for name, what in broken))
+    say(f"{looked_at} books add up")
 
 
 # -- changing ------------------------------------------------------------------------------------------------------
@@ -121,17 +119,17 @@ def create(
 ) -> None:
     """A new account. Its calls are let in once the policy document names it too."""
     holder = _holder(account)
-    patch = _or_usage(lambda: values.patch_of(settings)) if settings else {}
-    amount = _or_usage(lambda: views.amount_of("--opening", opening, least=0))
-    wanted = _or_usage(lambda: fields.patched(values.blank(holder), patch))
+    patch = or_usage(lambda: values.patch_of(settings)) if settings else {}
+    amount = or_usage(lambda: views.amount_of("--opening", opening, least=0))
+    wanted = or_usage(lambda: fields.patched(values.blank(holder), patch))
     terms = _terms(by, reason, dry_run=dry_run)
     from edge.accounts import changes
 
     created = _run((redis, state, config), lambda store: changes.create(store, wanted, amount, terms))
     if as_json:
-        _say(_json(views.created_data(created, dry_run=dry_run)))
+        say(to_json(views.created_data(created, dry_run=dry_run)))
     else:
-        _say(*views.dry(dry_run), *views.created_lines(created))
+        say(*views.dry(dry_run), *views.created_lines(created))
 
 
 @app.command("caps-lots", context_settings={"ignore_unknown_options": True})
@@ -187,7 +185,7 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Any values: caps_base=5 floor=-100.00 prefix_ceilings=+3389:2:1 shadow=caps,calls max_rate=none …"""
-    patch = _or_usage(lambda: values.patch_of(settings))
+    patch = or_usage(lambda: values.patch_of(settings))
     terms = _terms(by, reason, until, dry_run, generation)
     _change(account, lambda _: (patch, False), terms, (redis, state, config), as_json)
 
@@ -263,38 +261,38 @@ def top_up(
     as_json: Json = False,
 ) -> None:
     """Money actually received: running calls go on with it at once."""
-    micros = _or_usage(lambda: views.amount_of("AMOUNT", amount))
+    micros = or_usage(lambda: views.amount_of("AMOUNT", amount))
     if not micros:
-        _usage("AMOUNT: expected an amount other than zero")
+        usage("AMOUNT: expected an amount other than zero")
     if not reference:
-        _usage("--reference: expected the payment's reference, so that nothing is booked twice")
-    _or_usage(lambda: values.line_of("--reference", reference, most=128))
+        usage("--reference: expected the payment's reference, so that nothing is booked twice")
+    or_usage(lambda: values.line_of("--reference", reference, most=128))
     if micros < 0 and not reason:
-        _usage("--reason: a correction below zero needs one")
+        usage("--reason: a correction below zero needs one")
     terms = _terms(by, reason, dry_run=dry_run)
     from edge.accounts import changes
 
     holder = _holder(account)
     done = _run((redis, state, config), lambda store: changes.top_up(store, holder, micros, reference, terms))
     if as_json:
-        _say(_json(views.top_up_data(holder, done, dry_run=dry_run)))
+        say(to_json(views.top_up_data(holder, done, dry_run=dry_run)))
     else:
-        _say(*views.top_up_lines(holder, done, reference, dry_run=dry_run))
+        say(*views.top_up_lines(holder, done, reference, dry_run=dry_run))
 
 
 # -- what the commands share ---------------------------------------------------------------------------------------
 
 
 def _terms(by: str, reason: str, until: str = "", dry_run: bool = False, generation: int | None = None) -> Terms:
-    _or_usage(lambda: values.line_of("--reason", reason, most=500))
-    who = _or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
+    or_usage(lambda: values.line_of("--reason", reason, most=500))
+    who = or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
     if until:
-        _or_usage(lambda: values.check_until(until))
+        or_usage(lambda: values.check_until(until))
     return Terms(who, reason, until, dry_run, generation)
 
 
 def _change_lots(account: str, field: str, lots: str, terms: Terms, store: Store, as_json: bool) -> None:
-    _or_usage(lambda: values.lots_of(lots.lstrip("-"), 0))  # what is no number of lots needs no store
+    or_usage(lambda: values.lots_of(lots.lstrip("-"), 0))  # what is no number of lots needs no store
 
     def plan(found: Usage) -> tuple[fields.Patch, bool]:
         number, is_relative = values.lots_of(lots, getattr(found.account, field))
@@ -316,7 +314,7 @@ def _change_status(
 ) -> None:
     if not terms.reason:
         what = "suspending" if status is AccountStatus.SUSPENDED else "closing"
-        _usage(f"--reason: {what} an account needs one: it is kept in its history")
+        usage(f"--reason: {what} an account needs one: it is kept in its history")
 
     def plan(found: Usage) -> tuple[fields.Patch, bool]:
         before = found.account
@@ -340,9 +338,9 @@ def _change(account: str, plan: "Plan", terms: Terms, store: Store, as_json: boo
     holder = _holder(account)
     changed: Changed = _run(store, lambda opened: changes.change(opened, holder, plan, terms))
     if as_json:
-        _say(_json(views.change_data(changed, dry_run=terms.dry_run)))
+        say(to_json(views.change_data(changed, dry_run=terms.dry_run)))
     else:
-        _say(*views.dry(terms.dry_run), *views.change_lines(changed, already))
+        say(*views.dry(terms.dry_run), *views.change_lines(changed, already))
 
 
 def _run(store: Store, work: "Callable[[AccountStore], Awaitable[_T]]") -> _T:
@@ -352,45 +350,12 @@ def _run(store: Store, work: "Callable[[AccountStore], Awaitable[_T]]") -> _T:
     try:
         return run(Place(*store), work)
     except Refused as refused:
-        _fail(str(refused))
+        fail(str(refused))
     except StaticConfigError as error:
-        _usage(*(str(problem) for problem in error.problems))
+        usage(*(str(problem) for problem in error.problems))
 
 
 def _holder(account: str) -> AccountId:
     if not is_holder_id(account):
-        _usage(f"ACCOUNT: {account!r}: expected 1 to 128 printable ASCII characters without braces")
+        usage(f"ACCOUNT: {account!r}: expected 1 to 128 printable ASCII characters without braces")
     return AccountId(account)
-
-
-def user_name() -> str:
-    """Whoever sits at this terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a user list
-        return f"uid {os.getuid()}"
-
-
-def _or_usage(make: Callable[[], _T]) -> _T:
-    try:
-        return make()
-    except ValueError as error:
-        _usage(str(error))
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False)
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(text: str, code: int = 1) -> NoReturn:
-    typer.echo(f"edge: {text}", err=True)
-    raise typer.Exit(code)
-
-
-def _usage(text: str) -> NoReturn:
-    _fail(text, 2)

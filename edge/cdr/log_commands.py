@@ -3,9 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edge.terminal import fail, say, usage
 
 if TYPE_CHECKING:
     from edge.cdr.picking import Picked
@@ -44,12 +46,12 @@ def verify(
 
     for place in places:
         if not place.exists():
-            _usage(f"DIR: {place}: no such file or directory")
+            usage(f"DIR: {place}: no such file or directory")
     try:
         report = look(places)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
-    _say(*([json.dumps(_report_data(report), ensure_ascii=False)] if as_json else _report_lines(report)))
+        fail(f"{error.filename}: {error.strerror}")
+    say(*([json.dumps(_report_data(report), ensure_ascii=False)] if as_json else _report_lines(report)))
     if not report.is_sound:
         raise typer.Exit(1)
 
@@ -76,14 +78,14 @@ def export(
     from edge.cdr import export as exporting
 
     if form not in exporting.FORMATS:
-        _usage(f"--format {form}: expected csv, jsonl or parquet")
+        usage(f"--format {form}: expected csv, jsonl or parquet")
     picked = _picked(since, until, account, outcome, reason)
     found = places or [_log_of(state, config)]
     for place in found:
         if not place.exists():
-            _usage(f"DIR: {place}: no such file or directory")
+            usage(f"DIR: {place}: no such file or directory")
     if form == "parquet" and output is None:
-        _usage("--format parquet: expected --output FILE")
+        usage("--format parquet: expected --output FILE")
     try:
         exporting.check(form)
         if output is None:
@@ -97,10 +99,10 @@ def export(
         sys.stderr.close()  # whoever read it has seen enough
         raise typer.Exit(1) from None
     except OSError as error:
-        _fail(f"{error.filename or output}: {error.strerror}")
+        fail(f"{error.filename or output}: {error.strerror}")
     except exporting.ExportError as error:
-        _fail(str(error))
-    _say(f"{output}: {count} records")
+        fail(str(error))
+    say(f"{output}: {count} records")
 
 
 @app.command()
@@ -124,16 +126,16 @@ def tail(
         after = tailing.last_seq(directory)
         found = [entry for entry in tailing.last(directory, picked, lines) if entry.seq <= after]
         if as_table:
-            _say(tailing.head())
+            say(tailing.head())
         for entry in found:
-            _say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
+            say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
         if follow:
             for entry in tailing.following(directory, picked, after):
-                _say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
+                say(tailing.row(entry.record) if as_table else entry.line.decode().rstrip())
     except KeyboardInterrupt:
         raise typer.Exit from None
     except OSError as error:
-        _fail(f"{error.filename or directory}: {error.strerror}")
+        fail(f"{error.filename or directory}: {error.strerror}")
 
 
 @app.command()
@@ -171,10 +173,10 @@ def purge(
         sinks = [sink.name for sink in static.cdr.sinks]
         done = keeping.apply(directory, rule, sinks=sinks, all_sinks=not even_undelivered, dry_run=dry_run)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename}: {error.strerror}")
     except StateError as error:
-        _fail(str(error))
-    _say(*([json.dumps(done_data(done))] if as_json else done_lines(done, rule, dry_run=dry_run)))
+        fail(str(error))
+    say(*([json.dumps(done_data(done))] if as_json else done_lines(done, rule, dry_run=dry_run)))
 
 
 def _picked(
@@ -194,10 +196,10 @@ def _picked(
         begin = None if since is None else instant_of("--since", since, now)
         end = None if until is None else instant_of("--until", until, now)
     except ValueError as error:
-        _usage(str(error))
+        usage(str(error))
     for word in outcomes or ():
         if word not in set(CallOutcome):
-            _usage(f"--outcome {word}: expected {', '.join(CallOutcome)}")
+            usage(f"--outcome {word}: expected {', '.join(CallOutcome)}")
     return Picked(begin, end, frozenset(accounts or ()), frozenset(outcomes or ()), frozenset(reasons or ()))
 
 
@@ -208,7 +210,7 @@ def _log_of(state: str | None, config: str | None) -> Path:
 def _log_in(directory: Path) -> Path:
     log = directory / "cdr"
     if not log.is_dir():
-        _fail(f"{log}: no such directory; expected the state directory of an edge (--state)")
+        fail(f"{log}: no such directory; expected the state directory of an edge (--state)")
     return log
 
 
@@ -242,7 +244,7 @@ def static_of(state: str | None, config: str | None) -> "StaticConfig":
     try:
         return read_settings({"state": state, "policy": "-"}, config)
     except StaticConfigError as error:
-        _usage("\nedge: ".join(str(problem) for problem in error.problems))
+        usage("\nedge: ".join(str(problem) for problem in error.problems))
 
 
 def _report_data(report: "Report") -> dict[str, object]:
@@ -259,17 +261,3 @@ def _report_lines(report: "Report") -> list[str]:
     verdict = "whole" if report.is_sound else f"NOT WHOLE: {faults} findings" if faults != 1 else "NOT WHOLE: 1 finding"
     lines.append(f"{verdict}: {report.records} records{numbers} in {report.segments} segments of {nodes}{purged}")
     return lines
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(text: str, code: int = 1) -> NoReturn:
-    typer.echo(f"edge: {text}", err=True)
-    raise typer.Exit(code)
-
-
-def _usage(text: str) -> NoReturn:
-    _fail(text, 2)

@@ -7,11 +7,12 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from edge.accounts.options import By, Config, Json, Redis, State
+from edge.terminal import fail, say, usage, user_name
 from limits.account import AccountId, is_account_id
 
 if TYPE_CHECKING:
@@ -122,14 +123,14 @@ def import_(
         with file.open(encoding="utf-8-sig", newline="") as lines:
             entries = read_csv(lines, _plan(), _now_ms())
     except OSError as error:
-        _fail(f"{file}: cannot be read: {error.strerror}")
+        fail(f"{file}: cannot be read: {error.strerror}")
     except UnicodeDecodeError:
-        _fail(f"{file}: not UTF-8")
+        fail(f"{file}: not UTF-8")
     except EntriesError as error:
-        _fail(*(f"{file}: {problem}" for problem in error.problems))
+        fail(*(f"{file}: {problem}" for problem in error.problems))
     counts = ", ".join(f"{count} {what}" for what, count in _counted([entry.what for entry in entries]))
     if dry_run:
-        _say(f"{file}: would record {counts or 'nothing'}")
+        say(f"{file}: would record {counts or 'nothing'}")
         return
     from edge.contacts.entries import note_of
 
@@ -137,7 +138,7 @@ def import_(
     now, who, digest = _now_ms(), _by(by), _digest(key)
     notes = [note_of(entry, digest, now, by=who) for entry in entries]
     _run(url, shown, key, account, lambda book: book.note(AccountId(account), notes))
-    _say(f"{account}: recorded {counts or 'nothing'}")
+    say(f"{account}: recorded {counts or 'nothing'}")
 
 
 @app.command()
@@ -157,14 +158,14 @@ def show(
     try:
         e164 = entry_of({"number": number, "what": "refusal"}, _plan(), _now_ms()).number
     except ValueError as error:
-        _usage(str(error))
+        usage(str(error))
     key, url, shown = _open((redis, state, config, contacts_key))
     name = _digest(key)(e164)
     found = _run(url, shown, key, account, lambda book: book.read(AccountId(account), name, frequency=TELEMARKETING))
     if as_json:
-        _say(json.dumps({**found.happened._asdict(), "notes": found.notes, "attempts_ms": found.attempts_ms}))
+        say(json.dumps({**found.happened._asdict(), "notes": found.notes, "attempts_ms": found.attempts_ms}))
     else:
-        _say(*_shown(account, e164, found))
+        say(*_shown(account, e164, found))
 
 
 @app.command("key")
@@ -190,8 +191,8 @@ def key_(
 
     theirs = _run(url, shown, None, "", look)
     if theirs != ours:
-        _fail(f"this key is {ours}, the store's is {theirs}; --accept changes the store to this one")
-    _say(f"{ours}: this key and the store agree")
+        fail(f"this key is {ours}, the store's is {theirs}; --accept changes the store to this one")
+    say(f"{ours}: this key and the store agree")
 
 
 def _record(store: Store, account: str, rows: list[dict[str, str]], by: str) -> None:
@@ -201,12 +202,12 @@ def _record(store: Store, account: str, rows: list[dict[str, str]], by: str) -> 
     try:
         entries = [entry_of(words, _plan(), now) for words in rows]
     except ValueError as error:
-        _usage(f"NUMBER, --at, --until, --proof: {error}")
+        usage(f"NUMBER, --at, --until, --proof: {error}")
     key, url, shown = _open(store)
     notes = [note_of(entry, _digest(key), now, by=_by(by)) for entry in entries]
     found = _run(url, shown, key, account, lambda book: book.note(AccountId(account), notes))
     for entry, after in zip(entries, found, strict=True):
-        _say(f"{account}: {entry.what} of {entry.number} is recorded; {'; '.join(_facts(after)) or 'nothing counts'}")
+        say(f"{account}: {entry.what} of {entry.number} is recorded; {'; '.join(_facts(after)) or 'nothing counts'}")
 
 
 def _open(store: Store) -> tuple[bytes, str, str]:
@@ -224,9 +225,9 @@ def _open(store: Store) -> tuple[bytes, str, str]:
         path = Path(settings.contacts_key) if settings.contacts_key else Path(settings.state) / KEY_FILE
         return read_key(path), url, shown
     except StaticConfigError as error:
-        _usage(*(str(problem) for problem in error.problems))
+        usage(*(str(problem) for problem in error.problems))
     except (Refused, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _run(url: str, shown: str, key: bytes | None, account: str, work: "Callable[[ContactBook], Awaitable[_T]]") -> _T:
@@ -237,7 +238,7 @@ def _run(url: str, shown: str, key: bytes | None, account: str, work: "Callable[
     from limits.errors import StoreUnavailable, UnknownAccount
 
     if key is not None and not is_account_id(account):
-        _usage(f"ACCOUNT: {account!r}: expected the name of an account")
+        usage(f"ACCOUNT: {account!r}: expected the name of an account")
 
     async def do() -> _T:
         if key is not None:
@@ -248,9 +249,9 @@ def _run(url: str, shown: str, key: bytes | None, account: str, work: "Callable[
     try:
         return asyncio.run(do())
     except UnknownAccount:
-        _fail(f"no account {account!r} in the store {shown}")
+        fail(f"no account {account!r} in the store {shown}")
     except StoreUnavailable as error:
-        _fail(f"the store {shown}: {error}")
+        fail(f"the store {shown}: {error}")
 
 
 def _shown(account: str, number: str, found: "ContactRecord") -> list[str]:
@@ -300,25 +301,8 @@ def _digest(key: bytes) -> Callable[[str], str]:
 
 
 def _by(by: str) -> str:
-    from edge.accounts.commands import user_name
-
     return by or user_name()
 
 
 def _now_ms() -> int:
     return int(time.time() * 1_000)
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(*lines: str, code: int = 1) -> NoReturn:
-    for line in lines:
-        typer.echo(f"edge: {line}", err=True)
-    raise typer.Exit(code)
-
-
-def _usage(*lines: str) -> NoReturn:
-    _fail(*lines, code=2)

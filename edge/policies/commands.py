@@ -3,24 +3,21 @@
 Parses, calls one function of this room, prints. What is heavy is imported when a command runs.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from edge.accounts import values
-from edge.accounts.commands import user_name
 from edge.accounts.options import By, Config, DryRun, Redis, State
+from edge.terminal import USAGE, fail, say, to_json, usage, user_name
 
 if TYPE_CHECKING:
     from edge.config.bundle import Bundle
     from edge.config.snapshot import PolicySnapshot
     from limits.documents import DocumentStore
 
-FAILED = 1
-USAGE = 2
 
 app = typer.Typer(
     name="policy",
@@ -50,7 +47,7 @@ def check(file: File) -> None:
 
     snapshot = _sound(lambda: PolicyFile(find_document(Path(file)))).snapshot
     routes = sum(len(routes) for routes in snapshot.routes.values())
-    _say(
+    say(
         f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
         f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules"
     )
@@ -76,12 +73,12 @@ def at(
     try:
         wanted = date.today() if day == "today" else date.fromisoformat(day)
     except ValueError:
-        _fail(f"expected a day as 2026-08-11, or today, got {day!r}", code=USAGE)
+        fail(f"expected a day as 2026-08-11, or today, got {day!r}", code=USAGE)
     try:
         book = PolicyFile(Path(policy)).snapshot.book if policy else RuleBook(built_in_ruleset(BUILT_IN_RULESETS[0]))
     except PolicyError as error:
-        _fail(*(str(problem) for problem in error.problems))
-    _say(json_text(book, wanted) if as_json else page(book, wanted))
+        fail(*(str(problem) for problem in error.problems))
+    say(json_text(book, wanted) if as_json else page(book, wanted))
 
 
 @app.command()
@@ -103,7 +100,7 @@ def diff(
     store = (redis, state, config)
     old, new = _side(before, store), _side(after, store)
     found = _sound(lambda: differences(old, new))
-    _say(*([_json(views.difference_data(found))] if as_json else views.difference_lines(found)))
+    say(*([to_json(views.difference_data(found))] if as_json else views.difference_lines(found)))
 
 
 @app.command("import")
@@ -127,8 +124,12 @@ def import_(
         (redis, state, config),
         lambda store: versions.bring(store, bundle, by=who, why=why, expected=generation, dry_run=dry_run),
     )
-    _say(
-        *([_json(views.changed_data(done, dry_run=dry_run))] if as_json else views.changed_lines(done, dry_run=dry_run))
+    say(
+        *(
+            [to_json(views.changed_data(done, dry_run=dry_run))]
+            if as_json
+            else views.changed_lines(done, dry_run=dry_run)
+        )
     )
 
 
@@ -148,13 +149,13 @@ def export(
     version, bundle = _with_store(store, lambda opened: versions.of_generation(opened, generation))
     if to:
         files = _sound(lambda: versions.write(bundle, Path(to), force=force))
-        _say(*(f"{path}" for path in files))
+        say(*(f"{path}" for path in files))
         in_force = _with_store(store, lambda opened: opened.head()).generation
         again = f"to bring it in again: edge policy import {to} --generation {in_force}"
-        _say(f"generation {version.generation}; {again}")
+        say(f"generation {version.generation}; {again}")
         return
     if bundle.files:
-        _fail(f"{bundle.name} names {', '.join(bundle.files)}: expected --to DIR")
+        fail(f"{bundle.name} names {', '.join(bundle.files)}: expected --to DIR")
     typer.echo(bundle.document, nl=False)
 
 
@@ -170,7 +171,7 @@ def history(
     from edge.policies import views
 
     found = _with_store((redis, state, config), lambda store: store.versions(last=last))
-    _say(*([_json(views.version_data(found))] if as_json else views.version_lines(found)))
+    say(*([to_json(views.version_data(found))] if as_json else views.version_lines(found)))
 
 
 @app.command()
@@ -189,14 +190,18 @@ def rollback(
     from edge.policies import versions, views
 
     if not reason:
-        _usage("--reason: a rollback needs one: it is kept in the history")
+        usage("--reason: a rollback needs one: it is kept in the history")
     who, why = _who(by), _line("--reason", reason)
     done = _with_store(
         (redis, state, config),
         lambda store: versions.roll_back(store, to, by=who, why=why, expected=generation, dry_run=dry_run),
     )
-    _say(
-        *([_json(views.changed_data(done, dry_run=dry_run))] if as_json else views.changed_lines(done, dry_run=dry_run))
+    say(
+        *(
+            [to_json(views.changed_data(done, dry_run=dry_run))]
+            if as_json
+            else views.changed_lines(done, dry_run=dry_run)
+        )
     )
 
 
@@ -223,7 +228,7 @@ def replay(
     from edge.policies.replay import Replay
 
     if bool(policy) == (generation is not None):
-        _usage("--policy, --generation: expected one of them: the document to judge by")
+        usage("--policy, --generation: expected one of them: the document to judge by")
     side = policy or (f"@{generation}" if generation else "@")
     snapshot = _snapshot(side, (redis, state, config))
     under = policy or f"generation {snapshot.generation} of the store"
@@ -233,11 +238,11 @@ def replay(
         for record in watched(found):
             replayed.add(record)
     except NoRecords as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
-        _say(_json(replay_view.replay_data(replayed, under=under, broken=found.broken)))
+        say(to_json(replay_view.replay_data(replayed, under=under, broken=found.broken)))
     else:
-        _say(*replay_view.replay_lines(replayed, under=under, broken=found.broken))
+        say(*replay_view.replay_lines(replayed, under=under, broken=found.broken))
 
 
 # -- what the commands share -----------------------------------------------------------------------------------------
@@ -251,7 +256,7 @@ def _side(text: str, store: Store) -> "Bundle":
         return _sound(lambda: versions.read_sound(Path(text)))
     number = text[1:]
     if number and not (number.isascii() and number.isdecimal() and 0 < int(number[:10]) < 10**9):
-        _usage(f"{text}: expected a file, or @N with the number of a generation")
+        usage(f"{text}: expected a file, or @N with the number of a generation")
     return _with_store(store, lambda opened: versions.of_generation(opened, int(number or 0) or None))[1]
 
 
@@ -283,11 +288,11 @@ def _sound(make: Callable[[], _T]) -> _T:
     try:
         return make()
     except PolicyError as error:
-        _fail(*(str(problem) for problem in error.problems))
+        fail(*(str(problem) for problem in error.problems))
     except StaticConfigError as error:
-        _usage(*(str(problem) for problem in error.problems))
+        usage(*(str(problem) for problem in error.problems))
     except Refused as error:
-        _fail(*str(error).splitlines())
+        fail(*str(error).splitlines())
 
 
 def _who(by: str) -> str:
@@ -298,23 +303,4 @@ def _line(option: str, text: str, most: int = 500) -> str:
     try:
         return values.line_of(option, text, most=most)
     except ValueError as error:
-        _usage(str(error))
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False)
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(*lines: str, code: int = FAILED) -> NoReturn:
-    for line in lines:
-        typer.echo(f"edge: {line}", err=True)
-    raise typer.Exit(code)
-
-
-def _usage(*lines: str) -> NoReturn:
-    _fail(*lines, code=USAGE)
+        usage(str(error))

@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from edge.accounts.options import Config, Redis, State
+from edge.terminal import FAILED, USAGE, fail
 
 if TYPE_CHECKING:
     from edge.config.snapshot import PolicySnapshot
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from edge.policies.rebuilt import Record
     from edge.policy.attempt import CallAttempt
 
-FAILED = 1
-USAGE = 2
 
 _Many = list[str] | None
 
@@ -105,9 +104,9 @@ def explain(
             told = explain_view.Told(attempt, trace(attempt, document.snapshot), document.name)
         told = told._replace(limits_now=explaining.limits_now(told.attempt, place))
     except (PolicyError, StaticConfigError) as error:
-        _fail(*map(str, error.problems), code=USAGE if isinstance(error, StaticConfigError) else FAILED)
+        fail(*map(str, error.problems), code=USAGE if isinstance(error, StaticConfigError) else FAILED)
     except (Refused, NoRecords) as error:
-        _fail(*str(error).splitlines())
+        fail(*str(error).splitlines())
     if as_json:
         typer.echo(json.dumps(explain_view.explained_data(told), ensure_ascii=False))
     else:
@@ -118,9 +117,9 @@ def explain(
 def _check_mode(call: str, trunk: str, wanted: "Wanted") -> None:
     if call:
         if trunk or any(wanted):
-            _fail("--call: expected it without --from, --to and the like: the call's record says them", code=USAGE)
+            fail("--call: expected it without --from, --to and the like: the call's record says them", code=USAGE)
     elif not wanted.cli or not wanted.called or bool(wanted.source) == bool(trunk):
-        _fail("expected --from, --to and either --source or --trunk; or --call UID", code=USAGE)
+        fail("expected --from, --to and either --source or --trunk; or --call UID", code=USAGE)
 
 
 def _of_call(record: "Record", document: "Document") -> "Told":
@@ -131,7 +130,7 @@ def _of_call(record: "Record", document: "Document") -> "Told":
     try:
         attempt = attempt_of(record, document.snapshot)
     except Unreadable as why:
-        _fail(f"the record of this call does not tell the attempt: {why}")
+        fail(f"the record of this call does not tell the attempt: {why}")
     return Told(attempt, trace(attempt, document.snapshot), document.name, record, lacks(record))
 
 
@@ -152,7 +151,7 @@ def _imagined(snapshot: "PolicySnapshot", wanted: "Wanted") -> "CallAttempt":
         )
     except (LocalError, ParseError) as error:
         options = "--from, --to, --pai, --diversion, --privacy, --header, --account-header"
-        _fail(f"{options}: no such call can be made: {error}", code=USAGE)
+        fail(f"{options}: no such call can be made: {error}", code=USAGE)
 
 
 def _headers(snapshot: "PolicySnapshot", wanted: "Wanted") -> list[tuple[str, str]]:
@@ -160,13 +159,13 @@ def _headers(snapshot: "PolicySnapshot", wanted: "Wanted") -> list[tuple[str, st
     for text in wanted.header:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            _fail(f"--header: expected NAME=VALUE, got {text!r}", code=USAGE)
+            fail(f"--header: expected NAME=VALUE, got {text!r}", code=USAGE)
         headers.append((name, value))
     if wanted.account_header:
         ingress = snapshot.ingress_of(wanted.source, wanted.listener)
         if ingress is None or ingress.account_header is None:
             problem = f"{wanted.source} belongs to no ingress trunk that names accounts in a header"
-            _fail(f"--account-header: {problem}", code=USAGE)
+            fail(f"--account-header: {problem}", code=USAGE)
         headers.append((ingress.account_header.decode(), wanted.account_header))
     return headers
 
@@ -177,10 +176,4 @@ def _instant(text: str) -> float:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        _fail(f"--at: expected an instant as 2026-08-11 or 2026-08-11T09:30Z, got {text!r}", code=USAGE)
-
-
-def _fail(*lines: str, code: int = FAILED) -> NoReturn:
-    for line in lines:
-        typer.echo(f"edge: {line}", err=True)
-    raise typer.Exit(code)
+        fail(f"--at: expected an instant as 2026-08-11 or 2026-08-11T09:30Z, got {text!r}", code=USAGE)

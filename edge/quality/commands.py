@@ -4,18 +4,17 @@ Parses, calls the rooms beside it, prints by `views`. What is heavy is imported 
 is read in the store, where every node writes what its policy says. (`edge penalties` is in `penalty_commands`.)
 """
 
-import getpass
 import json
-import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from edge.accounts import values
 from edge.accounts.options import By, Config, DryRun, Json, Redis, State
+from edge.terminal import fail, or_usage, say, usage, user_name
 from limits.account import AccountId, is_holder_id
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def idle(
     as_json: Json = False,
 ) -> None:
     """Accounts without a call for so many months (6); with --close they are closed."""
-    who = or_usage(lambda: values.line_of("--by", by or user(), most=100))
+    who = or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
     from edge.quality import views
     from edge.quality.idle import close_one, find_idle
 
@@ -152,36 +151,3 @@ def check_form(form: str) -> None:
     """csv or json, or a usage error."""
     if form not in ("csv", "json"):
         usage(f"--format: {form!r}: expected csv or json")
-
-
-def user() -> str:
-    """Who sits at this terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a user list
-        return f"uid {os.getuid()}"
-
-
-def or_usage(make: Callable[[], _T]) -> _T:
-    """What it makes, or a usage error."""
-    try:
-        return make()
-    except ValueError as error:
-        usage(str(error))
-
-
-def say(*lines: str) -> None:
-    """To the terminal."""
-    for line in lines:
-        typer.echo(line)
-
-
-def fail(text: str, code: int = 1) -> NoReturn:
-    """It could not be done."""
-    typer.echo(f"edge: {text}", err=True)
-    raise typer.Exit(code)
-
-
-def usage(text: str) -> NoReturn:
-    """The command itself was wrong."""
-    fail(text, 2)

@@ -14,14 +14,10 @@ from edge.quality.commands import (
     Prefix,
     check_form,
     check_month,
-    fail,
-    or_usage,
     run,
-    say,
-    usage,
-    user,
     write,
 )
+from edge.terminal import fail, or_usage, say, usage, user_name
 from limits.account import AccountId, is_account_id
 
 if TYPE_CHECKING:
@@ -100,7 +96,7 @@ def add(
         usage("--reference: expected the case's reference, so that nothing is entered twice")
     or_usage(lambda: values.line_of("--reference", reference, most=128))
     or_usage(lambda: values.line_of("--reason", reason, most=500))
-    who = or_usage(lambda: values.line_of("--by", by or user(), most=100))
+    who = or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
     given = or_usage(lambda: amount_of("--amount", amount, least=0)) if amount else None
     passed_on = or_usage(lambda: amount_of("--surcharge", surcharge, least=0))
     at_s = or_usage(lambda: _instant(at)) if at else None
@@ -158,7 +154,7 @@ def correct(
     if not reason:
         usage("--reason: a correction needs one: it is kept in the ledger")
     or_usage(lambda: values.line_of("--reason", reason, most=500))
-    who = or_usage(lambda: values.line_of("--by", by or user(), most=100))
+    who = or_usage(lambda: values.line_of("--by", by or user_name(), most=100))
 
     async def work(desk: "Desk") -> list[str]:
         if dry_run:

@@ -5,15 +5,15 @@ Parses, calls one function, prints. What is heavy is imported when a command run
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edge.terminal import USAGE, fail, say
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
 
-FAILED = 1
-USAGE = 2
 
 app = typer.Typer()
 
@@ -31,12 +31,12 @@ def sinks(state: State = None, config: Config = None, as_json: AsJson = False) -
     try:
         found = report.report(Path(static.state), _kinds(static))
     except report.Refused as refused:
-        _fail(str(refused))
+        fail(str(refused))
     if as_json:
         told = {**found._asdict(), "sinks": [sink._asdict() for sink in found.sinks]}
-        _say(json.dumps(told, ensure_ascii=False))
+        say(json.dumps(told, ensure_ascii=False))
     else:
-        _say(*report.lines(found))
+        say(*report.lines(found))
 
 
 @app.command()
@@ -53,9 +53,9 @@ def redeliver(
 
     static = _static(state, config)
     try:
-        _say(*report.redeliver(Path(static.state), _kinds(static), sink=sink, from_seq=from_))
+        say(*report.redeliver(Path(static.state), _kinds(static), sink=sink, from_seq=from_))
     except report.Refused as refused:
-        _fail(str(refused))
+        fail(str(refused))
 
 
 def _kinds(static: "StaticConfig") -> dict[str, str]:
@@ -71,15 +71,4 @@ def _static(state: str | None, config: str | None) -> "StaticConfig":
     try:
         return read_settings({"state": state, "policy": "-"}, config)
     except StaticConfigError as error:
-        _fail(*(str(problem) for problem in error.problems), code=USAGE)
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _fail(*lines: str, code: int = FAILED) -> NoReturn:
-    for line in lines:
-        typer.echo(f"edge: {line}", err=True)
-    raise typer.Exit(code)
+        fail(*(str(problem) for problem in error.problems), code=USAGE)
