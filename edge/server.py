@@ -40,7 +40,8 @@ from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
 from edge.telemetry.banner import without_secret
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
-from edge.telemetry.metrics import MetricsPage, Sources
+from edge.telemetry.metrics import MetricsPage
+from edge.telemetry.sources import Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.certificates import Certificates, TlsError
 from edge.transport.connections import Connections

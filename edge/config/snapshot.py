@@ -6,169 +6,29 @@ bounded, since the keys come from outside.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 
-from edge.config.accounts import NO_LIST, AccountCli
-from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
+from edge.config.account_policy import AccountPolicy, accounts_of
+from edge.config.addresses import address_number, parse_source
 from edge.config.basis import HOUSE, Basis, parse_basis
-from edge.config.conduct import ANY_CALLING, AccountCalling, Conduct, calling_of
+from edge.config.conduct import Conduct
 from edge.config.credentials import secrets_of
 from edge.config.deck import RateDeck
-from edge.config.holders import holders_of, is_limited
+from edge.config.holders import holders_of
 from edge.config.listing import listed
 from edge.config.ownership import Ownership, OwnershipBuilder
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.ranges import expand
 from edge.config.refusals import BUILT_IN, OPTIONS, SILENT_TOKENS, Reason, RefusalProfile, RefusalRow
+from edge.config.routes import Route, lengths_of, routes_of
 from edge.config.rulebook import RuleBook
 from edge.config.ruleset_schema import RulesetDocument
 from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset
 from edge.config.schema import (
-    EgressEntry,
-    IngressEntry,
     PolicyDocument,
     RefusalProfileEntry,
-    RouteEntry,
 )
+from edge.config.trunks import IngressTrunk, egress_trunk_of, ingress_trunk_of, name_index, sends_from, source_index
 from limits.account import Account
-
-_HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
-"""URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPolicy:
-    """What the policy says of an account; its commercial values live in the store (R9)."""
-
-    id: str
-    kind: str
-    """`human` or `automated`."""
-    refusal_profile: RefusalProfile | None
-    """None: the ingress trunk's."""
-    store_away: str
-    """`refuse`, `admit` or `local` (R11)."""
-    tags: tuple[str, ...] = ()
-    external_id: str = ""
-    """Its name in the operator's own books."""
-    shadow: frozenset[Reason] = frozenset()
-    """Refusals of policy that are noted and let the call pass."""
-    purpose: str = "none"
-    """What its calls are for: `none` or `telemarketing-b2c`."""
-    cli: AccountCli = NO_LIST
-    """Which numbers it may present."""
-    calling: AccountCalling = ANY_CALLING
-
-
-@dataclass(frozen=True, slots=True)
-class IngressTrunk:
-    """A neighbour that brings calls."""
-
-    id: str
-    listener: str
-    """Name of the one listener it may use; empty: any."""
-    account: AccountPolicy | None
-    ingress_class: str
-    trusted: bool
-    account_header: bytes | None
-    """Canonical (lower case) name. It is the edge's alone and never leaves by a trunk."""
-    refusal_profile: RefusalProfile
-    """For refusals where the account has none of its own, or is not known."""
-    automated: bool = False
-    """Are all its calls placed by an automated system?"""
-    automated_header: bytes | None = None
-    purpose_header: bytes | None = None
-    """Headers in which it marks single calls; like the account's they never leave by a trunk."""
-    needs_digest: bool = False
-    """Must its callers authenticate? Then their user name says whose calls they are."""
-    tls_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Where it must send from besides proving its name; empty: anywhere."""
-    nat: str = "auto"
-    """`auto`, `always` or `off`."""
-
-    @property
-    def own_headers(self) -> tuple[bytes, ...]:
-        """Header fields that are between it and the edge alone."""
-        names = (self.account_header, self.automated_header, self.purpose_header)
-        return tuple([name for name in names if name is not None])
-
-
-@dataclass(frozen=True, slots=True)
-class EgressTrunk:
-    """A neighbour that takes calls."""
-
-    id: str
-    host: str
-    """Numeric without brackets, or a name."""
-    port: int | None
-    """None: not said (RFC 3263 §4.2)."""
-    uri: bytes
-    """As configured."""
-    host_port: bytes
-    """As a URI prints it; an IPv6 host in brackets."""
-    rewrite_uri: bool
-    """Does the Request-URI get this trunk's host and port?"""
-    silence_s: float
-    setup_s: float
-    failover_on: frozenset[int]
-    weight: int
-    holder: str = ""
-    """`trunk:ID` where it has ceilings of its own; empty: it has none."""
-    is_trusted: bool = False
-    """Does it belong to our trust domain (RFC 3325)?"""
-    pacing_s: float = 0.0
-    """How long an attempt over its CAPS waits for its turn."""
-    conceal: frozenset[int] = frozenset()
-    """Its responses that are not the caller's affair."""
-    session_timer: bool = True
-    """Are session timers asked of its calls (RFC 4028)?"""
-    down_after: int = 5
-    """Failures in a row."""
-    retry_s: float = 10.0
-    up_after: int = 5
-    """Answers in a row."""
-    probe_s: float = 0.0
-    """How often it is sent OPTIONS; 0: never."""
-    maintenance: bool = False
-    transport: bytes = b""
-    """`udp`, `tcp`, `tls`; empty: not said."""
-    tls_names: tuple[str, ...] = ()
-    """Names of which its certificate must prove one; none: its host's."""
-    large_by_tcp: bool = False
-    """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
-
-    def request_uri(self, uri: bytes) -> bytes:
-        """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
-        `tel:` URI becomes a SIP one (RFC 3261 §19.1.6)."""
-        scheme, _, rest = uri.partition(b":")
-        if scheme.lower() == b"tel":
-            return b"sip:%b@%b;user=phone" % (rest, self.host_port)
-        user, at, address = rest.partition(b"@")
-        if not at:
-            user, address = b"", rest
-        params = b"".join(
-            b";" + param
-            for param in address.partition(b"?")[0].split(b";")[1:]
-            if param.partition(b"=")[0].lower() not in _HOP_PARAMS
-        )
-        return b"sip:" + user + at + self.host_port + params
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Which trunks may take a called number."""
-
-    id: str
-    accounts: frozenset[str]
-    """Empty: all."""
-    classes: frozenset[str]
-    """Empty: all."""
-    is_weighted: bool
-    is_barred: bool
-    is_shadow: bool
-    """It only says that it would be barred."""
-    is_emergency: bool
-    """For emergency calls alone."""
-    trunks: tuple[EgressTrunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,16 +99,16 @@ class PolicySnapshot:
         """`ruleset`: where it is a file. `ownership`: every list of numbers, where some are in a file."""
         self.generation = generation
         self.profiles = _profiles(document.refusal_profiles)
-        self.accounts: Mapping[str, AccountPolicy] = _accounts(document, self.profiles)
-        self.ingress = tuple(_ingress(entry, self.accounts, self.profiles) for entry in document.ingress)
-        self.trunks = {entry.id: _egress(entry) for entry in document.egress}
-        self.routes: Mapping[str, tuple[Route, ...]] = _routes(document.routes, self.trunks, emergency=False)
+        self.accounts: Mapping[str, AccountPolicy] = accounts_of(document, self.profiles)
+        self.ingress = tuple(ingress_trunk_of(entry, self.accounts, self.profiles) for entry in document.ingress)
+        self.trunks = {entry.id: egress_trunk_of(entry) for entry in document.egress}
+        self.routes: Mapping[str, tuple[Route, ...]] = routes_of(document.routes, self.trunks, emergency=False)
         """Routes by prefix of the called number, in document order."""
-        self.route_lengths = _lengths(self.routes)
+        self.route_lengths = lengths_of(self.routes)
         """The lengths of those prefixes, longest first."""
-        self.emergency_routes = _routes(document.routes, self.trunks, emergency=True)
+        self.emergency_routes = routes_of(document.routes, self.trunks, emergency=True)
         """The same for emergency calls alone."""
-        self.emergency_route_lengths = _lengths(self.emergency_routes)
+        self.emergency_route_lengths = lengths_of(self.emergency_routes)
         self.rules = _rules(document)
         """The house's own CLI rules."""
         numbers = document.numbers
@@ -271,8 +131,8 @@ class PolicySnapshot:
         )
         self.normalise = document.numbers.normalise
         self.bare_international = document.numbers.bare_international
-        self._names = _name_index(document.ingress, self.ingress)
-        self._sources = _source_index(document.ingress, self.ingress)
+        self._names = name_index(document.ingress, self.ingress)
+        self._sources = source_index(document.ingress, self.ingress)
         self._source_cache: dict[tuple[str, str], IngressTrunk | None] = {}
         self._methods_forbidden = frozenset(name.encode() for name in document.methods.forbidden)
         self._method_default = Reason(document.methods.default)
@@ -293,7 +153,7 @@ class PolicySnapshot:
         longest network; of equals the one bound to the listener."""
         for name in names:
             for trunk in self._names.get(name, ()):
-                if (not trunk.listener or trunk.listener == listener) and _sends_from(trunk, host):
+                if (not trunk.listener or trunk.listener == listener) and sends_from(trunk, host):
                     return trunk
         key = (host, listener)
         try:
@@ -366,52 +226,6 @@ class PolicySnapshot:
         return None
 
 
-def _sends_from(trunk: IngressTrunk, host: str) -> bool:
-    number = address_number(host)
-    return not trunk.tls_networks or (
-        number is not None
-        and any(net.version == number[0] and number[1] >> _free_bits(net) == _prefix(net) for net in trunk.tls_networks)
-    )
-
-
-def _free_bits(network: IPv4Network | IPv6Network) -> int:
-    return network.max_prefixlen - network.prefixlen
-
-
-def _prefix(network: IPv4Network | IPv6Network) -> int:
-    return int(network.network_address) >> _free_bits(network)
-
-
-def _name_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]) -> dict[str, list[IngressTrunk]]:
-    """Trunks by the names their certificates may prove; those bound to a listener first."""
-    index: dict[str, list[IngressTrunk]] = {}
-    for entry, trunk in zip(entries, trunks, strict=True):
-        for name in entry.tls_names:
-            index.setdefault(name.lower(), []).append(trunk)
-    for shared in index.values():
-        shared.sort(key=lambda trunk: trunk.listener == "")
-    return index
-
-
-_Sources = list[tuple[int, dict[int, list[IngressTrunk]]]]
-"""Per prefix length, longest first: bits to drop from an address, and the trunks by what is left."""
-
-
-def _source_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]) -> dict[int, _Sources]:
-    index: dict[int, dict[int, dict[int, list[IngressTrunk]]]] = {4: {}, 6: {}}
-    for entry, trunk in zip(entries, trunks, strict=True):
-        for source in entry.sources if not entry.tls_names else ():
-            network = parse_source(source)
-            shift = network.max_prefixlen - network.prefixlen
-            networks = index[network.version].setdefault(shift, {})
-            networks.setdefault(int(network.network_address) >> shift, []).append(trunk)
-    for by_shift in index.values():
-        for networks in by_shift.values():
-            for shared in networks.values():
-                shared.sort(key=lambda trunk: trunk.listener == "")
-    return {version: sorted(by_shift.items()) for version, by_shift in index.items()}
-
-
 def _profiles(entries: Mapping[str, RefusalProfileEntry]) -> dict[str, RefusalProfile]:
     profiles = dict(BUILT_IN)
     for name, entry in entries.items():
@@ -431,111 +245,6 @@ def _profiles(entries: Mapping[str, RefusalProfileEntry]) -> dict[str, RefusalPr
 
 def _silent(tokens: Sequence[str]) -> frozenset[str]:
     return frozenset([*SILENT_TOKENS, OPTIONS] if "all" in tokens else tokens)
-
-
-def _accounts(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) -> dict[str, AccountPolicy]:
-    accounts = {}
-    for entry in document.accounts:
-        shadow = frozenset([*document.shadow_refusals, *entry.shadow_refusals])
-        profile = None if entry.refusal_profile is None else profiles[entry.refusal_profile]
-        away = entry.store_away or ("refuse" if entry.credit == "prepaid" else "local")
-        calling = calling_of(entry.calling)
-        for name in expand(entry.id):
-            accounts[name] = AccountPolicy(
-                name,
-                entry.kind,
-                profile,
-                away,
-                entry.tags,
-                entry.external_id,
-                shadow,
-                entry.purpose,
-                entry.cli,
-                calling,
-            )
-    return accounts
-
-
-def _ingress(
-    entry: IngressEntry, accounts: Mapping[str, AccountPolicy], profiles: Mapping[str, RefusalProfile]
-) -> IngressTrunk:
-    return IngressTrunk(
-        id=entry.id,
-        listener=entry.listener,
-        account=None if entry.account is None else accounts[entry.account],
-        ingress_class=entry.ingress_class,
-        trusted=entry.trusted,
-        account_header=_header(entry.account_header),
-        refusal_profile=profiles[entry.refusal_profile],
-        automated=entry.automated,
-        automated_header=_header(entry.automated_header),
-        purpose_header=_header(entry.purpose_header),
-        needs_digest=entry.digest,
-        tls_networks=tuple(parse_source(source) for source in entry.sources) if entry.tls_names else (),
-        nat=entry.nat,
-    )
-
-
-def _header(name: str | None) -> bytes | None:
-    return None if name is None else name.lower().encode()
-
-
-def _egress(entry: EgressEntry) -> EgressTrunk:
-    host, port, transport = parse_trunk_uri(entry.uri)
-    shown = f"[{host}]" if ":" in host else host
-    if port is None and address_number(host) is not None:
-        port = DEFAULT_TLS_PORT if transport == "tls" else DEFAULT_PORT
-    return EgressTrunk(
-        id=entry.id,
-        host=host,
-        port=port,
-        transport=transport.encode(),
-        uri=entry.uri.encode(),
-        host_port=(shown if port is None else f"{shown}:{port}").encode(),
-        rewrite_uri=entry.request_uri == "trunk",
-        silence_s=entry.silence_s,
-        setup_s=entry.setup_s,
-        failover_on=frozenset(entry.failover_on),
-        weight=entry.weight,
-        holder=f"trunk:{entry.id}" if is_limited(entry) else "",
-        is_trusted=entry.trusted,
-        pacing_s=entry.pacing_ms / 1_000,
-        conceal=frozenset(entry.conceal),
-        session_timer=entry.session_timer,
-        down_after=entry.down_after,
-        retry_s=entry.retry_s,
-        up_after=entry.up_after,
-        probe_s=entry.probe_s,
-        maintenance=entry.maintenance,
-        tls_names=tuple(name.lower() for name in entry.tls_names),
-        large_by_tcp=entry.large_requests == "tcp",
-    )
-
-
-def _lengths(routes: Mapping[str, tuple[Route, ...]]) -> tuple[int, ...]:
-    return tuple(sorted({len(prefix) for prefix in routes}, reverse=True))
-
-
-def _routes(
-    entries: Sequence[RouteEntry], trunks: Mapping[str, EgressTrunk], *, emergency: bool
-) -> dict[str, tuple[Route, ...]]:
-    routes: dict[str, tuple[Route, ...]] = {}
-    for entry in entries:
-        if entry.emergency != emergency:
-            continue
-        route = Route(
-            id=entry.id,
-            accounts=frozenset(entry.accounts),
-            classes=frozenset(entry.classes),
-            is_weighted=entry.mode == "weighted",
-            is_barred=entry.mode in ("barred", "shadow-barred"),
-            is_shadow=entry.mode == "shadow-barred",
-            is_emergency=entry.emergency,
-            trunks=tuple(trunks[name] for name in entry.trunks),
-        )
-        for prefix in dict.fromkeys(entry.prefixes):
-            routes[prefix] = (*routes.get(prefix, ()), route)
-    return routes
 
 
 def _rules(document: PolicyDocument) -> tuple[CliRule, ...]:

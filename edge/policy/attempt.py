@@ -1,8 +1,9 @@
 """`CallAttempt`: what is known of one attempt so far; each stage of the pipeline fills more of it. Pure."""
 
+from edge.config.account_policy import AccountPolicy
 from edge.config.deck import Rate
 from edge.config.rulebook import ALWAYS, Era
-from edge.config.snapshot import AccountPolicy, EgressTrunk, IngressTrunk
+from edge.config.trunks import EgressTrunk, IngressTrunk
 from edge.policy.spelling import Reading
 from edge.sip.message import Request
 from limits.frequency import Contact, Frequency, SpendGuard

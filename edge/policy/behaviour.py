@@ -7,10 +7,11 @@ rules are data (`edge.config.telemarketing`), dated; the day and the hour are th
 
 from datetime import datetime, tzinfo
 
+from edge.config.account_policy import AccountPolicy
 from edge.config.conduct import ANY_CALLING, AccountCalling, Era, Law
 from edge.config.hours import local_time, midnight_ms
 from edge.config.refusals import Reason
-from edge.config.snapshot import AccountPolicy, PolicySnapshot
+from edge.config.snapshot import PolicySnapshot
 from edge.config.telemarketing import PingCalls
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import ruling_of

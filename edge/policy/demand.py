@@ -6,7 +6,7 @@ passed every stage is asked for, so that what policy refuses spends no token (R6
 
 from collections.abc import Callable
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import (
     CALLED_NUMBER,

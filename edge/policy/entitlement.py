@@ -4,8 +4,9 @@ Contract article 9.1.8, CPCE L44, Arcep 2025-2215: the numbers of each customer 
 What becomes of another number is the account's setting: refused, replaced by its default number, masked, or marked.
 """
 
+from edge.config.account_policy import AccountPolicy
 from edge.config.plan import UNAVAILABLE, WITHHELD, Reading
-from edge.config.snapshot import AccountPolicy, PolicySnapshot
+from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK, SUBSTITUTE
 from edge.policy.numbers import diverting_numbers

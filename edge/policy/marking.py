@@ -8,7 +8,8 @@ take that away: what an account has declared itself to be, no message undoes.
 from typing import get_args
 
 from edge.config.accounts import Purpose
-from edge.config.snapshot import IngressTrunk, PolicySnapshot
+from edge.config.snapshot import PolicySnapshot
+from edge.config.trunks import IngressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 

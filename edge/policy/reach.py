@@ -3,10 +3,11 @@
 Contract articles 9.1.17, 9.2.3 and 24.2.2. What must be counted goes with the question to the limits.
 """
 
+from edge.config.account_policy import AccountPolicy
 from edge.config.conduct import Guard
 from edge.config.hours import local_time
 from edge.config.refusals import Reason
-from edge.config.snapshot import AccountPolicy, PolicySnapshot
+from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 from limits.frequency import ENFORCE, SHADOW, Frequency, SpendGuard

@@ -3,7 +3,9 @@
 The longest prefix of the called number that has a route for this account and ingress class wins.
 """
 
-from edge.config.snapshot import EgressTrunk, PolicySnapshot, Route
+from edge.config.routes import Route
+from edge.config.snapshot import PolicySnapshot
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Reason, Refuse
 

@@ -3,7 +3,7 @@
 judge (policy) -> admit (limits) -> route -> forward -> next candidate or best response (RFC 3261 §16.5 to §16.7).
 """
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts

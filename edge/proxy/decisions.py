@@ -1,6 +1,6 @@
 """What a decision leaves in the record of an attempt: what policy found out, what the limits answered. Pure."""
 
-from edge.config.snapshot import AccountPolicy
+from edge.config.account_policy import AccountPolicy
 from edge.policy.attempt import CallAttempt
 from edge.policy.evidence import evidence
 from edge.proxy.facts import CallFacts

@@ -3,7 +3,7 @@
 RFC 3263 §4.3 (failover inside a set of addresses), RFC 3261 §16.6 and §18.1.1 (large requests belong on a stream).
 """
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.proxy import session_timers
 from edge.proxy.call import Call

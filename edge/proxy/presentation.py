@@ -11,7 +11,7 @@ beyond that takes a back-to-back user agent.
 
 from typing import NamedTuple
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK
 from edge.sip.errors import FieldError, LocalError

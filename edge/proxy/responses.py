@@ -6,7 +6,7 @@ another (serial forking), but a late 2xx of an earlier branch is still relayed: 
 
 from typing import Protocol
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.proxy.forwarding import say_length
 from edge.proxy.node import Node
 from edge.proxy.presentation import put_back

@@ -4,7 +4,7 @@ Where the trunk's CAPS are used up, an attempt may wait its turn for a short, bo
 
 from typing import Protocol
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.policy import demand
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallTracker

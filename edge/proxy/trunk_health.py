@@ -8,7 +8,7 @@ over they are tried all the same: a wrong judgement must not stop calls that mig
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.proxy.actions import Outbox
 from edge.proxy.facts import Fact
 from edge.sip.message import Response

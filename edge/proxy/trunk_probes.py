@@ -3,7 +3,7 @@
 Any answer but 503 says that somebody is there; what a neighbour thinks of OPTIONS is its own affair.
 """
 
-from edge.config.snapshot import EgressTrunk
+from edge.config.trunks import EgressTrunk
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.forwarding import Hop
 from edge.proxy.identifiers import MAGIC_COOKIE

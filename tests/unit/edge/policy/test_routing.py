@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.snapshot import EgressTrunk, PolicySnapshot
+from edge.config.snapshot import PolicySnapshot
+from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
 from edge.policy.routing import draw_order

@@ -3,7 +3,7 @@
 import pytest
 from network import CALLER, EDGE, POLICY, TRUNK_A, TRUNK_B, Caller, Established, Ringing, Wire, fail, reply
 
-from edge.config.snapshot import AccountPolicy
+from edge.config.account_policy import AccountPolicy
 from edge.proxy import record
 from edge.proxy.adoption import Adoption
 from edge.proxy.decisions import note_account, note_decided

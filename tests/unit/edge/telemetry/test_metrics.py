@@ -10,7 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.proxy.facts import CallFacts, Counters
 from edge.quality.numbers import Numbers
-from edge.telemetry.metrics import METRICS, EdgeCollector, MetricType, Sources
+from edge.telemetry.metric_table import METRICS, MetricType
+from edge.telemetry.metrics import EdgeCollector
+from edge.telemetry.sources import Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.connections import StreamCounters
 
