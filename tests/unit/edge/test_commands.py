@@ -8,9 +8,10 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from edge.commands import FAILED, USAGE, app
+from edge.commands import app
 from edge.config.schema import StaticConfig
 from edge.config.static import FILE_ONLY
+from edge.terminal import FAILED, USAGE
 from edge.version import build
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
