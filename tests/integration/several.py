@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -103,10 +104,12 @@ async def until_found(look: Callable[[], Awaitable[object]], what: str, bound_s:
 
 
 def free_port() -> int:
-    """A UDP port nobody holds just now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A UDP port nobody holds just now, below the ephemeral ones: nobody else gets it while its edge is down."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Dialog:
