@@ -312,10 +312,10 @@ class Attempts:
         return True
 
     def _judge(self, trunk: EgressTrunk, context: ResponseContext, branch: Branch, status: int, now: float) -> None:
-        """What this failure says of the trunk. Whoever has rung, or was cancelled before he could, has not failed."""
+        """What this failure says of the trunk. Whoever was cancelled, by the caller or by Timer C, has not failed."""
         trunks = self._node.trunks
         if branch.is_local:
-            if not branch.provisional and not context.cancelled:
+            if not context.cancelled:
                 trunks.failed(trunk, "silent" if status == 408 else "unreachable", now)
         elif status == 503:
             best = context.best

@@ -280,6 +280,28 @@ def test_guessing_ends(wire):
     onward(wire)
 
 
+def test_whoever_guesses_at_a_name_does_not_shut_its_owner_out(wire):
+    """Three addresses, one guess each: the name is closed to addresses it was never right from, its owner calls on."""
+    owner = Client(wire)
+    owner.start()
+    owner.again(owner.challenged()[0])
+    onward(wire)
+    wire.responses_to(CALLER)
+    for host in ("192.0.2.50", "192.0.2.51", "192.0.2.52"):
+        thief = Client(wire, source=(host, 5060))
+        thief.start()
+        thief.again(thief.challenged()[0], password=b"guess")
+        thief.challenged()
+    stranger = Client(wire, source=("192.0.2.53", 5060))
+    stranger.start()
+    stranger.again(stranger.challenged()[0])
+    assert wire.statuses_to(("192.0.2.53", 5060)) == [403]
+    again = Client(wire)
+    again.start()
+    again.again(again.challenged()[0])
+    onward(wire)
+
+
 def test_guesses_fill_no_disk():
     """As of strangers, only so many records a minute; their sum is what came."""
     wire = Wire(POLICY.replace("lockout_failures = 3", "lockout_failures = 1000"))

@@ -110,6 +110,7 @@ def test_the_dialogs_are_kept_without_bodies():
     (before,) = kept.dialogs.values()
     assert (dialog.is_confirmed, dialog.acked) == (True, True)
     assert dialog.cseq_ingress == before.cseq_ingress + record.CSEQ_GAP
+    assert dialog.cseq_ingress - dialog.cseq_gap == before.cseq_ingress  # what a probe may speak with
     assert call.callee.tag.encode() in kept.dialogs
 
 
