@@ -248,6 +248,7 @@ async def test_everything_adds_up_in_the_new_life_of_a_store_that_lost_its_data(
         await scene.begin()
         await scene.at(TROUBLE_S)
         lost_at = time.time()
+        scene.witness.has_lost_data = True
         await scene.store.restart(with_data=False)
         for edge in scene.edges:
             await until(lambda edge=edge: edge.facts("store.recounted"), "the recount")

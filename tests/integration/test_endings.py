@@ -28,7 +28,7 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
                 if swallowed > 2:
                     raise
 
-    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(asyncio.Event().wait())]  # type: ignore[list-item]
+    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(asyncio.Event().wait())]
     async with asyncio.timeout(10):
         await asyncio.wait(tasks, timeout=0.01)
         await end_all(tasks)

@@ -14,7 +14,7 @@ async def test_a_fault_is_told_and_the_watch_goes_on(tmp_path: Path) -> None:
     """Here what it writes its numbers with is broken; the service still runs."""
     told: asyncio.Queue[Fact] = asyncio.Queue()
     service = QualityService(f"unix://{tmp_path}/none", node="n1", home=tmp_path / "q", tell=told.put_nowait)
-    service.consumer._tally.counted = "many"  # type: ignore[assignment]
+    service.consumer._tally.counted = "many"
     task = asyncio.create_task(service.run())
     async with asyncio.timeout(20):
         fact = await told.get()
