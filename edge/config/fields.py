@@ -68,6 +68,8 @@ CLI_RANGE = (
 SWITCH_NAME = "^[a-z][a-z0-9_]{0,31}$"
 RULESET = r"^(fr-arcep|[^/\x00][^\x00]{0,250}\.toml)$"
 CALLED_PREFIX = r"^(\+?[0-9*#]{0,20}|[A-Za-z0-9._-]{1,20})$"
+TECH_PREFIX = "^[0-9*#]{1,16}$"
+REPLACEMENT = r"^\+?[0-9*#]{0,20}$"
 SHORT_NUMBER = "^[0-9]{2,6}$"
 HEADER_NAME = "^[A-Za-z0-9.!%*_+`'~-]{1,64}$"
 TLS_NAME = r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
@@ -88,6 +90,8 @@ WORDS = {
     SWITCH_NAME: "a word of at most 32 lower-case letters, digits, '_', beginning with a letter",
     RULESET: "fr-arcep, or the name of a .toml file beside the document",
     CALLED_PREFIX: "the beginning of a called number: a plus and digits, digits as dialled, or a word; at most 20",
+    TECH_PREFIX: "1 to 16 of the characters of a telephone: 0 to 9, *, #",
+    REPLACEMENT: "at most 20 of the characters of a telephone, a plus before them or not",
     SHORT_NUMBER: "2 to 6 digits",
     HEADER_NAME: "a header name",
     TLS_NAME: "a name as a certificate has it, such as sip.carrier.example",
@@ -107,6 +111,8 @@ E164Number = Annotated[str, StringConstraints(pattern=E164_NUMBER)]
 CliRange = Annotated[str, StringConstraints(pattern=CLI_RANGE)]
 RulesetName = Annotated[str, StringConstraints(pattern=RULESET)]
 CalledPrefix = Annotated[str, StringConstraints(pattern=CALLED_PREFIX)]
+TechPrefix = Annotated[str, StringConstraints(pattern=TECH_PREFIX)]
+Replacement = Annotated[str, StringConstraints(pattern=REPLACEMENT)]
 ShortNumber = Annotated[str, StringConstraints(pattern=SHORT_NUMBER)]
 HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME), AfterValidator(_header)]
 TlsName = Annotated[str, StringConstraints(pattern=TLS_NAME)]

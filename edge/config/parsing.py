@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from edge.config.accounts import AccountCli, PrefixCeilingEntry
 from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
+from edge.config.dialling import RewriteEntry
 from edge.config.errors import PolicyError, Problem, StaticConfigError
 from edge.config.faults import MAX_DOCUMENT_CHARACTERS as MAX_DOCUMENT_CHARACTERS
 from edge.config.faults import close_or_all, details_of, message_of, path_of, read_toml
@@ -60,6 +61,7 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "groups": GroupEntry,
     "ingress": IngressEntry,
     "egress": EgressEntry,
+    "egress.called": RewriteEntry,
     "routes": RouteEntry,
     "cli_rules": CliRuleEntry,
     "cli_rules.when": CliCondition,

@@ -28,7 +28,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _repeated("groups", [entry.id for entry in document.groups], "group")
     problems += _ingress(document, accounts)
     problems += _credentials(document, accounts)
-    problems += _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
+    problems += _egress(document)
     problems += _routes(document, accounts)
     problems += check_destinations(document, accounts)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
@@ -102,6 +102,9 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
                 yield Problem(
                     f"{path}.listener", f"expected the name of a listener such as udp:HOST:PORT, got {entry.listener!r}"
                 )
+        for prefix, account in entry.tech_prefixes.items():
+            if account not in accounts:
+                yield _unknown(f"{path}.tech_prefixes.{prefix}", "account", account, accounts)
         if entry.account is not None and entry.account not in accounts:
             yield _unknown(f"{path}.account", "account", entry.account, accounts)
         if entry.account_header is not None and not entry.trusted:
@@ -115,15 +118,16 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
                 )
         if entry.digest:
             yield from _authenticated(document, entry, path)
-        elif entry.account is None and entry.account_header is None:
+        elif entry.account is None and entry.account_header is None and not entry.tech_prefixes:
             yield Problem(path, "expected account or account_header: nothing says whose calls these are")
         if entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
 
 
 def _authenticated(document: PolicyDocument, entry: IngressEntry, path: str) -> Iterator[Problem]:
-    if entry.account is not None or entry.account_header is not None:
-        yield Problem(path, "expected neither account nor account_header beside digest: the user name says whose calls")
+    if entry.account is not None or entry.account_header is not None or entry.tech_prefixes:
+        expected = "expected neither account, account_header nor tech_prefixes beside digest"
+        yield Problem(path, f"{expected}: the user name says whose calls")
     if not document.credentials:
         yield Problem(f"{path}.digest", "expected credentials: nobody has a user name")
 
@@ -136,6 +140,15 @@ def _credentials(document: PolicyDocument, accounts: Collection[str]) -> Iterato
             yield _unknown(f"credentials[{index}].account", "account", entry.account, accounts)
         if not any(getattr(entry, name) for name in offered):
             yield Problem(f"credentials[{index}]", f"expected {' or '.join(offered)}: no hash for what `digest` offers")
+
+
+def _egress(document: PolicyDocument) -> Iterator[Problem]:
+    yield from _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
+    for index, entry in enumerate(document.egress):
+        prefixes = [rewrite.prefix for rewrite in entry.called]
+        twice = next((prefix for prefix in prefixes if prefixes.count(prefix) > 1), None)
+        if twice is not None:
+            yield Problem(f"egress[{index}].called", f"prefix {twice!r} is given twice")
 
 
 def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:

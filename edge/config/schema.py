@@ -13,6 +13,7 @@ from edge.config.accounts import AccountEntry as AccountEntry
 from edge.config.accounts import GroupEntry as GroupEntry
 from edge.config.credentials import CredentialEntry, Digest
 from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
+from edge.config.dialling import MAX_REWRITES, MAX_TECH_PREFIXES, RewriteEntry
 from edge.config.fields import (
     MAX_LIST,
     MAX_SECTION,
@@ -36,6 +37,7 @@ from edge.config.fields import (
     SilentToken,
     Source,
     Status,
+    TechPrefix,
     TlsName,
     TrunkUri,
 )
@@ -115,6 +117,13 @@ class IngressEntry(Section):
         "request goes on. Only with `trusted = true`.",
         examples=["X-Purpose"],
     )
+    tech_prefixes: dict[TechPrefix, Identifier] = Field(
+        default_factory=dict,
+        max_length=MAX_TECH_PREFIXES,
+        description="For a trunk that several accounts share: digits before the called number and the account each of "
+        "them means. They are taken off before anything is judged. A number without one is `account`'s, or nobody's.",
+        examples=[{"9901": "acme"}],
+    )
     digest: StrictBool = Field(
         default=False,
         description="Must its callers give user name and password (`credentials`)? The user name then says whose calls "
@@ -150,6 +159,13 @@ class EgressEntry(Section):
         description="`trunk`: the Request-URI gets this trunk's host and port. `keep`: it stays, and the trunk is the "
         "next hop only.",
         examples=["keep"],
+    )
+    called: tuple[RewriteEntry, ...] = Field(
+        default=(),
+        max_length=MAX_REWRITES,
+        description="How it wants called numbers written: what begins with `prefix` gets `replace` instead. Empty, and "
+        "what no line is about: as the caller wrote it.",
+        examples=[[{"prefix": "+33", "replace": "0"}, {"prefix": "+", "replace": "00"}]],
     )
     silence_s: Seconds = Field(
         default=4.0, description="Seconds without any response after which the next trunk is tried.", examples=[3]

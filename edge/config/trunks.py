@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from edge.config.account_policy import AccountPolicy
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
+from edge.config.dialling import PrefixTable, rewrites, rewritten, tech_prefixes
 from edge.config.holders import is_limited
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.refusals import RefusalProfile
@@ -16,6 +17,9 @@ from edge.config.schema import (
 
 _HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 """URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
+
+
+NO_PREFIXES = PrefixTable({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class IngressTrunk:
     """Where it must send from besides proving its name; empty: anywhere."""
     nat: str = "auto"
     """`auto`, `always` or `off`."""
+    tech_prefixes: PrefixTable = NO_PREFIXES
+    """Accounts by the digits before the called number."""
 
     @property
     def own_headers(self) -> tuple[bytes, ...]:
@@ -94,6 +100,12 @@ class EgressTrunk:
     """Names of which its certificate must prove one; none: its host's."""
     large_by_tcp: bool = False
     """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
+    called: PrefixTable = NO_PREFIXES
+    """How it wants called numbers written."""
+
+    def as_sent(self, called: str) -> str:
+        """The called number (E.164, or as dialled) as it is sent to this trunk; empty: as the caller wrote it."""
+        return rewritten(called, self.called)
 
     def request_uri(self, uri: bytes) -> bytes:
         """The Request-URI with this trunk's host and port: the user part and its parameters stay as they came, a
@@ -175,6 +187,7 @@ def ingress_trunk_of(
         needs_digest=entry.digest,
         tls_networks=tuple(parse_source(source) for source in entry.sources) if entry.tls_names else (),
         nat=entry.nat,
+        tech_prefixes=tech_prefixes(entry.tech_prefixes),
     )
 
 
@@ -211,4 +224,5 @@ def egress_trunk_of(entry: EgressEntry) -> EgressTrunk:
         maintenance=entry.maintenance,
         tls_names=tuple(name.lower() for name in entry.tls_names),
         large_by_tcp=entry.large_requests == "tcp",
+        called=rewrites(entry.called),
     )

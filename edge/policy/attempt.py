@@ -51,6 +51,7 @@ class CallAttempt:
         "source_port",
         "substitute",
         "tags",
+        "tech_prefix",
         "tls_names",
         "treatment",
         "username",
@@ -86,6 +87,7 @@ class CallAttempt:
         self.ingress_class = ""
         self.username = ""
         """Who the caller has proved to be; empty: nobody."""
+        self.tech_prefix = ""  # what stood before the called number to say whose call it is; it is off the request
         self.automated = False
         self.purpose = "none"
         """Placed by an automated system? What for? The account says it, or a mark of the trunk or the call."""
@@ -137,3 +139,8 @@ class CallAttempt:
         """How often, whom, how much: what the limits are to judge (`demand`); may it pass without their word?"""
         self.degraded = False
         """Admitted without the limits' answer, since the store was away (R11)."""
+
+    @property
+    def without_prefix(self) -> str:
+        """The called number as it came, less its tech prefix; empty where it had none."""
+        return self.called_original[len(self.tech_prefix) :] if self.tech_prefix else ""

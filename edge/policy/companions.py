@@ -34,6 +34,8 @@ def of_identity(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse 
     trunk = f"{attempt.source_host} is ingress trunk {attempt.ingress.id}, class {attempt.ingress_class}"
     if attempt.account is None:
         return Found(f"{trunk}; no account", attempt.ingress.id)
+    if attempt.tech_prefix:
+        trunk += f"; tech prefix {attempt.tech_prefix}, taken off"
     return Found(f"{trunk}; account {attempt.account.id}, {attempt.account.kind}", attempt.ingress.id)
 
 

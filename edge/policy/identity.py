@@ -1,11 +1,14 @@
-"""Stage 1: whose call is this? Source address and listener give the trunk, the trunk or a header the account (R10).
+"""Stage 1: whose call is this? Source address and listener, or a certificate's name, give the trunk (R10). Pure.
 
-Pure. A header is believed only from a trunk that policy marks as trusted.
+The account is, on a trunk with digest, that of the user name. Else the first of these that says one: the header of a
+trusted trunk, the tech prefix of the called number, the trunk itself. A header is believed only from a trunk that
+policy marks as trusted; a name that nobody knows is nobody's, and none of the others is asked instead.
 """
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.numbers import is_emergency_call
+from edge.policy.tech_prefix import take_off
 from edge.policy.verdicts import Reason, Refuse
 
 
@@ -22,6 +25,10 @@ def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
             return Refuse(Reason.CREDENTIALS_MISSING)
         known = snapshot.secrets.get(attempt.username.encode())
         attempt.account = None if known is None else snapshot.accounts.get(known.account)
+    if ingress.tech_prefixes:
+        by_prefix = take_off(attempt, ingress.tech_prefixes, snapshot)
+        if by_prefix:
+            attempt.account = snapshot.accounts.get(by_prefix)
     if ingress.account_header is not None:
         named = attempt.request.value(ingress.account_header)
         if named is not None:

@@ -39,12 +39,12 @@ def read_numbers(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | Non
     called, _ = _user_of(request.uri)
     if not called:
         return Refuse(Reason.CALLED_INVALID)
-    attempt.called_original = _text(called)
+    attempt.called_original = attempt.tech_prefix + _text(called)
     sender, is_anonymous_host = _user_of(request.from_().uri)
     attempt.cli_original = _text(sender)
     plan = snapshot.plan
     if not snapshot.normalise:
-        attempt.called = attempt.called_original
+        attempt.called = _text(called)
         attempt.cli_presented = attempt.cli_original
         attempt.emergency = _is_emergency(attempt.called, plan)
         return None

@@ -9,7 +9,7 @@ from edge.proxy import session_timers
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations, Flows
-from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route
+from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route, with_number
 from edge.proxy.node import Node
 from edge.proxy.presentation import present
 from edge.proxy.responses import Branch, ResponseContext
@@ -73,6 +73,10 @@ class Egress:
         if trunk.rewrite_uri:
             uri = trunk.request_uri(request.uri)
             request.set_uri(b"sips" + uri[3:] if is_secure(request) and not attempt.emergency else uri)
+        rewritten = trunk.as_sent(attempt.called)
+        call.facts.called_rewritten = rewritten or attempt.without_prefix
+        if rewritten:
+            request.set_uri(with_number(request.uri, rewritten))
         if attempt.treatment or attempt.substitute or attempt.network:
             call.naming = present(request, attempt, trunk)
             if call.naming is not None:

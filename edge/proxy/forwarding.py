@@ -214,6 +214,17 @@ def hop_of(raw: bytes) -> Hop:
     return Hop(uri.maddr or uri.host, uri.port, b"tls" if secure and transport == b"tcp" else transport, secure)
 
 
+def with_number(uri: bytes, number: str) -> bytes:
+    """This SIP or tel URI with another telephone number; what follows the number in the user part stays, but for a
+    `phone-context`, which spoke of the old one (RFC 3966 §5.1.5)."""
+    scheme, _, rest = uri.partition(b":")
+    user, at, where = (rest, b"", b"") if scheme.lower() == b"tel" else rest.rpartition(b"@")
+    _, *params = user.split(b";")
+    kept = [b";" + param for param in params if not param.lower().startswith(b"phone-context=")]
+    # §25.1: of these characters only `#` must be escaped in a user part, and it may not stand in a URI at all.
+    return scheme + b":" + number.replace("#", "%23").encode() + b"".join(kept) + at + where
+
+
 def _restore_uri(request: Request) -> None:
     """§16.4: the last Route value becomes the Request-URI; the earlier ones keep their order."""
     uri = request.routes()[-1].uri

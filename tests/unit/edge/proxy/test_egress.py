@@ -1,7 +1,7 @@
 """One trunk, several addresses, several transports: which is tried, in which order, and what the copy says."""
 
 import pytest
-from network import CALLER, POLICY, Caller, Ringing, Wire, reply
+from network import CALLER, NOTHING, POLICY, TRUNK_A, TRUNK_B, Caller, Ringing, Wire, policy, reply
 
 from edge.proxy.listeners import Listener
 from edge.sip.flow import Flow
@@ -276,3 +276,47 @@ def test_a_response_without_a_length_gets_one_on_a_stream():
     network.send(bare, ("198.51.100.1", 5060))
     *_, response = network.responses_to(CALLER)
     assert (response.status, response.value(b"content-length")) == (486, b"0")
+
+
+# -- digits ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_trunk_gets_the_number_as_it_wants_it():
+    """The Request-URI alone; the record says what was sent last, To is the caller's."""
+    text = policy(called='[{ prefix = "+33", replace = "00" }, { prefix = "+", replace = "+" }]')
+    network = Wire(text)
+    Caller(network, called="0170000001").start()
+    (invite,) = network.requests_to(TRUNK_A, b"INVITE")
+    assert invite.uri == b"sip:00170000001@198.51.100.1:5060"
+    assert invite.to().uri == b"sip:0170000001@192.0.2.10:5060"
+    network.send(reply(invite, 503), TRUNK_A)
+    (invite,) = network.requests_to(TRUNK_B, b"INVITE")
+    assert invite.uri == b"sip:0170000001@198.51.100.2:5070"
+    network.send(reply(invite, 486), TRUNK_B)
+    (facts,) = network.ended
+    assert (facts.called, facts.called_rewritten) == ("+33170000001", "")
+
+
+@pytest.mark.parametrize(
+    ("rules", "sent"), [("", "+33170000001"), ('called = [{ prefix = "+", replace = "" }]', "33170000001")]
+)
+def test_a_tech_prefix_stays_on_the_ingress_side(rules, sent):
+    """It is no part of the number; the record has it in what was dialled."""
+    text = POLICY.replace('account = "acme"', 'tech_prefixes = { "9901" = "acme" }', 1).replace(
+        'uri = "sip:198.51.100.1:5060"', f'uri = "sip:198.51.100.1:5060"\n{rules}'
+    )
+    network = Wire(text)
+    caller = Caller(network, called="9901+33170000001")
+    caller.start()
+    (invite,) = network.requests_to(TRUNK_A, b"INVITE")
+    assert invite.uri == f"sip:{sent}@198.51.100.1:5060".encode()
+    caller.cancel()
+    network.send(reply(invite, 180), TRUNK_A)
+    (cancel,) = network.requests_to(TRUNK_A, b"CANCEL")
+    assert cancel.uri == invite.uri
+    network.send(reply(invite, 487), TRUNK_A)
+    (facts,) = network.ended
+    assert (facts.account, facts.called_original) == ("acme", "9901+33170000001")
+    assert (facts.called, facts.called_rewritten) == ("+33170000001", sent)
+    network.advance(300)
+    assert network.held == NOTHING

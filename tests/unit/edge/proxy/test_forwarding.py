@@ -14,6 +14,7 @@ from edge.proxy.forwarding import (
     record_route,
     reply_flow,
     stamp_top_via,
+    with_number,
 )
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.listeners import Listener, Listeners
@@ -303,3 +304,21 @@ def test_a_loop_through_the_core_is_refused_at_the_third_pass():
         wire.send(data, foreign)
     assert wire.statuses_to(foreign) == [100, 482]
     assert [facts.reason for facts in wire.ended] == ["loop"]
+
+
+# -- another number ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uri", "number", "expected"),
+    [
+        ("sip:0170000001@h:5060;user=phone", "+33170000001", "sip:+33170000001@h:5060;user=phone"),
+        ("sip:0170000001;phone-context=+33;npdi@h", "0170000001", "sip:0170000001;npdi@h"),
+        ("sips:1:secret@[2001:db8::1]", "*2#", "sips:*2%23@[2001:db8::1]"),
+        ("tel:0170000001;phone-context=+33", "+33170000001", "tel:+33170000001"),
+        ("TEL:+33170000001;npdi", "0170000001", "TEL:0170000001;npdi"),
+    ],
+)
+def test_another_number_in_the_same_uri(uri, number, expected):
+    """Host, parameters and scheme stay; a context of the old number goes."""
+    assert with_number(uri.encode(), number) == expected.encode()
