@@ -8,7 +8,7 @@ known to have had.
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
-from edge.proxy.decisions import ANONYMOUS, note_account
+from edge.proxy.decisions import note_account
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
@@ -92,7 +92,7 @@ class Adoption:
             return
         listeners = {listener.name: index for index, listener in enumerate(node.listeners.all)}
         is_up = one.answered_ms > 0 and not one.is_expired
-        kept = call_of(record, listeners, now) if is_up else None
+        kept = call_of(record, listeners, node.snapshot.plan, now) if is_up else None
         if kept is None:
             self._close(holder, gone, one, facts, record, offset)
             return
@@ -105,7 +105,7 @@ class Adoption:
         facts.end(facts.status or 200, "answered", 0, "")
         call.state = CallState.ANSWERED
         call.naming = kept.naming
-        hides = facts.cli_rewritten == ANONYMOUS
+        hides = kept.naming is not None
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=kept.flow)
         call.dialogs = kept.dialogs
         call.store_away = kept.store_away

@@ -6,7 +6,6 @@ judge (policy) -> admit (limits) -> route -> forward -> next candidate or best r
 from edge.config.trunks import EgressTrunk
 from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
-from edge.policy.lawfulness import MASK
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
 from edge.proxy.answers import Answers
@@ -219,7 +218,7 @@ class Attempts:
             self.concluded(call, context, 487, None, now)
             return
         node = self._node
-        hides = call.attempt is not None and call.attempt.treatment == MASK
+        hides = call.attempt is not None and call.attempt.treatment != ""
         flow = b"" if call.flow is None else flow_text(call.flow)
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
@@ -337,7 +336,7 @@ class Attempts:
             self._calls.move(call, CallInput.CANCEL, now)
         else:
             self._calls.move(call, CallInput.CANCEL, now)
-            context.cancel(now, reason=reason)
+            context.cancel(now, reason=call.tellable(reason))
             call.trunk = None
             if not context.is_pending:  # a name is being looked up: nothing has been sent, or all of it has failed
                 self.concluded(call, context, 487, None, now)

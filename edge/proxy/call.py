@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
+from edge.proxy.concealment import spells
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
 from edge.proxy.presentation import Naming
@@ -138,6 +139,11 @@ class Call:
                     return None
                 at = max(at, dialog.expires_at)
         return at or None
+
+    def tellable(self, reason: bytes | None) -> bytes | None:
+        """What the caller gives as the Reason of a CANCEL, unless it tells what the callee may not learn."""
+        is_told = reason is not None and self.naming is not None and spells(reason, self.naming.hidden)
+        return None if is_told else reason
 
     def is_own_route(self, uri: bytes) -> bool:
         """Is this Record-Route ours, from this pass of the call?"""

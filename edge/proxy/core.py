@@ -16,6 +16,7 @@ from edge.proxy.attempts import Attempts
 from edge.proxy.authentication import Authentication
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
+from edge.proxy.concealment import unsealed
 from edge.proxy.destinations import Destinations
 from edge.proxy.facts import Counters
 from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
@@ -292,6 +293,8 @@ class ProxyCore:
         if is_looped(request, loop, node.listeners):
             self._own.refuse(txn, request, Reason.LOOP, now)
             return
+        if request.to().tag is not None:
+            request = unsealed(request, node.identifiers)
         pre = preprocess(request, node.listeners, node.identifiers)
         is_invite = request.method == b"INVITE"
         # A UA of RFC 2543 gives no tag: its dialog is known by our token alone.
@@ -322,6 +325,7 @@ class ProxyCore:
                 self._drop("ack_looped")
                 return
             stamp_top_via(request, flow)
+            request = unsealed(request, node.identifiers)
             pre = preprocess(request, node.listeners, node.identifiers)
             self._in_dialog.relay_ack(request, pre, loop, flow, now)
         except FieldError:

@@ -78,9 +78,8 @@ class Egress:
         if rewritten:
             request.set_uri(with_number(request.uri, rewritten))
         if attempt.treatment or attempt.substitute or attempt.network:
-            call.naming = present(request, attempt, trunk)
-            if call.naming is not None:
-                context.kept = (b"from", call.naming.original)
+            presented = present(request, attempt, trunk, node.snapshot.plan, node.identifiers)
+            call.naming, context.mend = (None, None) if presented is None else presented
         for name in node.account_headers:
             request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
         if trunk.session_timer:

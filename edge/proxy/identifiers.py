@@ -6,8 +6,12 @@ every identifier.
 """
 
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import blake2b
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from edge.sip.message import Request
 
@@ -22,11 +26,17 @@ _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES = 10
 
+SEALED = b"hidden-"
+"""Before a word that `Identifiers.seal` made."""
+_MAX_SEALED = 8_192
+_SEAL_KEY_BYTES = 32
+_SEAL = b"trunkgate seal"
+
 
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_contacts", "_fresh", "_secret")
+    __slots__ = ("_contacts", "_fresh", "_sealing", "_secret")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -35,6 +45,7 @@ class Identifiers:
         self._secret = secret
         self._fresh = fresh
         self._contacts = contacts or secret
+        self._sealing: AESSIV | None = None
 
     def call_uid(self, request: Request, call_id: bytes, from_tag: bytes, cseq: int) -> str:
         """The uid of the attempt this INVITE makes: the same for the same INVITE on any node and after any restart, so
@@ -94,6 +105,27 @@ class Identifiers:
     def flow_of(token: bytes) -> bytes:
         """The flow that a token of ours carries; empty: none."""
         return token[UID_LENGTH + 1 :].rpartition(b"-")[0]
+
+    def seal(self, text: bytes, about: bytes = b"") -> bytes:
+        """This text as letters, digits, `-` and `_` that only a node with the secret can read (AES-SIV, RFC 5297: the
+        same text gives the same word, so that a Contact stays one). `about`: what it belongs to; a word of another
+        call does not open."""
+        sealed = self._aes().encrypt(text, [about])
+        return urlsafe_b64encode(sealed).rstrip(b"=")
+
+    def unseal(self, word: bytes, about: bytes = b"") -> bytes | None:
+        """The text; None where the word is none of ours, or was changed."""
+        if len(word) > _MAX_SEALED:
+            return None
+        try:
+            return self._aes().decrypt(urlsafe_b64decode(word + b"=" * (-len(word) % 4)), [about])
+        except (InvalidTag, ValueError):
+            return None
+
+    def _aes(self) -> AESSIV:
+        if self._sealing is None:  # few edges hide anybody
+            self._sealing = AESSIV(blake2b(_SEAL, key=self._secret, digest_size=_SEAL_KEY_BYTES).digest())
+        return self._sealing
 
     def _sign(self, name: bytes, call_id: bytes, hides: bool) -> bytes:
         signed = name + (_HIDES if hides else b"\0") + call_id

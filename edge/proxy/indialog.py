@@ -19,7 +19,7 @@ from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
-from edge.proxy.presentation import hide_unknown, toward_callee, toward_caller
+from edge.proxy.presentation import Mend, hide_unknown, toward_callee, toward_caller
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
 from edge.sip.errors import FieldError
@@ -68,7 +68,7 @@ class InDialog:
         onward = request.copy()
         listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
         try:
-            context.kept = self._rename(onward, relayed.call, pre, from_ingress=relayed.from_ingress)
+            context.mend = self._rename(onward, txn.request, relayed.call, pre, from_ingress=relayed.from_ingress)
             if uid is None:
                 listener = self._lead(onward, relayed)
             hop = next_hop(onward)
@@ -136,7 +136,7 @@ class InDialog:
             call = self._calls.get(uid)
         branch = node.identifiers.stateless_branch(request, loop)
         is_callers = call is not None and request.from_().tag == (call.from_tag or None)
-        self._rename(request, call, pre, from_ingress=is_callers)
+        self._rename(request, request, call, pre, from_ingress=is_callers)
         hop = next_hop(request)
 
         def forward(flows: Flows, now: float) -> None:
@@ -158,17 +158,21 @@ class InDialog:
                 dialog.on_ack.send_waiting(now)
 
     def _rename(
-        self, onward: Request, call: Call | None, pre: Preprocessed, *, from_ingress: bool
-    ) -> tuple[bytes, bytes] | None:
-        """Where the two sides of the call know different Froms, write the one that the receiver knows; what is to be
-        put back into the responses. Raises FieldError where the request has none that can be read."""
+        self, onward: Request, came: Request, call: Call | None, pre: Preprocessed, *, from_ingress: bool
+    ) -> Mend | None:
+        """Where the two sides of the call know different names, write those that the receiver knows; what is to be done
+        to the responses. Raises FieldError where the request has none that can be read."""
+        node = self._node
+        identifiers = node.identifiers
         if call is not None:
             naming = call.naming
             if naming is None:
                 return None
-            return toward_callee(onward, naming) if from_ingress else toward_caller(onward, naming)
-        if pre.token is not None and self._node.identifiers.hides_caller(pre.token, onward.call_id()):
-            return hide_unknown(onward)
+            if from_ingress:
+                return toward_callee(onward, naming, identifiers)
+            return toward_caller(onward, naming, came, identifiers)
+        if pre.token is not None and identifiers.hides_caller(pre.token, onward.call_id()):
+            return hide_unknown(onward, came, node.snapshot.plan, identifiers)
         return None
 
     # -- who is who ------------------------------------------------------------------------------------------------
@@ -316,6 +320,8 @@ class _Relayed:
 
     def cancelled(self, context: ResponseContext, reason: bytes | None, now: float) -> None:
         """CANCEL of a re-INVITE: the branch is cancelled, its 487 comes up."""
+        if self.from_ingress and self.call is not None:
+            reason = self.call.tellable(reason)
         context.cancel(now, reason=reason)
         if not context.is_pending:
             context.answer(487, b"Request Terminated", now)

@@ -5,100 +5,159 @@ RFC 3323 §4.1.1.3 (anonymous From), RFC 3325 §5, §7 and §9.3 (P-Asserted-Ide
 its two sides apart: the caller goes on to see the From it sent, in responses and in requests of the other side; the
 callee sees the other one, in every request of the dialog. Tags are never touched.
 
-Contact, Call-ID and Via stay, since requests of the callee are led by them: what a privacy service of RFC 3323 would do
-beyond that takes a back-to-back user agent.
+What else would tell is `concealment`'s: Contact, Call-ID, Via and whatever header spells the number.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+from edge.config.plan import NumberPlan
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import MASK
+from edge.policy.numbers import read_uri
+from edge.proxy.concealment import (
+    ANONYMOUS_URI,
+    ASSERTED,
+    IDENTITY,
+    Hidden,
+    conceal,
+    number_in,
+    numbers_of,
+    reveal_target,
+    sealed_if_spelled,
+    set_values,
+)
+from edge.proxy.identifiers import Identifiers
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.fields import parse_name_addr
 from edge.sip.grammar import LWS
-from edge.sip.message import Message, Request
+from edge.sip.message import Message, Request, Response
 from edge.sip.uri import SipUri, TelUri, parse_uri
 
-_ANONYMOUS_URI = b"sip:anonymous@anonymous.invalid"
-_ANONYMOUS = b'"Anonymous" <' + _ANONYMOUS_URI + b">"
+_ANONYMOUS = b'"Anonymous" <' + ANONYMOUS_URI + b">"
 _SPEAK_OF_CALLER = (b"remote-party-id", b"p-preferred-identity")
-"""Headers that name the caller besides From and P-Asserted-Identity; nobody needs them where those are changed."""
+"""Of a caller who asks to be hidden: not for a trunk outside the trust domain."""
+
+Mend = Callable[[Response], None]
+"""What is done to each response to a request that was changed, before its sender gets it."""
+Kept = tuple[tuple[bytes, tuple[bytes, ...]], ...]
+"""Header fields as the sender of a request wrote them: name, and its values."""
 
 
 class Naming(NamedTuple):
-    """The From of a call whose two sides know different ones; values whole, with their tag."""
+    """The names of a call whose two sides know different ones."""
 
     original: bytes
-    """As the caller wrote it."""
+    """From as the caller wrote it, whole, with its tag."""
     shown: bytes
     """As the callee sees it."""
+    hidden: Hidden = ()
+    """What the callee may not learn."""
+
+    @property
+    def is_private(self) -> bool:
+        """Nobody is shown, rather than another number."""
+        return ANONYMOUS_URI in self.shown
 
 
-def present(request: Request, attempt: CallAttempt, trunk: EgressTrunk) -> Naming | None:
+def present(
+    request: Request, attempt: CallAttempt, trunk: EgressTrunk, plan: NumberPlan, identifiers: Identifiers
+) -> tuple[Naming, Mend] | None:
     """Edit the INVITE that leaves by this trunk. None: From is as it came.
 
     Nothing is done to an emergency call: whoever is called in need shall see who calls."""
     if attempt.emergency:
         return None
     number = attempt.substitute
+    is_masked = attempt.treatment == MASK
+    hidden = numbers_of(request, plan, but="" if is_masked else number) if attempt.treatment else ()
     uri = _uri_with(request, number, trunk) if number else b""
     _assert_identity(request, attempt, trunk, uri)
     if not attempt.treatment:
         return None
-    original = request.value(b"from") or b""
-    address = _ANONYMOUS if attempt.treatment == MASK else b"<" + uri + b">"
-    if attempt.treatment == MASK:
+    if is_masked:
         _ask_for_privacy(request)
-    for name in _SPEAK_OF_CALLER:
-        request.remove(name)
-    shown = _with_tag(address, request.from_().tag)
-    request.replace(b"from", shown)
-    return Naming(original, shown)
+    shown = _with_tag(_ANONYMOUS if is_masked else b"<" + uri + b">", request, hidden, identifiers)
+    naming = Naming(request.value(b"from") or b"", shown, hidden)
+    keep = IDENTITY if is_masked and trunk.is_trusted else ASSERTED
+    return naming, _toward_callee(request, naming, identifiers, keep)
 
 
-def toward_callee(request: Request, naming: Naming) -> tuple[bytes, bytes]:
-    """A request of the caller, inside the dialog: the callee knows the other From. Returns what to put back into its
-    responses (`put_back`)."""
-    before = request.value(b"from") or b""
-    request.replace(b"from", naming.shown)
-    return b"from", before
+def toward_callee(request: Request, naming: Naming, identifiers: Identifiers) -> Mend:
+    """A request of the caller, inside the dialog: the callee knows the other From."""
+    return _toward_callee(request, naming, identifiers, frozenset())
 
 
-def toward_caller(request: Request, naming: Naming) -> tuple[bytes, bytes]:
-    """A request of the callee, inside the dialog: the caller knows the From it wrote, in To."""
-    before = request.value(b"to") or b""
+def toward_caller(request: Request, naming: Naming, came: Request, identifiers: Identifiers) -> Mend:
+    """A request of the callee, inside the dialog: the caller knows the From it wrote, in To, and its own Contact.
+    `came`: the request as it came."""
+    reveal_target(request, identifiers)
+    kept = _as_sent(came)
     request.replace(b"to", naming.original)
-    return b"to", before
+    conceal_answer = partial(
+        conceal, call_id=request.call_id(), hidden=naming.hidden, identifiers=identifiers, is_private=naming.is_private
+    )
+    return partial(_mend, kept=kept, then=conceal_answer)
 
 
-def hide_unknown(request: Request) -> tuple[bytes, bytes] | None:
-    """A request of a masked call that this node does not know: what its caller sends must not tell what the INVITE hid.
-    None: it is the callee's, which may be named."""
-    to = request.to()
-    if to.uri.lower() == _ANONYMOUS_URI:
-        return None
-    before = request.value(b"from") or b""
-    request.replace(b"from", _with_tag(_ANONYMOUS, request.from_().tag))
-    return b"from", before
+def hide_unknown(request: Request, came: Request, plan: NumberPlan, identifiers: Identifiers) -> Mend:
+    """A request of such a call that this node does not know: what its caller sends must not tell what the INVITE hid.
+    The callee's is known by where it goes, or by whom it calls."""
+    if reveal_target(request, identifiers) or request.to().uri.lower() == ANONYMOUS_URI:
+        hidden = number_in(request.uri, plan)
+        conceal_answer = partial(
+            conceal, call_id=request.call_id(), hidden=hidden, identifiers=identifiers, is_private=True
+        )
+        return partial(_mend, kept=_as_sent(came), then=conceal_answer)
+    hidden = numbers_of(request, plan)
+    shown = _with_tag(_ANONYMOUS, request, hidden, identifiers)
+    return _toward_callee(request, Naming(request.value(b"from") or b"", shown, hidden), identifiers, frozenset())
 
 
-def put_back(message: Message, kept: tuple[bytes, bytes]) -> None:
-    """Into a response: the value its receiver knows."""
-    name, value = kept
-    message.replace(name, value)
-
-
-def naming_of(invite: Request, answer: Message) -> Naming | None:
+def naming_of(invite: Request, answer: Message, plan: NumberPlan) -> Naming | None:
     """The naming of a call that another node began, from what is kept of it: INVITE as it came, answer as it came."""
     original, shown = invite.value(b"from"), answer.value(b"from")
     if original is None or shown is None or parse_name_addr(original).uri == parse_name_addr(shown).uri:
         return None
-    return Naming(original, shown)
+    instead = read_uri(parse_name_addr(shown).uri, plan).e164
+    return Naming(original, shown, numbers_of(invite, plan, but=instead))
 
 
-def _with_tag(address: bytes, tag: bytes | None) -> bytes:
-    return address if tag is None else address + b";tag=" + tag
+def _toward_callee(request: Request, naming: Naming, identifiers: Identifiers, keep: frozenset[bytes]) -> Mend:
+    came = request.copy()
+    request.replace(b"from", naming.shown)
+    has_other_vias = conceal(
+        request, came.call_id(), naming.hidden, identifiers, is_private=naming.is_private, keep=keep
+    )
+    return partial(_mend, kept=_as_sent(came, has_other_vias=has_other_vias), then=None)
+
+
+def _as_sent(request: Request, *, has_other_vias: bool = False) -> Kept:
+    """What every response has as its request had it (RFC 3261 §8.2.6.2); To, once it has a tag."""
+    names = [b"from", b"call-id"]
+    if request.to().tag is not None:
+        names.append(b"to")
+    if has_other_vias:
+        names.append(b"via")
+    return tuple([(name, tuple(request.values(name))) for name in names])
+
+
+def _mend(response: Response, *, kept: Kept, then: Callable[[Response], object] | None) -> None:
+    """Into a response: the values its receiver knows."""
+    for name, values in kept:
+        if len(values) == 1 and response.has(name):
+            response.replace(name, values[0])
+        else:
+            set_values(response, name, values)
+    if then is not None:
+        then(response)
+
+
+def _with_tag(address: bytes, request: Request, hidden: Hidden, identifiers: Identifiers) -> bytes:
+    tag = request.from_().tag
+    return address if tag is None else address + b";tag=" + sealed_if_spelled(tag, hidden, identifiers)
 
 
 def _uri_with(request: Request, number: str, trunk: EgressTrunk) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 
+from edge.config.plan import NumberPlan
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
 from edge.proxy.identifiers import MAX_FLOW_TEXT, Identifiers
@@ -146,7 +147,7 @@ class Kept(NamedTuple):
     """Where the callee knows another From than the caller wrote."""
 
 
-def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | None:
+def call_of(record: Record, listeners: dict[str, int], plan: NumberPlan, now: float) -> Kept | None:
     """The call; None where the record has no dialog to go on with, or is spoilt. `listeners`: index by name."""
     try:
         invite = parse(_bytes_of(record["invite"]))
@@ -164,7 +165,7 @@ def call_of(record: Record, listeners: dict[str, int], now: float) -> Kept | Non
             store_away=_of_type(record["store_away"], str),
             flow=_flow(record.get("flow", "")),
             dialogs=dialogs,
-            naming=naming_of(invite, parse(next(iter(dialogs.values())).answer)),
+            naming=naming_of(invite, parse(next(iter(dialogs.values())).answer), plan),
         )
     except _SPOILT:
         return None

@@ -9,7 +9,7 @@ from typing import Protocol
 from edge.config.trunks import EgressTrunk
 from edge.proxy.forwarding import say_length
 from edge.proxy.node import Node
-from edge.proxy.presentation import put_back
+from edge.proxy.presentation import Mend
 from edge.sip import compose
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
@@ -62,7 +62,7 @@ class ResponseContext:
         "concluded",
         "expired",
         "is_invite",
-        "kept",
+        "mend",
         "node",
         "server",
         "user",
@@ -87,8 +87,8 @@ class ResponseContext:
         """A final response has gone up."""
         self.answered = False
         """It was a 2xx: every further one is relayed too."""
-        self.kept: tuple[bytes, bytes] | None = None
-        """A header field that was changed in the request: its name and the value to put back into every response."""
+        self.mend: Mend | None = None
+        """Where the request was changed for whom it went to: what is done to every response for whom it came from."""
         self._tag = b""
 
     @property
@@ -118,8 +118,8 @@ class ResponseContext:
             self.concluded = True
             if response.status in _CHALLENGES and len(self.challenges) > 1:
                 self._aggregate(response)
-        if self.kept is not None:
-            put_back(response, self.kept)
+        if self.mend is not None:
+            self.mend(response)
         if self.server.reliable:
             say_length(response)
         self.node.layer.respond(self.server, response.status, response.render(), now)

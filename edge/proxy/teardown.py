@@ -112,7 +112,7 @@ class Teardown:
         client = branch.client
         assert client is not None
         view = sides.from_answer(client.request, answer, call.is_own_route)
-        speech = Speech(view.egress, view.ingress, call.call_id, branch.flow.listener)
+        speech = Speech(view.egress, view.ingress, view.id.call_id, branch.flow.listener)
         self.say(b"ACK", speech, view.ingress.cseq, (), None, now)
         if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
             branch.hung_up.add(view.id.egress_tag)
@@ -131,7 +131,7 @@ class Teardown:
         headers = ((b"Reason", reason_of(cause)),)
         ending = Ending(self, call, dialog, self.toward_ingress(call, view), headers)
         dialog.cseq_ingress += 1
-        toward_egress = Speech(view.egress, view.ingress, call.call_id, dialog.outbound)
+        toward_egress = Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound)
         self.say(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
         # §15: the callee may not send BYE before the ACK has come or its transaction has timed out, so the one in its
         # name waits for that.

@@ -104,7 +104,7 @@ def test_the_dialogs_are_kept_without_bodies():
     found = record.read(data)
     assert found is not None
     listener = wire.listeners.all[0].name
-    again = record.call_of(found, {listener: 0}, wire.now)
+    again = record.call_of(found, {listener: 0}, wire.snapshot.plan, wire.now)
     assert again is not None
     (dialog,) = again.dialogs.values()
     (before,) = kept.dialogs.values()
@@ -146,4 +146,4 @@ def test_a_ringing_call_has_no_dialogs():
     (call,) = wire.core.calls.live()
     found = record.read(record.of_call(call, wire.core._node))
     assert found is not None
-    assert record.call_of(found, {}, wire.now) is None
+    assert record.call_of(found, {}, wire.snapshot.plan, wire.now) is None
