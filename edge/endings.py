@@ -1,7 +1,9 @@
-"""How background tasks are ended (I/O: the event loop)."""
+"""How background tasks and the last calls come to their end (I/O: the event loop)."""
 
 import asyncio
 from collections.abc import Iterable
+
+from edge.pump import Pump
 
 AGAIN_S = 0.1
 """A task that has not ended is cancelled again so often."""
@@ -17,3 +19,15 @@ async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+
+
+async def until_idle(pump: Pump, timeout_s: float, hurry: asyncio.Event | None) -> None:
+    """Wait until no call is live, at most so long, or until somebody is in a hurry."""
+    waits = [asyncio.ensure_future(pump.idle.wait())]
+    if hurry is not None:
+        waits.append(asyncio.ensure_future(hurry.wait()))
+    pump.idle.clear()
+    pump.turn()
+    await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

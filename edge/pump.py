@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.writer import CdrWriter
 from edge.config.snapshot import PolicySnapshot
+from edge.control.meter import Meter
 from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -36,6 +37,7 @@ class Outlets:
     writer: CdrWriter
     builder: CdrBuilder
     totals: CallTotals
+    meter: Meter
     resolver: Resolver
     tell: Callable[[Fact], None]
 
@@ -222,11 +224,13 @@ class Pump:
     def _record(self, out: Outbox) -> None:
         ended, out.ended = out.ended, []
         outlets = self._outlets
-        writer, line, add = outlets.writer, outlets.builder.line, outlets.totals.add
+        writer, line, add, count = outlets.writer, outlets.builder.line, outlets.totals.add, outlets.meter.add
+        now = self._now()
         for facts in ended:
             writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
             add(facts)
-        writer.flush(self._now())
+            count(facts, now)
+        writer.flush(now)
 
     def _arm(self) -> None:
         """One timer for the whole core, moved only when something is due earlier than it."""

@@ -28,7 +28,9 @@ from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.static import StaticConfig
 from edge.contacts.key import KEY_FILE, read_key
-from edge.endings import end_all
+from edge.control.channel import ControlChannel
+from edge.control.meter import Meter
+from edge.endings import end_all, until_idle
 from edge.neighbours import Neighbours
 from edge.policies.following import NoPolicy
 from edge.policies.keeping import PolicyKeeper
@@ -114,6 +116,7 @@ class _Server:
         self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
         self._totals = CallTotals()
+        self._meter = Meter(self._now())
         self._was_up = True
         self._stopping = asyncio.Event()
         self._url = ""
@@ -127,6 +130,7 @@ class _Server:
         self._connections: Connections
         self._core: ProxyCore
         self._neighbours: Neighbours
+        self._control: ControlChannel
         self._pump: Pump
         self._outlets: Outlets
         self._limiter: RedisLimiter | ClusterLimiter
@@ -184,8 +188,13 @@ class _Server:
                 lease_ms=round(self.static.lease_s * 1000),
             )
             self._books = Bookkeeping(url, holders=self._core.calls.holders, tell=self._tell)
+            sources = self._sources()
+            self._control = ControlChannel(
+                url, sources, core=self._core, meter=self._meter, clock=self._clock, listeners=self.listeners,
+                turn=self._pump.turn, tell=self._tell, is_stopping=self._stopping.is_set,
+            )  # fmt: skip
             if self.static.metrics:
-                page = self._metrics_page(self.static.metrics)
+                page = _metrics_page(self.static.metrics, sources)
                 opened.callback(page.close)
                 self.metrics = f"{self.static.metrics.rpartition(':')[0]}:{page.port}"
             self._url = url
@@ -215,6 +224,8 @@ class _Server:
                     tasks.create_task(self._neighbours.run()),
                     tasks.create_task(self._neighbours.listen()),
                     tasks.create_task(self._books.run()),
+                    tasks.create_task(self._control.listen()),
+                    tasks.create_task(self._control.show()),
                 ]
                 background += self.policy.begin(self._pump.policy_changed, tasks)
                 self._take_signals()
@@ -272,6 +283,7 @@ class _Server:
             self.writer,
             CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now),
             self._totals,
+            self._meter,
             Resolver(self.listeners.paths, static.dns),
             self._tell,
         )
@@ -313,9 +325,9 @@ class _Server:
             self._loop.add_signal_handler(name, self._stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
 
-    def _metrics_page(self, address: str) -> MetricsPage:
+    def _sources(self) -> Sources:
         core = self._core
-        sources = Sources(
+        return Sources(
             node=self.node,
             counters=core.counters,
             totals=self._totals,
@@ -328,7 +340,7 @@ class _Server:
             policy_generation=lambda: self.policy.snapshot.generation,
             policy_offered=lambda: self.policy.offered,
             policy_is_stale=lambda: self.policy.is_stale,
-            is_draining=self._stopping.is_set,
+            is_draining=lambda: core.is_draining,
             books_broken=lambda: self._books.broken,
             answers_broken=lambda: self._pump.watch.broken,
             delivery=self._delivery,
@@ -336,13 +348,11 @@ class _Server:
             names=self._outlets.resolver,
             certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
         )
-        try:
-            return MetricsPage(*parse_host_port(address), sources)
-        except OSError as error:
-            raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error
 
     def _tell(self, fact: Fact) -> None:
-        self._log.tell(fact, self._now())
+        now = self._now()
+        self._log.tell(fact, now)
+        self._meter.heard(fact, now)
 
     async def _watch(self) -> None:
         """Tell when the store goes and comes, and retry what the disk had refused."""
@@ -388,25 +398,21 @@ class _Server:
         core.drain()
         calls = core.counters.calls_live
         self._tell(Fact("edge.draining", {"calls": calls, "drain_s": self.static.drain_s}))
-        await self._until_idle(self.static.drain_s, self._hurry)
+        await until_idle(self._pump, self.static.drain_s, self._hurry)
         left = core.counters.calls_live
         if left:
             core.hang_up_all("edge_stopped", self._now())
             self._pump.turn()
-            await self._until_idle(LAST_WORDS_S, None)
+            await until_idle(self._pump, LAST_WORDS_S, None)
         core.last_records()
         self._pump.turn()
         if await self._limiter.drained(timeout_s=LAST_WORDS_S) and not self.writer.backlog:
             mark_settled(self.writer.directory, self.writer.last_seq)
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 
-    async def _until_idle(self, timeout_s: float, hurry: asyncio.Event | None) -> None:
-        """Wait until no call is live, at most so long, or until somebody is in a hurry."""
-        waits = [asyncio.ensure_future(self._pump.idle.wait())]
-        if hurry is not None:
-            waits.append(asyncio.ensure_future(hurry.wait()))
-        self._pump.idle.clear()
-        self._pump.turn()
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+
+def _metrics_page(address: str, sources: Sources) -> MetricsPage:
+    try:
+        return MetricsPage(*parse_host_port(address), sources)
+    except OSError as error:
+        raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error

@@ -81,6 +81,8 @@ HOLDERS = "trunkgate:accounts"
 """set: every holder."""
 CONTACT_KEY = "trunkgate:contacts:key"
 """Fingerprint of the key that digests of called numbers are made with: all nodes of a store must have the same."""
+JOURNAL = "trunkgate:journal"
+"""stream: what operators did to nodes and calls."""
 CHANGES = "trunkgate:changes"
 """Channel: the holder that was changed."""
 
@@ -179,3 +181,18 @@ def account_keys(holder: str) -> AccountKeys:
 def node_accounts_key(node: str) -> str:
     """set: the holders this node has had calls of."""
     return f"trunkgate:node:{node}:accounts"
+
+
+def node_status_key(node: str) -> str:
+    """string: what this node says of itself, until it runs out."""
+    return f"trunkgate:node:{node}:status"
+
+
+def node_box_key(node: str) -> str:
+    """list: what operators ask of this node."""
+    return f"trunkgate:node:{node}:box"
+
+
+def answer_box_key(name: str) -> str:
+    """list: answers to one question, or the messages of one trace."""
+    return f"trunkgate:answers:{name}"

@@ -39,6 +39,10 @@ class LocalShare:
         if self._buckets:
             self._buckets.clear()  # the store is back: the next outage begins with a full share
 
+    def known(self, holder: str) -> Ceilings | None:
+        """What the store last told; None: nothing yet."""
+        return self._known.get(holder)
+
     def admit(self, holder: str, *, in_use: int, nodes: int, now_ms: int) -> bool:
         """May this node admit one more attempt? Takes a token if so. `in_use`: calls of the holder on this node.
 

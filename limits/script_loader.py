@@ -20,6 +20,7 @@ SCRIPTS = (
     "top_up",
     "adopt",
     "beat",
+    "post",
     "epoch",
     "contact",
     "commit",

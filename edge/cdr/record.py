@@ -127,7 +127,9 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "tries", "list", "[instant or null, instant or null]", "of each candidate: sent, final response or given up"
     ),
-    Column("release_reason", "string", "", "Reason header of what ended it, as it came (RFC 3326); empty: none"),
+    Column(
+        "release_reason", "string", "", "Reason header of what ended it, as it came (RFC 3326); an operator's words"
+    ),
     Column("hold_micros", "integer", "micro-units", "credit held at the decision"),
     Column("holds", "integer", "", "times that talk was held: at the decision and at each extension"),
     Column("paid_s", "integer", "s", "talk that was held, in all"),

@@ -4,7 +4,7 @@ The table is checked by eye against the architecture's "Call (ours; one lease)";
 the call holds: lease, renewals, the instants of the record.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -221,6 +221,11 @@ class CallTracker:
     def in_use(self, holder: str) -> int:
         """Calls of this holder on this node."""
         return self._in_use.get(holder, 0)
+
+    @property
+    def all_in_use(self) -> Mapping[str, int]:
+        """The same of every holder that has any."""
+        return self._in_use
 
     def holders(self) -> tuple[str, ...]:
         """Everybody this node has a call of."""

@@ -2,10 +2,10 @@
 
 The rim calls one of the input methods, then empties `outbox`, and calls `handle_timer` when `next_timer` is due.
 Inputs: `received`, `unframed`, `connected`, `disconnected`, `flow_failed`, `transport_failed`, `resolved`,
-`limiter_answered`, `policy_changed`, `drain`, `hang_up_all`.
+`limiter_answered`, `policy_changed`, `drain`, `undrain`, `hang_up`, `hang_up_all`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.verdicts import Reason
@@ -14,11 +14,11 @@ from edge.proxy.actions import Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
 from edge.proxy.authentication import Authentication
-from edge.proxy.call import Call
+from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallTracker
 from edge.proxy.concealment import unsealed
 from edge.proxy.destinations import Destinations
-from edge.proxy.facts import Counters
+from edge.proxy.facts import MAX_TOLD, Counters
 from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
@@ -40,6 +40,7 @@ from edge.sip.locating import Address
 from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
+from limits.local import Ceilings
 from limits.model import Admit, Admitted, Adopted, Answer, Denied, Outcome, Renew, Unavailable, Verb
 
 _REASONS = {
@@ -131,6 +132,30 @@ class ProxyCore:
     def trunk_states(self) -> dict[str, int]:
         """Where each egress trunk stands (`trunk_health.SCALE`)."""
         return self._node.trunks.states()
+
+    @property
+    def in_use(self) -> Mapping[str, int]:
+        """holder -> its calls on this node; live: to be read at once."""
+        return self.calls.all_in_use
+
+    def ceilings(self, holder: str) -> Ceilings | None:
+        """As the store last told them here; None: not heard yet."""
+        return self._node.local.known(holder)
+
+    @property
+    def live_nodes(self) -> int:
+        """Nodes on the store, as it was last heard."""
+        return self._node.live_nodes
+
+    @property
+    def is_draining(self) -> bool:
+        """No new attempts are taken."""
+        return self._node.draining
+
+    @property
+    def is_overloaded(self) -> bool:
+        """The rim cannot carry more."""
+        return self._node.is_overloaded
 
     @property
     def absorbed(self) -> int:
@@ -235,6 +260,10 @@ class ProxyCore:
         """Take no new attempts; OPTIONS says 503 from now on."""
         self._node.draining = True
 
+    def undrain(self) -> None:
+        """Take new attempts again."""
+        self._node.draining = False
+
     def last_records(self) -> None:
         """The edge stops: what was gathered for a record of its minute goes out."""
         self._strangers.flush()
@@ -248,9 +277,13 @@ class ProxyCore:
         for call in self.calls.live():
             self.calls.end(call, cause, now)
 
-    def hang_up(self, call: Call, cause: str, now: float) -> None:
-        """End one call, whatever it is: an operator asked."""
-        self._teardown.hang_up(call, cause, now)
+    def hang_up(self, call: Call, why: str, now: float) -> bool:
+        """End one call, whatever it is: an operator asked. False: it is being ended already."""
+        if call.hang_up_cause or call.state not in (CallState.ADMITTING, CallState.SETUP, CallState.ANSWERED):
+            return False
+        call.facts.release_reason = why[:MAX_TOLD]
+        self._teardown.hang_up(call, "operator", now)
+        return True
 
     def next_timer(self) -> float | None:
         """When `handle_timer` wants to be called."""

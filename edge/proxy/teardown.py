@@ -29,6 +29,7 @@ _Q850 = {
     "dead_call": _TIMER_EXPIRY,
     "no_ack": _TIMER_EXPIRY,
     "late_answer": 16,
+    "operator": 16,
     "credit": 21,
     "spend_cap": 21,
     "suspended": 21,

@@ -42,6 +42,10 @@ class FactRow(NamedTuple):
 FACTS: tuple[FactRow, ...] = (
     FactRow("edge.started", "info", False, "listening, with the store and the policy it says"),
     FactRow("edge.draining", "info", False, "no new attempts are taken; running calls go on"),
+    FactRow("operator.hung_up", "warning", False, "an operator ended a call: who, and why"),
+    FactRow("operator.drained", "warning", False, "an operator has this node take no new attempts: who, and why"),
+    FactRow("operator.undrained", "warning", False, "an operator has this node take attempts again: who, and why"),
+    FactRow("control.unreadable", "warning", True, "a question in the store that this node does not understand"),
     FactRow("edge.stopped", "info", False, "the process ends in order"),
     FactRow("policy.loaded", "info", False, "a policy is in force for new attempts"),
     FactRow("trunk.health", "warning", False, "an egress trunk went down, is on trial, or is up again, and why"),

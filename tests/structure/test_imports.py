@@ -75,6 +75,7 @@ REDIS_DOORS = {
     "limits.notices",
     "limits.tallies",
     "limits.ledger",
+    "limits.mailboxes",
     "limits.stores",
     "limits.cluster_map",
     "limits.embedded",

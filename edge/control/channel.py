@@ -1,0 +1,152 @@
+"""A node's end of the control channel (I/O): answers questions, and shows itself once a second.
+
+Off the way of calls: one task waits for questions, one shows the snapshot, and each does a bounded piece of work in a
+turn of the loop. While the store is away there is no channel: nobody can ask, nothing queues up, and calls go on.
+"""
+
+import asyncio
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+
+from edge import __version__
+from edge.clock import SystemClock
+from edge.control.meter import Identity, Meter, trunk_calls
+from edge.control.orders import SLICE, Orders, Reply
+from edge.control.questions import (
+    MAX_ANSWER_BYTES,
+    Fault,
+    Outcome,
+    Question,
+    read_question,
+    write,
+    write_answer,
+)
+from edge.control.snapshot import LIFE_MS, PUBLISH_S
+from edge.proxy.core import ProxyCore
+from edge.proxy.facts import Fact
+from edge.proxy.listeners import Listeners
+from edge.telemetry.sources import Sources
+from limits.errors import StoreUnavailable
+from limits.keys import answer_box_key
+from limits.mailboxes import Letter, Mailboxes, box_of
+
+AWAY_S = 0.5
+"""Between two tries while the store is away."""
+WAIT_S = 2.0
+"""One wait for a question."""
+AT_ONCE = 16
+"""Questions taken at one time."""
+ANSWER_LIFE_MS = 15_000
+"""An answer nobody fetches is gone after this."""
+MOST_ANSWERS = 1_024
+"""In one box: one for each node that was asked."""
+REMEMBERED = 256
+"""Ids of questions that were answered: the same one again (a repeat on a torn connection) is not carried out twice."""
+
+
+class ControlChannel:
+    """One for each process."""
+
+    def __init__(
+        self,
+        url: str,
+        sources: Sources,
+        *,
+        core: ProxyCore,
+        meter: Meter,
+        clock: SystemClock,
+        listeners: Listeners,
+        turn: Callable[[], None],
+        tell: Callable[[Fact], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """`turn` empties the core's outbox."""
+        now = clock.now()
+        names = tuple([listener.name for listener in listeners.all])
+        self._identity = Identity(__version__, names, now, clock.wall(now) - now)
+        self._orders = Orders(
+            core,
+            node=sources.node,
+            wall_offset=self._identity.wall_offset,
+            now=clock.now,
+            turn=turn,
+            tell=tell,
+            is_stopping=is_stopping,
+        )
+        self._url = url
+        self._core = core
+        self._meter = meter
+        self._sources = sources
+        self._now = clock.now
+        self._tell = tell
+        self._is_stopping = is_stopping
+        self._answered: OrderedDict[str, None] = OrderedDict()
+
+    async def listen(self) -> None:
+        """Takes questions, one after the other, until cancelled."""
+        box = box_of(self._sources.node)
+        async with Mailboxes(self._url) as boxes:
+            while True:
+                try:
+                    for letter in await boxes.take(box, wait_s=WAIT_S, most=AT_ONCE):
+                        await self._answer(boxes, letter)
+                except StoreUnavailable:
+                    await asyncio.sleep(AWAY_S)
+
+    async def show(self) -> None:
+        """Shows this node, once a second, until cancelled."""
+        async with Mailboxes(self._url) as boxes:
+            due = self._now() + PUBLISH_S
+            while True:
+                await asyncio.sleep(max(0.0, due - self._now()))
+                now = self._now()
+                self._meter.worst_lag_s = max(self._meter.worst_lag_s, now - due)
+                due = max(due + PUBLISH_S, now)
+                try:
+                    await boxes.show(self._sources.node, await self.snapshot(), life_ms=LIFE_MS)
+                except StoreUnavailable:
+                    continue
+
+    async def snapshot(self) -> bytes:
+        """This node now, as JSON."""
+        live = self._core.calls.live()
+        by_trunk: dict[str, int] = {}
+        for first in range(0, len(live), 10 * SLICE):
+            trunk_calls(live[first : first + 10 * SLICE], by_trunk)
+            await asyncio.sleep(0)
+        draining = "stopping" if self._is_stopping() else "operator" if self._core.is_draining else ""
+        return write(
+            self._meter.snapshot(
+                self._sources, self._core, self._identity, by_trunk, self._now(), draining=draining, traces=0
+            )
+        )
+
+    async def _answer(self, boxes: Mailboxes, letter: Letter) -> None:
+        """Carries out what is asked, unless it is too late for it. Raises StoreUnavailable."""
+        try:
+            question = read_question(letter.data)
+        except ValueError as error:
+            self._tell(Fact("control.unreadable", {"why": str(error)}))
+            return
+        if letter.left_ms <= 0 or question.id in self._answered:
+            return
+        self._answered[question.id] = None
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+        reply = await self._reply(question)
+        data = write_answer(reply.outcome, reply.found)
+        if len(data) > MAX_ANSWER_BYTES:
+            data = write_answer(Outcome(self._sources.node, Fault.INTERNAL, "the answer is too long"), None)
+        if reply.entry is not None:
+            await boxes.enter(write(reply.entry))
+        await boxes.post(answer_box_key(question.id), [data], most=MOST_ANSWERS, life_ms=ANSWER_LIFE_MS)
+
+    async def _reply(self, question: Question) -> Reply:
+        try:
+            return await self._orders.carry_out(question)
+        except Exception:
+            # A fault of ours: told with its trace like any other, and the channel goes on.
+            self._sources.counters.escaped += 1
+            self._tell(Fact("core.escaped", {"where": question.ask.verb, "trace": traceback.format_exc(limit=-6)}))
+            return Reply(Outcome(self._sources.node, Fault.INTERNAL), None, None)
