@@ -22,7 +22,7 @@ async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 async def until_idle(pump: Pump, timeout_s: float, hurry: asyncio.Event | None) -> None:
-    """Wait until no call is live, at most so long, or until somebody is in a hurry."""
+    """Wait until there is nothing to be done any more, at most so long, or until somebody is in a hurry."""
     waits = [asyncio.ensure_future(pump.idle.wait())]
     if hurry is not None:
         waits.append(asyncio.ensure_future(hurry.wait()))

@@ -5,7 +5,7 @@ One instance a process. The server makes it before the limiter and the sockets, 
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
@@ -58,7 +58,7 @@ class Pump:
         self._timer_at = 0.0
         self._is_pump_due = False
         self.idle = asyncio.Event()
-        """Set whenever no call is live after a turn."""
+        """Set whenever after a turn no call is live and no registration is being taken back."""
         self.watch = Watch()
         """What the limiter's answers show by themselves."""
 
@@ -121,9 +121,9 @@ class Pump:
                 self._escaped("transport_failed")
         self._turn_soon()
 
-    def policy_changed(self, snapshot: PolicySnapshot) -> None:
-        """New attempts are judged by it."""
-        self._core.policy_changed(snapshot, self._now())
+    def policy_changed(self, snapshot: PolicySnapshot, passwords: Mapping[str, bytes]) -> None:
+        """New attempts are judged by it; with these this node proves who it is at egress trunks."""
+        self._core.policy_changed(snapshot, self._now(), passwords=passwords)
         self.turn()
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
@@ -194,7 +194,7 @@ class Pump:
                 for fact in facts:
                     outlets.tell(fact)
         self._arm()
-        if self._core.counters.calls_live == 0:
+        if self._core.counters.calls_live == 0 and not self._core.unregistering:
             self.idle.set()
 
     def _send(self, out: Outbox) -> None:

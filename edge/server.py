@@ -26,6 +26,7 @@ from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
+from edge.config.snapshot import PolicySnapshot
 from edge.config.static import StaticConfig
 from edge.contacts.key import KEY_FILE, read_key
 from edge.control.channel import ControlChannel
@@ -49,6 +50,7 @@ from edge.transport.certificates import Certificates, TlsError
 from edge.transport.connections import Connections
 from edge.transport.endpoints import BindError, Bound, bind, bounds_of, certificates_of
 from edge.transport.resolver import Resolver
+from edge.trunks.passwords import read_passwords
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
@@ -227,7 +229,7 @@ class _Server:
                     tasks.create_task(self._control.listen()),
                     tasks.create_task(self._control.show()),
                 ]
-                background += self.policy.begin(self._pump.policy_changed, tasks)
+                background += self.policy.begin(self._policy_changed, tasks)
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
                 self._bound.start(self._loop)
@@ -276,6 +278,7 @@ class _Server:
             draw=random.random,
             now=now,
             wall_offset=self._clock.wall(now) - now,
+            passwords=read_passwords(self.policy.snapshot.document, self._tell),
         )
         self._outlets = Outlets(
             self._bound.endpoints,
@@ -337,6 +340,7 @@ class _Server:
             transactions=lambda: core.transactions,
             leases=lambda: core.leases,
             trunk_states=lambda: core.trunk_states,
+            trunks_registered=lambda: core.registered(self._now()),
             policy_generation=lambda: self.policy.snapshot.generation,
             policy_offered=lambda: self.policy.offered,
             policy_is_stale=lambda: self.policy.is_stale,
@@ -369,6 +373,9 @@ class _Server:
             self._log.tell_suppressed(now)
 
     # -- change and stop -------------------------------------------------------------------------------------------
+
+    def _policy_changed(self, snapshot: PolicySnapshot) -> None:
+        self._pump.policy_changed(snapshot, read_passwords(snapshot.document, self._tell))
 
     def _reload(self) -> None:
         """SIGHUP: certificates and policy are taken anew; what does not build changes nothing."""
@@ -405,7 +412,10 @@ class _Server:
             self._pump.turn()
             await until_idle(self._pump, LAST_WORDS_S, None)
         core.last_records()
+        core.unregister(self._now())
         self._pump.turn()
+        if core.unregistering:
+            await until_idle(self._pump, LAST_WORDS_S, None)
         if await self._limiter.drained(timeout_s=LAST_WORDS_S) and not self.writer.backlog:
             mark_settled(self.writer.directory, self.writer.last_seq)
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))

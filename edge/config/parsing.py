@@ -16,6 +16,7 @@ from edge.config.dialling import RewriteEntry
 from edge.config.errors import PolicyError, Problem, StaticConfigError
 from edge.config.faults import MAX_DOCUMENT_CHARACTERS as MAX_DOCUMENT_CHARACTERS
 from edge.config.faults import close_or_all, details_of, message_of, path_of, read_toml
+from edge.config.login import LoginEntry, RegistrationEntry
 from edge.config.quality import Billing, Penalties, Quality, QualityRuleEntry
 from edge.config.references import check_references
 from edge.config.schema import (
@@ -62,6 +63,8 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "ingress": IngressEntry,
     "egress": EgressEntry,
     "egress.called": RewriteEntry,
+    "egress.login": LoginEntry,
+    "egress.registration": RegistrationEntry,
     "routes": RouteEntry,
     "cli_rules": CliRuleEntry,
     "cli_rules.when": CliCondition,

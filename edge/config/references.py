@@ -149,6 +149,9 @@ def _egress(document: PolicyDocument) -> Iterator[Problem]:
         twice = next((prefix for prefix in prefixes if prefixes.count(prefix) > 1), None)
         if twice is not None:
             yield Problem(f"egress[{index}].called", f"prefix {twice!r} is given twice")
+        login = entry.login
+        if login is not None and bool(login.password_file) == (login.password_env is not None):
+            yield Problem(f"egress[{index}].login", "expected either password_file or password_env")
 
 
 def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:

@@ -41,6 +41,7 @@ from edge.config.fields import (
     TlsName,
     TrunkUri,
 )
+from edge.config.login import LoginEntry, RegistrationEntry
 from edge.config.quality import Billing, Penalties, Quality
 from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.static import StaticConfig as StaticConfig
@@ -166,6 +167,12 @@ class EgressEntry(Section):
         description="How it wants called numbers written: what begins with `prefix` gets `replace` instead. Empty, and "
         "what no line is about: as the caller wrote it.",
         examples=[[{"prefix": "+33", "replace": "0"}, {"prefix": "+", "replace": "00"}]],
+    )
+    login: LoginEntry | None = Field(
+        default=None, description="Who we are, where it asks for user name and password.", examples=[]
+    )
+    registration: RegistrationEntry | None = Field(
+        default=None, description="What is registered there, where it wants that.", examples=[]
     )
     silence_s: Seconds = Field(
         default=4.0, description="Seconds without any response after which the next trunk is tried.", examples=[3]

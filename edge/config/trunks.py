@@ -8,6 +8,7 @@ from edge.config.account_policy import AccountPolicy
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
 from edge.config.dialling import PrefixTable, rewrites, rewritten, tech_prefixes
 from edge.config.holders import is_limited
+from edge.config.login import Login, Registered, login_of, registered_of
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.refusals import RefusalProfile
 from edge.config.schema import (
@@ -20,6 +21,8 @@ _HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 
 
 NO_PREFIXES = PrefixTable({})
+CHALLENGES = frozenset((401, 407))
+"""RFC 3261 §22."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class EgressTrunk:
     """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
     called: PrefixTable = NO_PREFIXES
     """How it wants called numbers written."""
+    login: Login | None = None
+    registration: Registered | None = None
 
     def as_sent(self, called: str) -> str:
         """The called number (E.164, or as dialled) as it is sent to this trunk; empty: as the caller wrote it."""
@@ -215,7 +220,8 @@ def egress_trunk_of(entry: EgressEntry) -> EgressTrunk:
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         is_trusted=entry.trusted,
         pacing_s=entry.pacing_ms / 1_000,
-        conceal=frozenset(entry.conceal),
+        # A challenge of a trunk where we have a user name is never the caller's affair.
+        conceal=frozenset(entry.conceal) | (CHALLENGES if entry.login is not None else frozenset()),
         session_timer=entry.session_timer,
         down_after=entry.down_after,
         retry_s=entry.retry_s,
@@ -225,4 +231,6 @@ def egress_trunk_of(entry: EgressEntry) -> EgressTrunk:
         tls_names=tuple(name.lower() for name in entry.tls_names),
         large_by_tcp=entry.large_requests == "tcp",
         called=rewrites(entry.called),
+        login=login_of(entry.login),
+        registration=registered_of(entry.registration),
     )

@@ -37,6 +37,7 @@ class Answers:
                 self._teardown.end_leftover(call, branch, response, now)
                 return
             dialog.confirm(response.data, branch.flow.listener, now)
+            dialog.proved(branch.proof)
             dialog.refreshed(interval, now)
             facts = call.facts
             if facts.answered_at is None:

@@ -3,7 +3,7 @@
 judge (policy) -> admit (limits) -> route -> forward -> next candidate or best response (RFC 3261 §16.5 to §16.7).
 """
 
-from edge.config.trunks import EgressTrunk
+from edge.config.trunks import CHALLENGES, EgressTrunk
 from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
@@ -25,6 +25,7 @@ from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
 from edge.proxy.trunk_ceilings import TrunkCeilings
+from edge.proxy.trunk_choice import TrunkChoice
 from edge.proxy.trunk_health import retry_after_of
 from edge.sip import compose
 from edge.sip.message import Request, Response
@@ -45,7 +46,9 @@ _REASON_OF_CAUSE = {
 class Attempts:
     """Takes every INVITE that opens a call."""
 
-    __slots__ = ("_authentication", "_calls", "_ceilings", "_destinations", "_egress", "_node", "_refusals", "answers")
+    __slots__ = (
+        "_authentication", "_calls", "_ceilings", "_choice", "_destinations", "_egress", "_node", "_refusals", "answers"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Attempts:
         self.answers = Answers(node, calls, teardown)
         self._refusals = Refusals(node, strangers)
         self._ceilings = TrunkCeilings(node, calls, self)
+        self._choice = TrunkChoice(node)
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -222,8 +226,7 @@ class Attempts:
         flow = b"" if call.flow is None else flow_text(call.flow)
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
-        if call.attempt is not None:
-            call.attempt.candidates = node.trunks.choose(call.attempt.candidates, now)
+        self._choice.choose(call, now)
         if not self._try_candidate(call, now):
             self._fail(call, context, Reason.NO_ROUTE, now)
 
@@ -284,25 +287,32 @@ class Attempts:
         """It has taken a call, whatever comes of it."""
         self._node.trunks.took(trunk, now)
 
-    def provisional(self, call: Call, response: Response, now: float) -> None:
+    def provisional(self, call: Call, branch: Branch, response: Response, now: float) -> None:
         """101-199: an early dialog, the first ringing."""
         if call.facts.ringing_at is None:
             call.facts.ringing_at = now
         tag = response.to().tag
-        if tag:
-            call.open_dialog(tag)
+        dialog = call.open_dialog(tag) if tag else None
+        if dialog is not None:
+            dialog.proved(branch.proof)
 
     def try_next(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """The branch failed: is there another candidate, and may it be tried?"""
         trunk = branch.trunk
         assert trunk is not None
+        is_asked = trunk.login is not None and not branch.is_local and status in CHALLENGES
+        if is_asked and self._egress.prove(call, context, branch, now):
+            return True
         call.facts.note(trunk.id, status, now)
+        if is_asked:
+            why = "refused" if branch.proof is not None else "not given"
+            self._calls.tell("trunk.login_refused", call, trunk=trunk.id, status=status, why=why)
         self._judge(trunk, context, branch, status, now)
         if call.state is not CallState.SETUP or context.cancelled or status >= 600:
             return False
         if self._egress.next_address(call, context, branch, status, now):
             return True
-        if not branch.is_local and status not in trunk.failover_on:
+        if not branch.is_local and not is_asked and status not in trunk.failover_on:
             return False
         self._leave(call, trunk)
         if not self._try_candidate(call, now):
@@ -317,8 +327,8 @@ class Attempts:
             if not context.cancelled:
                 trunks.failed(trunk, "silent" if status == 408 else "unreachable", now)
         elif status == 503:
-            best = context.best
-            trunks.failed(trunk, "503", now, retry_after_s=0 if best is None else retry_after_of(best))
+            final = branch.final
+            trunks.failed(trunk, "503", now, retry_after_s=0 if final is None else retry_after_of(final))
         else:
             trunks.took(trunk, now)
 
@@ -408,7 +418,7 @@ class _User:
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         if branch.trunk is not None and self._call.facts.ringing_at is None:
             self._attempts.rings(branch.trunk, now)
-        self._attempts.provisional(self._call, response, now)
+        self._attempts.provisional(self._call, branch, response, now)
 
     def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         self._attempts.answers.succeeded(self._call, context, branch, response, now)

@@ -26,6 +26,9 @@ from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
 from edge.proxy.own_answers import OwnAnswers
 from edge.proxy.probes import Probe, Probes
+from edge.proxy.proving import Proving
+from edge.proxy.registration import Registering
+from edge.proxy.registrations import Registrations
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch
 from edge.proxy.strangers import Strangers
@@ -50,7 +53,7 @@ _REASONS = {
     422: Reason.SESSION_INTERVAL,
 }
 
-_LISTENERS = (Branch, Ending, Probe, TrunkProbe)
+_LISTENERS = (Branch, Ending, Probe, TrunkProbe, Registering, Proving)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
 _DECISIONS = (Admitted, Denied, Unavailable)
 
@@ -68,8 +71,9 @@ class ProxyCore:
         draw: Callable[[], float],
         now: float,
         wall_offset: float = 0.0,
+        passwords: Mapping[str, bytes] | None = None,
     ) -> None:
-        """`wall_offset`: UTC seconds less monotonic seconds."""
+        """`wall_offset`: UTC seconds less monotonic seconds. `passwords`: of ours, by egress trunk."""
         timers = TimerWheel(now)
         node = Node(
             settings=settings,
@@ -99,6 +103,9 @@ class ProxyCore:
         self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
         self._trunk_probes = TrunkProbes(node, self._destinations)
         self._trunk_probes.adopt(now)
+        node.passwords = passwords or {}
+        node.registrations = Registrations(node, self._destinations)
+        node.registrations.adopt(now)
         self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
@@ -132,6 +139,10 @@ class ProxyCore:
     def trunk_states(self) -> dict[str, int]:
         """Where each egress trunk stands (`trunk_health.SCALE`)."""
         return self._node.trunks.states()
+
+    def registered(self, now: float) -> dict[str, int]:
+        """1 where this edge is registered, 0 where it is not, for each egress trunk that wants it."""
+        return self._node.registrations.states(now)
 
     @property
     def in_use(self) -> Mapping[str, int]:
@@ -251,10 +262,14 @@ class ProxyCore:
         """So many nodes share the store: what a node's share of the ceilings is, should the store go away."""
         self._node.live_nodes = live
 
-    def policy_changed(self, snapshot: PolicySnapshot, now: float) -> None:
-        """New attempts pin this snapshot; calls in progress keep theirs."""
+    def policy_changed(
+        self, snapshot: PolicySnapshot, now: float, *, passwords: Mapping[str, bytes] | None = None
+    ) -> None:
+        """New attempts pin this snapshot; calls in progress keep theirs. `passwords`: of ours, by egress trunk."""
         self._node.adopt(snapshot)
+        self._node.passwords = passwords or {}
         self._trunk_probes.adopt(now)
+        self._node.registrations.adopt(now)
 
     def drain(self) -> None:
         """Take no new attempts; OPTIONS says 503 from now on."""
@@ -263,6 +278,15 @@ class ProxyCore:
     def undrain(self) -> None:
         """Take new attempts again."""
         self._node.draining = False
+
+    def unregister(self, now: float) -> None:
+        """The edge stops: what it has registered at its trunks is taken back."""
+        self._node.registrations.stop(now)
+
+    @property
+    def unregistering(self) -> int:
+        """Registrations whose end the trunk has not confirmed."""
+        return self._node.registrations.leaving
 
     def last_records(self) -> None:
         """The edge stops: what was gathered for a record of its minute goes out."""

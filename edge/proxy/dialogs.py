@@ -23,14 +23,17 @@ class Dialog:
         "cseq_egress",
         "cseq_gap",
         "cseq_ingress",
+        "cseq_shift",
         "ended",
         "expires_at",
+        "invite_shift",
         "is_confirmed",
         "leaving",
         "missed",
         "on_ack",
         "outbound",
         "probed_at",
+        "proof",
         "session_s",
         "target_egress",
         "target_ingress",
@@ -51,6 +54,12 @@ class Dialog:
         """Highest CSeq number seen from the callee; 0: none yet."""
         self.cseq_gap = 0
         """So far above what was really seen those numbers are set, in a dialog taken over from another node."""
+        self.cseq_shift = 0
+        """So far above the caller's numbers are those that the callee knows (`proving`)."""
+        self.invite_shift = 0
+        """The same for the latest INVITE: its ACK, and what acknowledges its provisional responses, name its number."""
+        self.proof: tuple[bytes, bytes] | None = None
+        """Header field with which the INVITE proved who we are: its ACK carries it too (RFC 3261 §22.1)."""
         self.session_s = 0
         """The session interval (RFC 4028); 0: the session does not expire."""
         self.expires_at: float | None = None
@@ -74,6 +83,12 @@ class Dialog:
         self.outbound = outbound
         self.target_egress = None
         self.probed_at = now
+
+    def proved(self, proof: tuple[bytes, bytes] | None) -> None:
+        """The INVITE that began it carried this proof, and so the next CSeq number; or none."""
+        if self.proof is None and proof is not None:
+            self.cseq_shift = self.invite_shift = 1
+            self.proof = proof
 
     def refreshed(self, session_s: int, now: float) -> None:
         """A 2xx to a session refresh request goes up: its interval counts from here (RFC 4028 §8.2)."""

@@ -12,6 +12,7 @@ from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route, with_number
 from edge.proxy.node import Node
 from edge.proxy.presentation import present
+from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
 from edge.sip.flow import Flow
 from edge.sip.message import Request
@@ -64,6 +65,24 @@ class Egress:
         self._calls.tell("trunk.next_address", call, trunk=trunk.id, status=status)
         return True
 
+    def prove(self, call: Call, context: ResponseContext, branch: Branch, now: float) -> bool:
+        """The trunk asks who we are: the INVITE again, with the proof and the next CSeq number (RFC 3261 §22.2). False:
+        it did not ask, it has been told already, or it cannot be told."""
+        trunk, attempt = branch.trunk, call.attempt
+        if branch.proof is not None or trunk is None or trunk.login is None or attempt is None or context.cancelled:
+            return False
+        request = self._copy(call, context, attempt, trunk, branch.flow)
+        proof = answered(self._node, trunk, branch.final, request)
+        if proof is None:
+            return False
+        cseq = shift(request, 1)
+        if not cseq:
+            return False
+        context.cseq = cseq
+        request.append(*proof)
+        context.start(request, branch.flow, now, trunk=trunk).proof = proof
+        return True
+
     def _copy(
         self, call: Call, context: ResponseContext, attempt: CallAttempt, trunk: EgressTrunk, flow: Flow
     ) -> Request:
@@ -77,6 +96,7 @@ class Egress:
         call.facts.called_rewritten = rewritten or attempt.without_prefix
         if rewritten:
             request.set_uri(with_number(request.uri, rewritten))
+        context.cseq = b""
         if attempt.treatment or attempt.substitute or attempt.network:
             presented = present(request, attempt, trunk, node.snapshot.plan, node.identifiers)
             call.naming, context.mend = (None, None) if presented is None else presented

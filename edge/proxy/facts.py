@@ -269,6 +269,7 @@ class Counters:
         "responses_in",
         "stray_responses",
         "transport_errors",
+        "trunks_skipped",
     )
 
     def __init__(self) -> None:
@@ -302,3 +303,5 @@ class Counters:
         self.responses_in = 0
         self.stray_responses = 0
         self.transport_errors = 0
+        self.trunks_skipped: dict[str, int] = {}
+        """Attempts that passed an egress trunk over, by trunk."""

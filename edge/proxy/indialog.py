@@ -20,6 +20,7 @@ from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
 from edge.proxy.presentation import Mend, hide_unknown, toward_callee, toward_caller
+from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
 from edge.sip.errors import FieldError
@@ -61,6 +62,8 @@ class InDialog:
         else:
             call = self._calls.get(uid)
             is_known = call is None or _place(relayed, call, request)
+        trunk = None if relayed.call is None else node.snapshot.trunks.get(relayed.call.facts.egress_trunk)
+        relayed.may_be_asked = trunk is not None and trunk.login is not None and relayed.from_ingress
         if not is_known:
             node.counters.indialog_unknown += 1
             context.answer(481, b"Call/Transaction Does Not Exist", now)
@@ -69,6 +72,7 @@ class InDialog:
         listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
         try:
             context.mend = self._rename(onward, txn.request, relayed.call, pre, from_ingress=relayed.from_ingress)
+            context.cseq = relayed.shift(onward)
             if uid is None:
                 listener = self._lead(onward, relayed)
             hop = next_hop(onward)
@@ -114,8 +118,29 @@ class InDialog:
         if onward is None or not flows:
             return False
         flow, relayed.flows = flows[0], flows[1:]
-        relayed.onward = onward.copy() if relayed.flows else None
+        relayed.onward = onward.copy() if relayed.flows or relayed.may_be_asked else None
         node = self._node
+        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
+        context.start(onward, flow, now)
+        return True
+
+    def prove(self, relayed: "_Relayed", context: ResponseContext, branch: Branch, now: float) -> bool:
+        """The trunk asks who we are: the same request again, with the proof and the next CSeq number; once."""
+        onward, dialog, call, node = relayed.onward, relayed.dialog, relayed.call, self._node
+        if onward is None or dialog is None or call is None or not relayed.may_be_asked or context.cancelled:
+            return False
+        proof = answered(node, node.snapshot.trunks.get(call.facts.egress_trunk), branch.final, onward)
+        if proof is None or not (before := shift(onward, 1)):
+            return False
+        context.cseq = context.cseq or before
+        dialog.cseq_shift += 1
+        if relayed.method == b"INVITE":
+            dialog.invite_shift, dialog.proof = dialog.cseq_shift, proof
+        relayed.may_be_asked = False
+        relayed.onward = None
+        onward.append(*proof)
+        context.forget_challenge()
+        flow = branch.flow
         add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
         context.start(onward, flow, now)
         return True
@@ -137,6 +162,11 @@ class InDialog:
         branch = node.identifiers.stateless_branch(request, loop)
         is_callers = call is not None and request.from_().tag == (call.from_tag or None)
         self._rename(request, request, call, pre, from_ingress=is_callers)
+        if call is not None and is_callers:
+            called = call.dialogs.get(request.to().tag or b"")
+            if called is not None and called.proof is not None:
+                shift(request, called.invite_shift)
+                request.append(*called.proof)  # §22.1: the ACK has the credentials of its INVITE
         hop = next_hop(request)
 
         def forward(flows: Flows, now: float) -> None:
@@ -259,7 +289,10 @@ class InDialog:
 class _Relayed:
     """`ContextUser` of one in-dialog request."""
 
-    __slots__ = ("_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "method", "onward", "session")
+    __slots__ = (
+        "_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "may_be_asked", "method", "onward",
+        "session",
+    )  # fmt: skip
 
     def __init__(self, room: InDialog, request: Request) -> None:
         self._room = room
@@ -269,13 +302,24 @@ class _Relayed:
         self.from_ingress = True
         self.session: session_timers.Asked | None = None
         self.onward: Request | None = None
-        """What goes on, without our Via, as long as there are addresses left to try."""
+        """What goes on, without our Via, as long as it may have to be sent again."""
+        self.may_be_asked = False
+        """Goes it to a trunk where we have a user name, and has that not been told yet?"""
         self.loop = b""
         self.flows: Flows = ()
         self._contact: bytes | None = None
         if self.method in session_timers.REFRESHES:
             contact = request.contact()
             self._contact = None if contact is None else contact.uri
+
+    def shift(self, onward: Request) -> bytes:
+        """The CSeq number that the callee expects; what is to be put back into the responses."""
+        dialog = self.dialog
+        if dialog is None or not self.from_ingress:
+            return b""
+        if self.method == b"INVITE":
+            dialog.invite_shift = dialog.cseq_shift
+        return shift(onward, dialog.cseq_shift, acknowledged=dialog.invite_shift)
 
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """Nothing of ours hangs on it."""
@@ -303,6 +347,8 @@ class _Relayed:
 
     def try_next(self, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """A dialog has one remote target, which may have several addresses."""
+        if not branch.is_local and status in _CHALLENGES:
+            return self._room.prove(self, context, branch, now)
         return (branch.is_local or status == 503) and not context.cancelled and self._room.send(self, context, now)
 
     def concluded(self, context: ResponseContext, status: int, best: Response | None, now: float) -> None:

@@ -1,7 +1,8 @@
 """What every room of the proxy holds in common. Pure: collaborators and settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Outbox
@@ -15,6 +16,9 @@ from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
 from limits.model import QUANTUM_S
+
+if TYPE_CHECKING:
+    from edge.proxy.registrations import Registrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Node:
         "live_nodes",
         "local",
         "outbox",
+        "passwords",
         "pings",
+        "registrations",
         "settings",
         "snapshot",
         "thresholds",
@@ -105,8 +111,12 @@ class Node:
         """UTC seconds less monotonic seconds, for instants that another node is to understand."""
         self.draining = False
         self.is_overloaded = False
+        self.passwords: Mapping[str, bytes] = {}
+        """Of ours at egress trunks, by trunk. They leave this process in no form but that of a digest."""
         self.layer: TransactionLayer
         """Set by the core, which is the layer's user."""
+        self.registrations: Registrations
+        """Set by the core."""
 
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""

@@ -48,7 +48,7 @@ class Probes:
             to_ingress = self._teardown.toward_ingress(call, view)
             to_egress = Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound)
             self._ask(call, dialog, to_ingress, dialog.cseq_egress, True, now)
-            self._ask(call, dialog, to_egress, dialog.cseq_ingress, False, now)
+            self._ask(call, dialog, to_egress, dialog.cseq_ingress + dialog.cseq_shift, False, now)
 
     def _ask(self, call: Call, dialog: Dialog, speech: Speech, cseq: int, of_ingress: bool, now: float) -> None:
         probe = Probe(self, call.uid, dialog, of_ingress)

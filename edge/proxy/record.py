@@ -78,6 +78,7 @@ def of_call(call: "Call", node: "Node") -> bytes:
             _text(dialog.target_ingress),
             _text(dialog.target_egress),
             dialog.session_s,
+            dialog.cseq_shift,
         )
         for tag, dialog in call.dialogs.items()
         if dialog.is_confirmed and not dialog.ended
@@ -196,6 +197,7 @@ def _dialogs(rows: list[list[object]], listeners: dict[str, int], now: float) ->
         dialog.acked = True
         # When it was last refreshed nobody knows here: it has a whole interval from now.
         dialog.refreshed(_of_type(later[0], int) if later else 0, now)
+        dialog.cseq_shift = _of_type(later[1], int) if len(later) > 1 else 0
         dialog.target_ingress = _bytes_of(target_ingress) or None
         dialog.target_egress = _bytes_of(target_egress) or None
         dialogs[_bytes_of(tag)] = dialog

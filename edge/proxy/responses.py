@@ -10,6 +10,7 @@ from edge.config.trunks import EgressTrunk
 from edge.proxy.forwarding import say_length
 from edge.proxy.node import Node
 from edge.proxy.presentation import Mend
+from edge.proxy.proving import Proof
 from edge.sip import compose
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
@@ -60,6 +61,7 @@ class ResponseContext:
         "cancelled",
         "challenges",
         "concluded",
+        "cseq",
         "expired",
         "is_invite",
         "mend",
@@ -89,6 +91,8 @@ class ResponseContext:
         """It was a 2xx: every further one is relayed too."""
         self.mend: Mend | None = None
         """Where the request was changed for whom it went to: what is done to every response for whom it came from."""
+        self.cseq = b""
+        """The CSeq of the request as it came, where it went on with another number."""
         self._tag = b""
 
     @property
@@ -112,6 +116,11 @@ class ResponseContext:
             branch.watch(now)
         return branch
 
+    def forget_challenge(self) -> None:
+        """It has been answered: nobody above us is to hear of it."""
+        self.best = None
+        self.challenges.clear()
+
     def relay(self, response: Response, now: float) -> None:
         """Send a response of a branch up; our Via is off it, the rest is as it came (§16.7 items 3 and 9)."""
         if response.status >= 200:
@@ -120,6 +129,8 @@ class ResponseContext:
                 self._aggregate(response)
         if self.mend is not None:
             self.mend(response)
+        if self.cseq:
+            response.replace(b"cseq", self.cseq)
         if self.server.reliable:
             say_length(response)
         self.node.layer.respond(self.server, response.status, response.render(), now)
@@ -178,11 +189,13 @@ class Branch:
         "cancel_wanted",
         "client",
         "context",
+        "final",
         "flow",
         "given_up",
         "hung_up",
         "is_local",
         "is_open",
+        "proof",
         "provisional",
         "silence_at",
         "timer_c_at",
@@ -195,6 +208,10 @@ class Branch:
         self.trunk = trunk
         self.flow = flow
         self.client: Transaction | None = None
+        self.final: Response | None = None
+        """Its failure, where it is a response."""
+        self.proof: Proof | None = None
+        """Of who we are, where its request carries one."""
         self.is_open = True
         self.is_local = False
         """Its failure is our own verdict (silence, time-out, transport), not a response."""
@@ -236,6 +253,7 @@ class Branch:
             return
         if self.given_up:
             return  # it counts no more: its failure was told when we gave it up
+        self.final = response
         context.branch_failed(self, status, response, now)
 
     def on_timeout(self, now: float) -> None:

@@ -5,6 +5,7 @@ A proxy has no dialog of its own; it speaks with the tags, CSeq numbers, route s
 
 from typing import NamedTuple, Protocol
 
+from edge.config.trunks import EgressTrunk
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.destinations import Destinations, Flows
@@ -12,6 +13,7 @@ from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.forwarding import next_hop
 from edge.proxy.identifiers import MAGIC_COOKIE
 from edge.proxy.node import Node
+from edge.proxy.proving import Proof, Proving, shift
 from edge.proxy.responses import Branch
 from edge.sip import compose
 from edge.sip import dialog as sides
@@ -133,7 +135,8 @@ class Teardown:
         ending = Ending(self, call, dialog, self.toward_ingress(call, view), headers)
         dialog.cseq_ingress += 1
         toward_egress = Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound)
-        self.say(b"BYE", toward_egress, dialog.cseq_ingress, headers, ending, now)
+        trunk = self._node.snapshot.trunks.get(call.facts.egress_trunk)
+        self.say(b"BYE", toward_egress, dialog.cseq_ingress + dialog.cseq_shift, headers, ending, now, trunk=trunk)
         # §15: the callee may not send BYE before the ACK has come or its transaction has timed out, so the one in its
         # name waits for that.
         ack_until = dialog.confirmed_at + 64 * self._node.settings.durations.t1
@@ -172,9 +175,17 @@ class Teardown:
         self.say(b"BYE", ending.toward_ingress, ending.dialog.cseq_egress, ending.headers, ending, now)
 
     def say(
-        self, method: bytes, speech: Speech, cseq: int, headers: Headers, ending: "Listening | None", now: float
+        self,
+        method: bytes,
+        speech: Speech,
+        cseq: int,
+        headers: Headers,
+        ending: "Listening | None",
+        now: float,
+        *,
+        trunk: EgressTrunk | None = None,
     ) -> None:
-        """Send; `ending` hears of the end, at once where nothing can be sent."""
+        """Send; `ending` hears of the end, at once where nothing can be sent. `trunk`: may ask who we are."""
         node = self._node
         branch = MAGIC_COOKIE + node.identifiers.tag() + b".0"
         try:
@@ -210,10 +221,27 @@ class Teardown:
                 onward.replace(b"via", node.listeners.via_prefixes[flow.listener] + branch)
             if method == b"ACK":
                 node.outbox.sends.append((onward.render(), flow, None))
-            else:
+            elif trunk is None or trunk.login is None:
                 node.layer.start(onward, flow, now, user=ending)
+            else:
+
+                def again(proof: Proof, now: float) -> None:
+                    self._say_again(onward, flow, proof, ending, now)
+
+                node.layer.start(onward, flow, now, user=Proving(node, trunk, onward, ending, again))
 
         self._destinations.locate(hop, speech.listener, now, send, caller=speech.flow)
+
+    def _say_again(self, said: Request, flow: Flow, proof: Proof, ending: "Listening | None", now: float) -> None:
+        """What was challenged, with our proof and the next CSeq number."""
+        node = self._node
+        request = said.copy()
+        request.replace(
+            b"via", node.listeners.via_prefixes[flow.listener] + MAGIC_COOKIE + node.identifiers.tag() + b".0"
+        )
+        shift(request, 1)
+        request.append(*proof)
+        node.layer.start(request, flow, now, user=ending)
 
 
 class Ending:

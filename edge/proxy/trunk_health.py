@@ -5,7 +5,7 @@ proved itself. 503 with Retry-After makes a pause of its own (RFC 3261 §21.5.4)
 over they are tried all the same: a wrong judgement must not stop calls that might pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from edge.config.trunks import EgressTrunk
@@ -51,6 +51,8 @@ HEALTH_TABLE: Mapping[Health, Mapping[HealthInput, Health]] = {
 }
 """What is not in a row changes nothing."""
 
+WhyNot = Callable[[EgressTrunk, float], str]
+"""Why this trunk is not to be tried now; empty: nothing is known against it."""
 SCALE = {S.DOWN: 0, S.TRIAL: 1, S.DEGRADED: 2, S.UP: 3}
 """As the metric tells it."""
 _BUSY = 503
@@ -98,9 +100,10 @@ class TrunkHealth:
         """Where it stands."""
         return self._of(trunk).health
 
-    def choose(self, trunks: Sequence[EgressTrunk], now: float) -> list[EgressTrunk]:
-        """Those to try now, in the same order; all of them where each would be passed over. A trial is taken."""
-        is_open = [self._is_open(trunk, now) for trunk in trunks]
+    def choose(self, trunks: Sequence[EgressTrunk], now: float, also: WhyNot | None = None) -> list[EgressTrunk]:
+        """Those to try now, in the same order; all of them where each would be passed over. A trial is taken. `also`:
+        what else may speak against a trunk."""
+        is_open = [not (self.passed_over(trunk, now) or (also is not None and also(trunk, now))) for trunk in trunks]
         if not any(is_open):
             return list(trunks)
         for trunk, chosen in zip(trunks, is_open, strict=True):
@@ -129,17 +132,18 @@ class TrunkHealth:
         often = standing.failures >= trunk.down_after
         self._move(trunk, standing, I.FAILED_OFTEN if often else I.FAILED, why, now)
 
-    def _is_open(self, trunk: EgressTrunk, now: float) -> bool:
+    def passed_over(self, trunk: EgressTrunk, now: float) -> str:
+        """Why this trunk is not to be tried now; empty: it may be."""
         if trunk.maintenance:
-            return False
+            return "maintenance"
         standing = self._of(trunk)
         if now < standing.paused_until:
-            return False
+            return "paused"
         if standing.health is Health.DOWN and now >= standing.retry_at:
             self._move(trunk, standing, I.DUE, "waited", now)
         if standing.health is Health.DOWN:
-            return False
-        return standing.health is not Health.TRIAL or now >= standing.next_trial_at
+            return "down"
+        return "trial" if standing.health is Health.TRIAL and now < standing.next_trial_at else ""
 
     def _of(self, trunk: EgressTrunk) -> _Standing:
         found = self._standings.get(trunk.id)

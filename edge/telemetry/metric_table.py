@@ -84,6 +84,16 @@ METRICS: tuple[MetricRow, ...] = (
         lambda s: s.counters.indialog_unknown,
     ),
     MetricRow("edge_trunk_state", _G, "trunk", "3 up, 2 degraded, 1 on trial, 0 down", lambda s: s.trunk_states()),
+    MetricRow(
+        "edge_trunk_registered", _G, "trunk", "1: registered at this trunk, 0: not", lambda s: s.trunks_registered()
+    ),
+    MetricRow(
+        "edge_trunks_skipped_total",
+        _C,
+        "trunk",
+        "attempts that passed this trunk over",
+        lambda s: s.counters.trunks_skipped,
+    ),
     MetricRow("edge_challenges_total", _C, "", "callers asked for a password", lambda s: s.counters.challenges),
     MetricRow("edge_lockouts_total", _C, "", "lock-outs after wrong passwords", lambda s: s.counters.lockouts),
     MetricRow("edge_options_total", _C, "", "OPTIONS to the edge itself", lambda s: s.counters.options),

@@ -144,6 +144,7 @@ class Sources:
     leases: Callable[[], int]
     policy_generation: Callable[[], int]
     trunk_states: Callable[[], Mapping[str, int]]
+    trunks_registered: Callable[[], Mapping[str, int]]
     policy_offered: Callable[[], int]
     policy_is_stale: Callable[[], bool]
     is_draining: Callable[[], bool]

@@ -102,6 +102,7 @@ class Wire:
         settings: Settings | None = None,
         listeners: list[Listener] | None = None,
         deck: str = "",
+        passwords: dict[str, bytes] | None = None,
     ) -> None:
         """`deck`: rates as CSV lines without their header; none: no call has a price."""
         self.now = 1000.0
@@ -111,6 +112,7 @@ class Wire:
         )
         rates = parse_deck(f"{','.join(COLUMNS)}\n{deck}", currency="EUR") if deck else None
         self.snapshot = PolicySnapshot(parse_policy(policy), generation=7, deck=rates)
+        self.passwords = passwords or {}
         self.settings = settings or Settings(node="edge1")
         self.core = self.new_core()
         self.limiter = MemoryLimiter(self._deliver, lambda: int(self.now * 1000))
@@ -138,6 +140,7 @@ class Wire:
             draw=lambda: 0.0,
             now=self.now,
             wall_offset=WALL_OFFSET,
+            passwords=self.passwords,
         )
         return self.core
 

@@ -319,4 +319,4 @@ def test_the_interval_is_in_the_record_of_the_call():
     wire = Wire(settings=SETTINGS)
     established(wire, answer="Session-Expires: 300;refresher=uas")
     kept = [verb for verb in wire.asked if isinstance(verb, Answer)][-1].record
-    assert b",300]" in kept
+    assert b",300,0]" in kept

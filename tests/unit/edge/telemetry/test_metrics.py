@@ -99,6 +99,7 @@ def sources() -> Sources:
         transactions=lambda: 11,
         leases=lambda: counters.leases_live,
         trunk_states=lambda: {"carrier-a": 3},
+        trunks_registered=lambda: {"carrier-a": 1},
         policy_generation=lambda: 13,
         policy_offered=lambda: 14,
         policy_is_stale=lambda: True,
@@ -172,6 +173,7 @@ def test_every_row_gives_a_number(sources):
     sources.counters.refused["caps"] = 1
     sources.counters.malformed["no Via"] = 1
     sources.counters.drops["keep-alive"] = 1
+    sources.counters.trunks_skipped["a"] = 1
     sources.totals.shadowed["caps"] = 1
     names = {name for name, _ in samples(sources)}
 
