@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.accounts import commands as account_commands
+from edge.admin import commands as admin_commands
 from edge.cdr import commands as cdr_commands
 from edge.contacts import commands as contact_commands
 from edge.policies import commands as policy_commands
@@ -39,6 +40,9 @@ app.command()(quality_commands.billing)
 app.add_typer(cdr_commands.app)
 app.add_typer(contact_commands.app)
 app.add_typer(policy_commands.app)
+app.add_typer(admin_commands.token_app)
+app.add_typer(admin_commands.audit_app)
+app.command()(admin_commands.admin)
 
 
 def main() -> None:
@@ -93,6 +97,14 @@ def run(
     log: Annotated[str | None, typer.Option(help="console or json.", metavar="FORM")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
+    admin: Annotated[str | None, typer.Option(help="HOST:PORT of the admin API.", metavar="ADDRESS")] = None,
+    admin_certificate: Annotated[
+        str | None, typer.Option(help="Its PEM file CHAIN or CHAIN:KEY.", metavar="FILES")
+    ] = None,
+    admin_plain: Annotated[str | None, typer.Option(help="Plain HTTP: loopback or anywhere.", metavar="WHERE")] = None,
+    admin_proxies: Annotated[
+        list[str] | None, typer.Option(help="Proxy in front of it; may be repeated.", metavar="ADDRESS")
+    ] = None,
     lease_s: Annotated[str | None, typer.Option(help="Life of a lease.", metavar="SECONDS")] = None,
     renew_s: Annotated[str | None, typer.Option(help="Time between renewals.", metavar="SECONDS")] = None,
     hold_s: Annotated[str | None, typer.Option(help="Talk held on the balance at one time.", metavar="SECONDS")] = None,

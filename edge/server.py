@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from edge import state
+from edge.admin.supervisor import AdminProcess
 from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
@@ -115,6 +116,7 @@ class _Server:
         self._clock = SystemClock()
         self._now = self._clock.now
         self.node = state.node_name(static.node)
+        self._admin = AdminProcess(static, node=self.node, tell=self._tell)
         self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
         self._totals = CallTotals()
@@ -162,6 +164,7 @@ class _Server:
                     self.static, node=self.node, last_seq=lambda: self.writer.last_seq, tell=self._tell
                 )
                 opened.push_async_callback(self._delivery.stop)
+                opened.push_async_callback(self._admin.stop)
                 self.writer = open_log(self.static, wall0=self._clock.wall(now), mono0=now, tell=self._tell)
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._bind(opened)
@@ -215,6 +218,7 @@ class _Server:
                 tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run(url)),
+                tasks.create_task(self._admin.run(url)),
                 tasks.create_task(self._connections.run()),
             ]
             if embedded is not None:

@@ -21,9 +21,9 @@ def digest_of(before: str, text: str) -> str:
     return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
 
 
-def first_fault(lines: Iterable[LedgerLine]) -> str:
-    """A sentence on the first entry that is missing or altered, from the first entry on; empty: the chain is whole."""
-    seq, digest = 0, ""
+def first_fault(lines: Iterable[LedgerLine], *, seq: int = 0, digest: str = "") -> str:
+    """A sentence on the first entry that is missing or altered; empty: the chain is whole. `seq`, `digest`: of the
+    entry before the first of these."""
     for line in lines:
         if line.seq != seq + 1:
             return f"entry {seq + 1} is missing"

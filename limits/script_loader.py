@@ -27,6 +27,7 @@ SCRIPTS = (
     "tally_add",
     "guard_move",
     "ledger_append",
+    "audit_append",
 )
 """One script a verb."""
 

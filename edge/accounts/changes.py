@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from edge.accounts import values
-from edge.accounts.values import Changed, Created, Terms, ToppedUp
+from edge.accounts.values import Changed, Created, Terms, ToppedUp, WrongState
 from edge.config.errors import Problem, StaticConfigError
 from edge.config.money import format_money
 from edge.settings import UNREADABLE_STORE, read_settings
 from limits import fields
-from limits.account import Account, AccountId
+from limits.account import Account, AccountId, AccountStatus
 from limits.accounts import AccountStore, AuditEntry
 from limits.address import parse_address
 from limits.embedded import socket_path
@@ -122,6 +122,36 @@ async def create(store: AccountStore, wanted: Account, opening_micros: int, term
             return Created(wanted, opening_micros)
         found = await store.read(holder)
     raise Refused(f"account {holder!r} is there, at generation {found.generation}; to change it: set {holder} …")
+
+
+def lots_plan(field: str, lots: str) -> Plan:
+    """`+1`, `-2`, `3` lots of `caps_lots` or `call_lots`. Raises ValueError when it is asked."""
+
+    def plan(found: Usage) -> tuple[fields.Patch, bool]:
+        number, is_relative = values.lots_of(lots, getattr(found.account, field))
+        return {field: number}, is_relative
+
+    return plan
+
+
+def status_plan(status: AccountStatus, *, cut: bool, reopen: bool, is_sure: bool) -> Plan:
+    """Suspended, closed or active again; `cut`: running calls are ended too; `is_sure`: close it although calls run.
+    Raises WrongState when it is asked."""
+
+    def plan(found: Usage) -> tuple[fields.Patch, bool]:
+        before = found.account
+        after = values.next_status(before, status, reopen=reopen)
+        is_closing = after is AccountStatus.CLOSED and before.status is not AccountStatus.CLOSED
+        if is_closing and found.in_use and not is_sure:
+            raise WrongState(
+                f"account {before.id!r} has {found.in_use} running calls: expected none, or --yes; they run to their "
+                "end, or with --cut are ended now"
+            )
+        # Whoever was to be cut stays so until calls pass again.
+        is_cut = status is not AccountStatus.ACTIVE and (cut or before.is_cut)
+        return {"status": after, "is_cut": is_cut}, True
+
+    return plan
 
 
 async def change(store: AccountStore, holder: AccountId, plan: Plan, terms: Terms) -> Changed:

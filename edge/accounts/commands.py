@@ -14,7 +14,6 @@ from edge.accounts.values import Changed, Terms
 from edge.terminal import fail, or_usage, say, to_json, usage, user_name
 from limits import fields
 from limits.account import AccountId, AccountStatus, is_holder_id
-from limits.model import Usage
 
 if TYPE_CHECKING:
     from edge.accounts.changes import Plan
@@ -293,12 +292,9 @@ def _terms(by: str, reason: str, until: str = "", dry_run: bool = False, generat
 
 def _change_lots(account: str, field: str, lots: str, terms: Terms, store: Store, as_json: bool) -> None:
     or_usage(lambda: values.lots_of(lots.lstrip("-"), 0))  # what is no number of lots needs no store
+    from edge.accounts import changes
 
-    def plan(found: Usage) -> tuple[fields.Patch, bool]:
-        number, is_relative = values.lots_of(lots, getattr(found.account, field))
-        return {field: number}, is_relative
-
-    _change(account, plan, terms, store, as_json)
+    _change(account, changes.lots_plan(field, lots), terms, store, as_json)
 
 
 def _change_status(
@@ -315,20 +311,9 @@ def _change_status(
     if not terms.reason:
         what = "suspending" if status is AccountStatus.SUSPENDED else "closing"
         usage(f"--reason: {what} an account needs one: it is kept in its history")
+    from edge.accounts import changes
 
-    def plan(found: Usage) -> tuple[fields.Patch, bool]:
-        before = found.account
-        after = values.next_status(before, status, reopen=reopen)
-        is_closing = after is AccountStatus.CLOSED and before.status is not AccountStatus.CLOSED
-        if is_closing and found.in_use and not is_sure and not terms.dry_run:
-            raise ValueError(
-                f"account {before.id!r} has {found.in_use} running calls: expected none, or --yes; they run to their "
-                "end, or with --cut are ended now"
-            )
-        # Whoever was to be cut stays so until calls pass again.
-        is_cut = status is not AccountStatus.ACTIVE and (cut or before.is_cut)
-        return {"status": after, "is_cut": is_cut}, True
-
+    plan = changes.status_plan(status, cut=cut, reopen=reopen, is_sure=is_sure or terms.dry_run)
     _change(account, plan, terms, store, as_json, already=str(status))
 
 

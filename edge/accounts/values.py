@@ -30,6 +30,7 @@ NAMES = (*_COUNTS, *_AMOUNTS, *_OTHERS)
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOTS = re.compile(r"([+-]?)=?([0-9]{1,7})")
+MAX_LOTS = 9_999_999
 MAX_UNTIL = timedelta(days=3660)
 _EXAMPLE = "2027-01-31T08:00Z"
 
@@ -227,8 +228,12 @@ def show_span(ms: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+class WrongState(ValueError):
+    """Nothing is wrong with what was written, but the account, as it is, does not allow it."""
+
+
 def next_status(account: Account, wanted: AccountStatus, *, reopen: bool = False) -> AccountStatus:
-    """Raises ValueError where the account may not go there."""
+    """Raises WrongState where the account may not go there."""
     if account.status is AccountStatus.CLOSED and wanted is not AccountStatus.CLOSED and not reopen:
-        raise ValueError(f"account {account.id!r} is closed; to open it again: resume {account.id} --reopen")
+        raise WrongState(f"account {account.id!r} is closed; to open it again: resume {account.id} --reopen")
     return wanted

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from edge.config.access import OidcSettings, is_loopback
 from edge.config.accounts import AccountCli, PrefixCeilingEntry
 from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
 from edge.config.dialling import RewriteEntry
@@ -51,7 +52,7 @@ from edge.config.telemarketing import (
 MAX_PROBLEMS = 100
 """Faults told at once; a reader has enough with fewer."""
 ENVIRONMENT_PREFIX = "EDGE_"
-_LISTS = frozenset({"listen", "tls_certificates", "dns"})
+_LISTS = frozenset({"listen", "tls_certificates", "dns", "admin_proxies"})
 """Options that may be given several times; in the environment separated by commas."""
 
 _SHAPES: Mapping[str, type[BaseModel]] = {
@@ -90,6 +91,7 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "penalties": Penalties,
     "billing": Billing,
     "cdr": CdrSettings,
+    "oidc": OidcSettings,
     **{f"cdr.sinks.{kind}": entry for kind, entry in KINDS.items()},
 }
 """Which model stands at which place: to name the keys that are known there."""
@@ -179,6 +181,10 @@ def read_static(
     if without and not config.tls_certificates:
         expected = f"expected tls_certificates beside {without}: a TLS listener shows one"
         problems.append(Problem(f"listen ({origins.get('listen', 'default')})", expected))
+    is_plain = config.admin != "" and not config.admin_certificate and config.admin_plain == "loopback"
+    if is_plain and not is_loopback(config.admin):
+        expected = f"expected admin_certificate beside {config.admin}: without one only this machine is served"
+        problems.append(Problem(f"admin ({origins.get('admin', 'default')})", expected))
     if problems:
         raise StaticConfigError(problems)
     return config

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
-from edge.config.addresses import Listen, parse_host_port, parse_listen, parse_name_server
+from edge.config.access import OidcSettings, admin_address
+from edge.config.addresses import Listen, parse_host_port, parse_listen, parse_name_server, parse_source
 from edge.config.fields import NODE_NAME, Section
 from edge.config.sinks import CdrSettings
 from limits.address import parse_address
@@ -48,8 +49,13 @@ def _redis(text: str) -> str:
 
 STORE = "store"
 """`policy`: the document in the store."""
-FILE_ONLY = frozenset({"cdr"})
+FILE_ONLY = frozenset({"cdr", "oidc"})
 """Options that are tables: they stand in the TOML file and nowhere else."""
+
+
+def _proxy(text: str) -> str:
+    parse_source(text)
+    return text
 
 
 def _name_server(value: object) -> str:
@@ -153,6 +159,31 @@ class StaticConfig(Section):
         default="",
         description="`HOST:PORT` of the Prometheus page; `none` or empty: no page.",
         examples=["127.0.0.1:9464"],
+    )
+    admin: Annotated[str, StringConstraints(max_length=300), AfterValidator(admin_address)] = Field(
+        default="",
+        description="`HOST:PORT` of the admin API and console; `none` or empty: none here. It runs as a process of its "
+        "own, beside the calls.",
+        examples=["127.0.0.1:8443"],
+    )
+    admin_certificate: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="PEM files of the certificate of the admin address: `CHAIN` with the key in it, or `CHAIN:KEY`. "
+        "Files that change are taken within 10 s. Empty: plain HTTP.",
+        examples=["/etc/trunkgate/admin.pem:/etc/trunkgate/admin.key"],
+    )
+    admin_plain: Literal["loopback", "anywhere"] = Field(
+        default="loopback",
+        description="Where the admin address may speak plain HTTP. `anywhere` is for a proxy in front of it that "
+        "speaks TLS, on a network that nobody else hears.",
+        examples=["anywhere"],
+    )
+    admin_proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = Field(
+        default=(),
+        max_length=32,
+        description="Addresses and networks of proxies in front of the admin address: their `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed.",
+        examples=[["192.0.2.80"]],
     )
     lease_s: Annotated[float, Field(ge=3, le=3600)] = Field(
         default=30.0,
@@ -266,4 +297,8 @@ class StaticConfig(Section):
     cdr: CdrSettings = Field(
         default=CdrSettings(),
         description="What becomes of CDRs once they are in the log: a table of its own, in the TOML file only.",
+    )
+    oidc: OidcSettings = Field(
+        default=OidcSettings(),
+        description="An OpenID provider whose users may use the admin API: a table of its own, in the TOML file only.",
     )

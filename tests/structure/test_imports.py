@@ -66,6 +66,8 @@ QUALITY = (
 PURE_ROOMS += ("edge.config.quality", "limits.additions", "limits.chain", *[f"edge.quality.{room}" for room in QUALITY])
 """Counting, judging and billing are arithmetic."""
 REDIS_DOORS = {
+    "limits.audit",
+    "edge.admin.store",
     "limits.redis_limiter",
     "limits.link",
     "limits.accounts",
@@ -168,6 +170,16 @@ def test_only_the_commands_start_the_server(sources):
     """The composition root is imported by the command line and nobody else (rule 4)."""
     importers = {source.module for source in sources if any(inside(name, "edge.server") for name in source.imports())}
     assert importers <= {"edge.commands"}
+
+
+def test_http_has_one_room(sources):
+    """The HTTP server and what belongs to it are known in the admin room only, and that room is no part of an edge."""
+    importers = {s.module for s in sources if {top(name) for name in s.imports()} & {"fastapi", "starlette", "uvicorn"}}
+    assert {module for module in importers if not inside(module, "edge.admin")} == set()
+    known = {s.module for s in sources if any(inside(name, "edge.admin") for name in s.imports())}
+    assert {module for module in known if not inside(module, "edge.admin")} <= {"edge.commands", "edge.server"}
+    eager = next(s for s in sources if s.module == "edge.admin.orders")
+    assert {top(name) for name in eager.imports()} & {"fastapi", "starlette", "uvicorn", "httpx", "jwt"} == set()
 
 
 def test_redis_has_few_doors(sources):

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
+from edge.children import end_of_input
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
@@ -82,7 +83,7 @@ class _Process:
         except (SinkError, ValueError) as error:
             self._tell(Fact("delivery.refused", {"why": str(error)}))
             return 1
-        ended = asyncio.ensure_future(_end_of_input())
+        ended = asyncio.ensure_future(end_of_input())
         lock = await self._lock(ended)
         if lock is None:
             return 0
@@ -143,28 +144,6 @@ class _Process:
                 if ended.done():
                     os.close(fd)
                     return None
-
-
-async def _end_of_input() -> None:
-    """Until nobody holds the other end."""
-    loop = asyncio.get_running_loop()
-    closed = loop.create_future()
-    fd = sys.stdin.fileno()
-    os.set_blocking(fd, False)
-
-    def look() -> None:
-        try:
-            is_over = not os.read(fd, 4096)
-        except BlockingIOError:
-            return
-        except OSError:
-            is_over = True
-        if is_over and not closed.done():
-            loop.remove_reader(fd)
-            closed.set_result(None)
-
-    loop.add_reader(fd, look)
-    await closed
 
 
 if __name__ == "__main__":

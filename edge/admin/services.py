@@ -1,0 +1,83 @@
+"""What the operations of the admin API work with: the store's rooms and what this process was told. I/O."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.admin.access import Access, Provider
+from edge.admin.audit import Audit
+from edge.admin.metrics import Metrics
+from edge.admin.orders import Orders
+from edge.admin.store import AdminStore
+from edge.proxy.facts import Fact
+from edge.quality.desk import Desk
+from edge.quality.terms import DOCUMENT, read_terms
+from limits.accounts import AccountStore
+from limits.audit import AuditLog
+from limits.documents import DocumentStore
+from limits.ledger import Ledger
+from limits.tallies import TallyStore
+
+READERS = 2
+"""Searches, exports and replays that run at one time: each has a thread."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Open as long as the process runs."""
+
+    orders: Orders
+    store: AdminStore
+    accounts: AccountStore
+    documents: DocumentStore
+    tallies: TallyStore
+    ledger: Ledger
+    audit_log: AuditLog
+    audit: Audit
+    access: Access
+    tell: Callable[[Fact], None]
+    metrics: Metrics = field(default_factory=Metrics)
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
+
+    @property
+    def state(self) -> Path:
+        """The state directory of the edge beside us."""
+        return Path(self.orders.state)
+
+    async def desk(self) -> Desk:
+        """What quality and penalties work with, and what is in force of them now. Raises StoreUnavailable."""
+        return Desk(self.tallies, self.ledger, self.accounts, read_terms(await self.tallies.document(DOCUMENT)))
+
+    def wall_ms(self) -> int:
+        """UTC milliseconds of this machine."""
+        return wall_ms()
+
+
+def wall_ms() -> int:
+    """UTC milliseconds of this machine."""
+    return int(time.time() * 1_000)
+
+
+@asynccontextmanager
+async def open_services(
+    orders: Orders, tell: Callable[[Fact], None], *, provider: Provider | None = None
+) -> AsyncIterator[Services]:
+    """Everything opened; nothing is asked of the store yet. Raises ValueError where its URL is none."""
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(AdminStore(orders.store))
+        audit_log = await opened.enter_async_context(AuditLog(orders.store))
+        yield Services(
+            orders=orders,
+            store=store,
+            accounts=await opened.enter_async_context(AccountStore(orders.store)),
+            documents=await opened.enter_async_context(DocumentStore(orders.store)),
+            tallies=await opened.enter_async_context(TallyStore(orders.store)),
+            ledger=await opened.enter_async_context(Ledger(orders.store)),
+            audit_log=audit_log,
+            audit=Audit(audit_log, node=orders.node),
+            access=Access(store, provider, wall_ms),
+            tell=tell,
+        )

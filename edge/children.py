@@ -1,0 +1,122 @@
+"""A process of ours beside the calls: started, told its orders, started again when it dies, ended in order (I/O).
+
+Imports asyncio and the standard library. The child reads one line of JSON, its orders, from standard input, and ends
+when that closes: because the edge has stopped, or has died. Signals to the process group are not for it.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from edge.proxy.facts import Fact
+
+RESTART_S = 1.0
+RESTART_MOST_S = 60.0
+SETTLED_S = 60.0
+"""A process that lived so long starts again without a growing pause."""
+
+
+class Child:
+    """One process, kept running."""
+
+    def __init__(
+        self, module: str, *, died: str, finish_s: float, tell: Callable[[Fact], None], speaks: bool = False
+    ) -> None:
+        """`died`: the fact that tells its end. `finish_s`: time it has to end by itself. `speaks`: what it prints is
+        for whoever reads the edge's own standard output."""
+        self._module = module
+        self._died = died
+        self._finish_s = finish_s
+        self._tell = tell
+        self._stdout = None if speaks else asyncio.subprocess.DEVNULL
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Future[asyncio.subprocess.Process] | None = None
+        self.restarts = 0
+        """Times it had to be started again."""
+
+    @property
+    def is_up(self) -> bool:
+        """It runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def run(self, orders: str) -> None:
+        """Until cancelled: keep one running with these orders, one line."""
+        pause = RESTART_S
+        while True:
+            begun = time.monotonic()
+            why = await self._once(orders.encode() + b"\n")
+            self.restarts += 1
+            pause = RESTART_S if time.monotonic() - begun > SETTLED_S else min(pause * 2, RESTART_MOST_S)
+            self._tell(Fact(self._died, {"why": why, "restart_s": pause}))
+            await asyncio.sleep(pause)
+
+    async def stop(self) -> None:
+        """Let it end; what hangs is left behind, and ends by itself."""
+        if self._starting is not None:
+            try:
+                self._process = await self._starting
+            except OSError:
+                return  # `run` says so, or the edge has ended before it could
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(self._finish_s + 3):
+                await process.wait()
+        except TimeoutError:
+            self._tell(Fact(self._died, {"why": "does not stop", "restart_s": 0}))
+
+    async def _once(self, orders: bytes) -> str:
+        # An edge that is stopped in this very moment must not wait for a child that nobody has told to end: the start
+        # is never cancelled, `stop` takes it up.
+        self._starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                self._module,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=self._stdout,
+                start_new_session=True,
+            )
+        )
+        try:
+            process = await asyncio.shield(self._starting)
+        except OSError as error:
+            self._starting = None
+            return f"cannot be started: {error.strerror}"
+        self._process, self._starting = process, None
+        assert process.stdin is not None
+        try:
+            process.stdin.write(orders)
+            await process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # died at once: its exit code says so
+        code = await process.wait()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+async def end_of_input() -> None:
+    """In the child: until nobody holds the other end of standard input."""
+    loop = asyncio.get_running_loop()
+    closed = loop.create_future()
+    fd = sys.stdin.fileno()
+
+    def look() -> None:
+        try:
+            is_over = not os.read(fd, 4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            is_over = True
+        if is_over and not closed.done():
+            loop.remove_reader(fd)
+            closed.set_result(None)
+
+    os.set_blocking(fd, False)
+    loop.add_reader(fd, look)
+    await closed
