@@ -6,6 +6,7 @@ Pure; imports this room. A shape that is right by `schema` may still mean nothin
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from edge.config.addresses import parse_listen, parse_source
+from edge.config.boundary import BUILT_IN_RULES
 from edge.config.choices import check_destinations
 from edge.config.errors import Problem
 from edge.config.fields import MAX_ACCOUNTS
@@ -30,6 +31,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _credentials(document, accounts)
     problems += _egress(document)
     problems += _routes(document, accounts)
+    problems += _header_rules(document)
     problems += check_destinations(document, accounts)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
     for index, account in enumerate(document.accounts):
@@ -122,6 +124,19 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
             yield Problem(path, "expected account or account_header: nothing says whose calls these are")
         if entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
+
+
+def _header_rules(document: PolicyDocument) -> Iterator[Problem]:
+    known = [*BUILT_IN_RULES, *document.header_rules]
+    for name in BUILT_IN_RULES:
+        if name in document.header_rules:
+            yield Problem(f"header_rules.{name}", "this name is built in: expected another one")
+    boundaries = [(f"ingress[{index}]", entry.boundary) for index, entry in enumerate(document.ingress)]
+    boundaries += [(f"egress[{index}]", entry.boundary) for index, entry in enumerate(document.egress)]
+    for path, boundary in boundaries:
+        for key, used in (("headers_from", boundary.headers_from), ("headers_to", boundary.headers_to)):
+            if used is not None and used not in known:
+                yield _unknown(f"{path}.boundary.{key}", "header rules", used, known)
 
 
 def _authenticated(document: PolicyDocument, entry: IngressEntry, path: str) -> Iterator[Problem]:

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     DESTINATION_BARRED = "destination_barred"
     NO_ROUTE = "no_route"
     ROUTE_NOT_ALLOWED = "route_not_allowed"
+    PRIVACY_UNAVAILABLE = "privacy_unavailable"
     TRUNKS_FAILED = "trunks_failed"
     STORE_AWAY = "store_away"
     OVERLOADED = "overloaded"
@@ -95,6 +96,7 @@ FINAL_REASONS = (
     Reason.CALLED_INVALID,
     Reason.NO_ROUTE,
     Reason.ROUTE_NOT_ALLOWED,
+    Reason.PRIVACY_UNAVAILABLE,
     Reason.NO_RATE,
 )
 """Where policy says one of these the attempt lacks what it takes to go on: nothing to put in the shadow."""
@@ -177,6 +179,7 @@ CARRIER = RefusalProfile(
         Reason.DESTINATION_BARRED: _FORBIDDEN,
         Reason.NO_ROUTE: RefusalRow(404, b"Not Found", 3),
         Reason.ROUTE_NOT_ALLOWED: _FORBIDDEN,
+        Reason.PRIVACY_UNAVAILABLE: RefusalRow(500, b"Privacy Not Available", 63),  # RFC 3323 §5
         Reason.TRUNKS_FAILED: RefusalRow(503, _UNAVAILABLE, 41),
         Reason.STORE_AWAY: RefusalRow(503, _UNAVAILABLE, 41),
         Reason.OVERLOADED: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),

@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StringConstraints
 from edge.config.accounts import MAX_SHADOW_REFUSALS, ShadowLimit
 from edge.config.accounts import AccountEntry as AccountEntry
 from edge.config.accounts import GroupEntry as GroupEntry
+from edge.config.boundary import Boundary, HeaderRulesEntry
 from edge.config.credentials import CredentialEntry, Digest
 from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
 from edge.config.dialling import MAX_REWRITES, MAX_TECH_PREFIXES, RewriteEntry
@@ -136,6 +137,7 @@ class IngressEntry(Section):
         description="Which answers refusals become, where the account has no profile of its own or is not known.",
         examples=["pbx"],
     )
+    boundary: Boundary = Field(default=Boundary(), description="What crosses between the edge and it.", examples=[])
 
 
 class EgressEntry(Section):
@@ -256,6 +258,7 @@ class EgressEntry(Section):
         description="Ceilings of the trunk that are judged and counted, but let the call pass.",
         examples=[["caps"]],
     )
+    boundary: Boundary = Field(default=Boundary(), description="What crosses between the edge and it.", examples=[])
 
 
 class RouteEntry(Section):
@@ -502,6 +505,7 @@ class PolicyDocument(Section):
     barring: tuple[BarringEntry, ...] = Field(default=(), max_length=256)
     guards: tuple[GuardEntry, ...] = Field(default=(), max_length=256)
     refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
+    header_rules: dict[Identifier, HeaderRulesEntry] = Field(default_factory=dict, max_length=64)
     strangers: Strangers = Strangers()
     methods: Methods = Methods()
     quality: Quality = Quality()

@@ -100,8 +100,9 @@ class PolicySnapshot:
         self.generation = generation
         self.profiles = _profiles(document.refusal_profiles)
         self.accounts: Mapping[str, AccountPolicy] = accounts_of(document, self.profiles)
-        self.ingress = tuple(ingress_trunk_of(entry, self.accounts, self.profiles) for entry in document.ingress)
-        self.trunks = {entry.id: egress_trunk_of(entry) for entry in document.egress}
+        rules = document.header_rules
+        self.ingress = tuple(ingress_trunk_of(entry, self.accounts, self.profiles, rules) for entry in document.ingress)
+        self.trunks = {entry.id: egress_trunk_of(entry, rules) for entry in document.egress}
         self.routes: Mapping[str, tuple[Route, ...]] = routes_of(document.routes, self.trunks, emergency=False)
         """Routes by prefix of the called number, in document order."""
         self.route_lengths = lengths_of(self.routes)

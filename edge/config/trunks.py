@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from edge.config.account_policy import AccountPolicy
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
+from edge.config.boundary import OUTSIDE, HeaderRulesEntry, TrunkBoundary, boundary_of
 from edge.config.dialling import PrefixTable, rewrites, rewritten, tech_prefixes
 from edge.config.holders import is_limited
 from edge.config.login import Login, Registered, login_of, registered_of
@@ -52,6 +53,7 @@ class IngressTrunk:
     """`auto`, `always` or `off`."""
     tech_prefixes: PrefixTable = NO_PREFIXES
     """Accounts by the digits before the called number."""
+    boundary: TrunkBoundary = OUTSIDE
 
     @property
     def own_headers(self) -> tuple[bytes, ...]:
@@ -107,6 +109,7 @@ class EgressTrunk:
     """How it wants called numbers written."""
     login: Login | None = None
     registration: Registered | None = None
+    boundary: TrunkBoundary = OUTSIDE
 
     def as_sent(self, called: str) -> str:
         """The called number (E.164, or as dialled) as it is sent to this trunk; empty: as the caller wrote it."""
@@ -176,7 +179,10 @@ def source_index(entries: Sequence[IngressEntry], trunks: Sequence[IngressTrunk]
 
 
 def ingress_trunk_of(
-    entry: IngressEntry, accounts: Mapping[str, AccountPolicy], profiles: Mapping[str, RefusalProfile]
+    entry: IngressEntry,
+    accounts: Mapping[str, AccountPolicy],
+    profiles: Mapping[str, RefusalProfile],
+    rules: Mapping[str, HeaderRulesEntry],
 ) -> IngressTrunk:
     return IngressTrunk(
         id=entry.id,
@@ -193,6 +199,7 @@ def ingress_trunk_of(
         tls_networks=tuple(parse_source(source) for source in entry.sources) if entry.tls_names else (),
         nat=entry.nat,
         tech_prefixes=tech_prefixes(entry.tech_prefixes),
+        boundary=boundary_of(entry.boundary, rules, trusted=entry.trusted),
     )
 
 
@@ -200,7 +207,7 @@ def _header(name: str | None) -> bytes | None:
     return None if name is None else name.lower().encode()
 
 
-def egress_trunk_of(entry: EgressEntry) -> EgressTrunk:
+def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -> EgressTrunk:
     host, port, transport = parse_trunk_uri(entry.uri)
     shown = f"[{host}]" if ":" in host else host
     if port is None and address_number(host) is not None:
@@ -233,4 +240,5 @@ def egress_trunk_of(entry: EgressEntry) -> EgressTrunk:
         called=rewrites(entry.called),
         login=login_of(entry.login),
         registration=registered_of(entry.registration),
+        boundary=boundary_of(entry.boundary, rules, trusted=entry.trusted),
     )

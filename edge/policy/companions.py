@@ -15,6 +15,7 @@ from edge.policy.lawfulness import obey_law, ruling_of
 from edge.policy.marking import mark
 from edge.policy.numbers import called_number, read_numbers
 from edge.policy.pipeline import Stage
+from edge.policy.privacy import keep_promises
 from edge.policy.rating import rate
 from edge.policy.reach import ABROAD, CALLS_OF, reach, zone_of
 from edge.policy.routing import route
@@ -200,6 +201,11 @@ def of_reach(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | N
     return Found("; ".join(parts), attempt.rule if refusal is not None else "")
 
 
+def of_privacy(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """Which of the services that the caller marked as critical cannot be had."""
+    return Found("" if refusal is None else f"critical, and not to be had on any trunk: {refusal.detail}")
+
+
 COMPANIONS: Mapping[Stage, Companion] = {
     identify: of_identity,
     mark: of_marking,
@@ -209,6 +215,7 @@ COMPANIONS: Mapping[Stage, Companion] = {
     be_entitled: of_entitlement,
     behave: of_behaviour,
     route: of_routing,
+    keep_promises: of_privacy,
     rate: of_rating,
     reach: of_reach,
 }

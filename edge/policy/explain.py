@@ -63,7 +63,9 @@ def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
         shadow = _new(attempt, noted)
         steps.append(Step(stage.__name__, text, found.rule, basis, reason if is_final else None, shadow))
         if is_final:
-            return Explanation(tuple(steps), refusal, answer(reason, profile_of(attempt, snapshot)))
+            return Explanation(
+                tuple(steps), refusal, answer(reason, profile_of(attempt, snapshot), detail=refusal.detail)
+            )
     return Explanation(tuple(steps), None, None)
 
 

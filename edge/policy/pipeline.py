@@ -10,6 +10,7 @@ from edge.policy.identity import identify
 from edge.policy.lawfulness import obey_law
 from edge.policy.marking import mark
 from edge.policy.numbers import read_numbers
+from edge.policy.privacy import keep_promises
 from edge.policy.rating import rate
 from edge.policy.reach import reach
 from edge.policy.routing import route
@@ -19,13 +20,13 @@ from edge.policy.verdicts import Refuse
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
 STAGES: tuple[Stage, ...] = (
-    identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, rate, reach
+    identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, keep_promises, rate, reach
 )  # fmt: skip
 """Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); may it
-be done now; where to; what it costs; may it go there. Then the limits are asked (`demand`)."""
+be done now; where to, in private; what it costs; may it go there. Then the limits are asked (`demand`)."""
 
 
-FINAL_STAGES = (identify, read_numbers, route, rate)
+FINAL_STAGES = (identify, read_numbers, route, keep_promises, rate)
 """What they fill nobody else does: after their refusal there is nothing to go on with."""
 
 

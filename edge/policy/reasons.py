@@ -116,6 +116,10 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.DESTINATION_BARRED: (HOUSE, "Calls to {called} are barred for account {account}."),
     Reason.NO_ROUTE: (HOUSE, "We have no route to {called}."),
     Reason.ROUTE_NOT_ALLOWED: (HOUSE, "Account {account} may not use the routes to {called}."),
+    Reason.PRIVACY_UNAVAILABLE: (
+        Basis(Origin.PROTOCOL, "RFC 3323 §5"),
+        "The call asked for a privacy that we cannot give, and marked it as critical.",
+    ),
     Reason.TRUNKS_FAILED: (HOUSE, "No trunk to {called} took the call; it may be placed again."),
     Reason.STORE_AWAY: (HOUSE, "We could not look at the account's limits just then; the call may be placed again."),
     Reason.OVERLOADED: (HOUSE, "We had more to do than we can; the call may be placed again."),

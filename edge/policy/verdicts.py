@@ -67,6 +67,8 @@ class Refuse(NamedTuple):
     reason: Reason
     retry_after_ms: int = 0
     """When the same attempt could pass; 0 where waiting is no cure."""
+    detail: str = ""
+    """What the phrase says besides; printable."""
 
 
 class RefusalAnswer(NamedTuple):
@@ -91,9 +93,13 @@ def profile_of(attempt: CallAttempt, snapshot: PolicySnapshot) -> RefusalProfile
     return snapshot.default_profile if attempt.ingress is None else attempt.ingress.refusal_profile
 
 
-def answer(reason: Reason, profile: RefusalProfile, *, retry_after_ms: int = 0, jitter: float = 0.0) -> RefusalAnswer:
+def answer(
+    reason: Reason, profile: RefusalProfile, *, retry_after_ms: int = 0, jitter: float = 0.0, detail: str = ""
+) -> RefusalAnswer:
     """The response for a reason. `jitter` is a number in [0, 1) that spreads Retry-After."""
     status, phrase, q850, has_retry_after, least_s = profile.rows[reason]
+    if detail:
+        phrase += b": " + detail.encode("ascii", "replace")
     cause = b'Q.850;cause=%d;text="%b"' % (q850, reason.encode())
     if not has_retry_after:
         return RefusalAnswer(status, phrase, q850, ((b"Reason", cause),))

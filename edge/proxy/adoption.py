@@ -10,6 +10,7 @@ from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.decisions import note_account
 from edge.proxy.facts import CallFacts
+from edge.proxy.hygiene import words_of
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
@@ -111,6 +112,7 @@ class Adoption:
         call.store_away = kept.store_away
         call.inbound = listeners.get(kept.inbound, 0)
         call.flow = flow_from(kept.flow, call.inbound)
+        self._find_boundary(call)
         self._calls.add(call)
         for name in kept.holders:
             self._calls.lease(call, name, one.paid_s if name == holder else kept.paid.get(name, 0))
@@ -121,6 +123,15 @@ class Adoption:
         else:
             at, tag = goodbye
             self._leave(call, tag, at, now)
+
+    def _find_boundary(self, call: Call) -> None:
+        """What becomes of headers between its two neighbours, by the policy of now."""
+        node, facts = self._node, call.facts
+        trunk = node.snapshot.trunks.get(facts.egress_trunk)
+        if trunk is not None:
+            ingress = next((one for one in node.snapshot.ingress if one.id == facts.ingress_trunk), None)
+            call.crossing = node.crossings.between(ingress, trunk)
+            call.words = words_of(facts, trunk.id, node.settings.node)
 
     def _note_account(self, facts: CallFacts) -> None:
         """What policy says of the account is the same on every node, so the record need not carry it."""

@@ -376,7 +376,7 @@ class Attempts:
             self._fail(call, context, Reason.TRUNKS_FAILED, now)
             return
         else:
-            reason, q850 = cause_of(best.status)
+            reason, q850 = cause_of(best.status, best.value(b"warning") or b"")
             facts.end(best.status, reason, q850_of(best, q850), "egress")
             facts.told(best.value(b"reason"))
             context.relay(best, now)

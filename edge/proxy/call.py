@@ -7,6 +7,7 @@ from edge.policy.attempt import CallAttempt
 from edge.proxy.concealment import spells
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
+from edge.proxy.hygiene import NO_WORDS, Crossing, Words
 from edge.proxy.presentation import Naming
 from edge.proxy.responses import ResponseContext
 from edge.proxy.session_timers import Asked
@@ -38,6 +39,7 @@ class Call:
         "attempt",
         "call_id",
         "context",
+        "crossing",
         "cseq",
         "dialogs",
         "dry",
@@ -62,6 +64,7 @@ class Call:
         "token",
         "trunk",
         "uid",
+        "words",
     )
 
     def __init__(self, uid: str, call_id: bytes, from_tag: bytes, cseq: int, facts: CallFacts, invite: bytes) -> None:
@@ -75,6 +78,10 @@ class Call:
         self.token = b""
         self.naming: Naming | None = None
         """Where the callee knows another From than the caller wrote."""
+        self.crossing: Crossing | None = None
+        """What becomes of headers between its two neighbours; None: nothing."""
+        self.words: Words = NO_WORDS
+        """What headers of ours may say of it."""
         self.loop = b""
         """Loop part of our branches (RFC 5393)."""
         self.attempt: CallAttempt | None = None

@@ -10,6 +10,7 @@ from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route, with_number
+from edge.proxy.hygiene import words_of
 from edge.proxy.node import Node
 from edge.proxy.presentation import present
 from edge.proxy.proving import answered, shift
@@ -51,7 +52,8 @@ class Egress:
                 flow, call.alternatives = by_tcp, flows
                 request = self._copy(call, context, attempt, trunk, flow)
         call.facts.sent(trunk.id, now)
-        context.start(request, flow, now, trunk=trunk)
+        crossing = call.crossing
+        context.start(request, flow, now, trunk=trunk, way=None if crossing is None else crossing.up, words=call.words)
 
     def next_address(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """A transport failure, silence or a 503 of one address leads to the next one of the same trunk."""
@@ -80,7 +82,8 @@ class Egress:
             return False
         context.cseq = cseq
         request.append(*proof)
-        context.start(request, branch.flow, now, trunk=trunk).proof = proof
+        again = context.start(request, branch.flow, now, trunk=trunk, way=branch.way, words=branch.words)
+        again.proof = proof
         return True
 
     def _copy(
@@ -97,11 +100,18 @@ class Egress:
         if rewritten:
             request.set_uri(with_number(request.uri, rewritten))
         context.cseq = b""
-        if attempt.treatment or attempt.substitute or attempt.network:
+        is_judged = bool(attempt.treatment or attempt.substitute or attempt.network or attempt.emergency)
+        if is_judged:
             presented = present(request, attempt, trunk, node.snapshot.plan, node.identifiers)
             call.naming, context.mend = (None, None) if presented is None else presented
         for name in node.account_headers:
             request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
+        call.crossing = crossing = node.crossings.between(attempt.ingress, trunk)
+        if crossing is not None:
+            if crossing.adds:
+                call.words = words_of(call.facts, trunk.id, node.settings.node)
+            crossing.down.cross(request, call.words, b"requests", b"INVITE", is_judged=is_judged)
+            context.reason = crossing.up.reason
         if trunk.session_timer:
             call.session = session_timers.ask(request, node.settings.session_expires_s, node.settings.min_session_s)
         listeners = node.listeners

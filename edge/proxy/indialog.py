@@ -12,10 +12,11 @@ from edge.proxy import session_timers
 from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
-from edge.proxy.causes import NORMAL_CLEARING, q850_of
+from edge.proxy.causes import NORMAL_CLEARING, q850_of, tell
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
+from edge.proxy.hygiene import NO_WORDS, Way
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
@@ -79,6 +80,9 @@ class InDialog:
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
+        if relayed.call is not None and relayed.call.crossing is not None:
+            relayed.way = cross(onward, relayed.call, from_ingress=relayed.from_ingress)
+            context.reason = relayed.way.reason
         if request.method in session_timers.REFRESHES:
             self._ask_for_refreshes(relayed, onward)
         if request.method == b"BYE":
@@ -121,7 +125,8 @@ class InDialog:
         relayed.onward = onward.copy() if relayed.flows or relayed.may_be_asked else None
         node = self._node
         add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
-        context.start(onward, flow, now)
+        words = NO_WORDS if relayed.call is None else relayed.call.words
+        context.start(onward, flow, now, way=relayed.way, words=words)
         return True
 
     def prove(self, relayed: "_Relayed", context: ResponseContext, branch: Branch, now: float) -> bool:
@@ -142,7 +147,7 @@ class InDialog:
         context.forget_challenge()
         flow = branch.flow
         add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
-        context.start(onward, flow, now)
+        context.start(onward, flow, now, way=relayed.way, words=call.words)
         return True
 
     def relay_ack(self, request: Request, pre: Preprocessed, loop: bytes, flow: Flow, now: float) -> None:
@@ -167,6 +172,8 @@ class InDialog:
             if called is not None and called.proof is not None:
                 shift(request, called.invite_shift)
                 request.append(*called.proof)  # §22.1: the ACK has the credentials of its INVITE
+        if call is not None and call.crossing is not None:
+            cross(request, call, from_ingress=is_callers)
         hop = next_hop(request)
 
         def forward(flows: Flows, now: float) -> None:
@@ -291,7 +298,7 @@ class _Relayed:
 
     __slots__ = (
         "_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "may_be_asked", "method", "onward",
-        "session",
+        "session", "way",
     )  # fmt: skip
 
     def __init__(self, room: InDialog, request: Request) -> None:
@@ -301,6 +308,8 @@ class _Relayed:
         self.dialog: Dialog | None = None
         self.from_ingress = True
         self.session: session_timers.Asked | None = None
+        self.way: Way | None = None
+        """What becomes of headers in its responses."""
         self.onward: Request | None = None
         """What goes on, without our Via, as long as it may have to be sent again."""
         self.may_be_asked = False
@@ -371,6 +380,17 @@ class _Relayed:
         context.cancel(now, reason=reason)
         if not context.is_pending:
             context.answer(487, b"Request Terminated", now)
+
+
+def cross(onward: Request, call: Call, *, from_ingress: bool) -> Way:
+    """A request inside the dialog goes to the other neighbour. The way its responses take."""
+    crossing = call.crossing
+    assert crossing is not None
+    there, back = (crossing.down, crossing.up) if from_ingress else (crossing.up, crossing.down)
+    there.cross(onward, call.words, b"requests", onward.method, is_judged=call.facts.emergency)
+    if onward.method == b"BYE":
+        tell(onward, there.reason, NORMAL_CLEARING)
+    return back
 
 
 def _place(relayed: _Relayed, call: Call, request: Request) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Outbox
 from edge.proxy.facts import Counters
+from edge.proxy.hygiene import Crossings
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.pings import Pings
@@ -56,6 +57,7 @@ class Node:
         "account_headers",
         "connections",
         "counters",
+        "crossings",
         "draining",
         "draw",
         "identifiers",
@@ -95,6 +97,7 @@ class Node:
         """The policy new attempts are pinned to."""
         self.account_headers: tuple[bytes, ...]
         """Header fields in which a trusted neighbour names the account (R10) or marks a call."""
+        self.crossings: Crossings
         self.adopt(snapshot)
         self.draw = draw
         """A number in [0, 1): weights and jitter."""
@@ -121,6 +124,7 @@ class Node:
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""
         self.snapshot = snapshot
+        self.crossings = Crossings()
         self.trunks.adopt(snapshot.trunks)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))

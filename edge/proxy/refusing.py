@@ -36,7 +36,9 @@ class Refusals:
             return verdicts.NO_ANSWER
         snapshot = node.snapshot
         profile = snapshot.default_profile if attempt is None else verdicts.profile_of(attempt, snapshot)
-        answer = verdicts.answer(refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw())
+        answer = verdicts.answer(
+            refusal.reason, profile, retry_after_ms=refusal.retry_after_ms, jitter=node.draw(), detail=refusal.detail
+        )
         context.answer(answer.status, answer.phrase, now, headers=(*headers, *answer.headers))
         return answer
 

@@ -7,7 +7,9 @@ another (serial forking), but a late 2xx of an earlier branch is still relayed: 
 from typing import Protocol
 
 from edge.config.trunks import EgressTrunk
+from edge.proxy.causes import cause_of, tell, tell_cancel, tell_status
 from edge.proxy.forwarding import say_length
+from edge.proxy.hygiene import NO_WORDS, Way, Words
 from edge.proxy.node import Node
 from edge.proxy.presentation import Mend
 from edge.proxy.proving import Proof
@@ -66,6 +68,7 @@ class ResponseContext:
         "is_invite",
         "mend",
         "node",
+        "reason",
         "server",
         "user",
     )
@@ -93,6 +96,8 @@ class ResponseContext:
         """Where the request was changed for whom it went to: what is done to every response for whom it came from."""
         self.cseq = b""
         """The CSeq of the request as it came, where it went on with another number."""
+        self.reason = "pass"
+        """What its sender is told of causes (`causes.tell`)."""
         self._tag = b""
 
     @property
@@ -107,9 +112,19 @@ class ResponseContext:
         """Is there a branch whose final response is still wanted?"""
         return any(branch.is_open and not branch.given_up for branch in self.branches)
 
-    def start(self, request: Request, flow: Flow, now: float, *, trunk: EgressTrunk | None = None) -> "Branch":
-        """Forward this copy; §16.6 items 10 and 11."""
+    def start(
+        self,
+        request: Request,
+        flow: Flow,
+        now: float,
+        *,
+        trunk: EgressTrunk | None = None,
+        way: Way | None = None,
+        words: Words = NO_WORDS,
+    ) -> "Branch":
+        """Forward this copy; §16.6 items 10 and 11. `way`: what becomes of headers in its responses."""
         branch = Branch(self, trunk, flow, now)
+        branch.way, branch.words = way, words
         self.branches.append(branch)
         branch.client = self.node.layer.start(request, flow, now, user=branch)
         if self.is_invite:
@@ -131,6 +146,8 @@ class ResponseContext:
             self.mend(response)
         if self.cseq:
             response.replace(b"cseq", self.cseq)
+        if self.reason != "pass" and response.status >= 300:
+            tell(response, self.reason, cause_of(response.status, response.value(b"warning") or b"")[1])
         if self.server.reliable:
             say_length(response)
         self.node.layer.respond(self.server, response.status, response.render(), now)
@@ -201,6 +218,8 @@ class Branch:
         "timer_c_at",
         "timer_c_s",
         "trunk",
+        "way",
+        "words",
     )
 
     def __init__(self, context: ResponseContext, trunk: EgressTrunk | None, flow: Flow, now: float) -> None:
@@ -212,6 +231,8 @@ class Branch:
         """Its failure, where it is a response."""
         self.proof: Proof | None = None
         """Of who we are, where its request carries one."""
+        self.way: Way | None = None
+        self.words = NO_WORDS
         self.is_open = True
         self.is_local = False
         """Its failure is our own verdict (silence, time-out, transport), not a response."""
@@ -240,11 +261,12 @@ class Branch:
             if status > 100:
                 self.timer_c_at = now + self.timer_c_s  # item 2
                 if not context.concluded and not self.given_up:
-                    _take_via_off(response)
+                    self._take_in(response)
                     context.user.provisional(context, self, response, now)
                     context.relay(response, now)
             return
-        _take_via_off(response)
+        self._take_in(response)
+        status = response.status
         self.is_open = False
         if status < 300:
             if context.is_invite and len(context.branches) > 1:
@@ -255,6 +277,14 @@ class Branch:
             return  # it counts no more: its failure was told when we gave it up
         self.final = response
         context.branch_failed(self, status, response, now)
+
+    def _take_in(self, response: Response) -> None:
+        """What goes up, or may go up: without our Via, as its neighbour may say it."""
+        _take_via_off(response)
+        if self.way is not None:
+            self.way.cross(response, self.words, b"responses")
+        if self.trunk is not None and self.trunk.boundary.status_from_cause and response.status >= 300:
+            tell_status(response, self.trunk.boundary.status_from_cause)
 
     def on_timeout(self, now: float) -> None:
         """Timer B or F: as if a 408 had come (§16.7 item 1, §16.8)."""
@@ -333,7 +363,10 @@ class Branch:
         client = self.client
         assert client is not None
         node = self.context.node
-        cancel = parse(compose.cancel(client.request, reason=self.cancel_reason))
+        reason = (
+            self.cancel_reason if self.trunk is None else tell_cancel(self.cancel_reason, self.trunk.boundary.reason)
+        )
+        cancel = parse(compose.cancel(client.request, reason=reason))
         assert isinstance(cancel, Request)
         node.layer.start(cancel, client.flow, now, user=None)
         node.timers.schedule(now + 64 * node.settings.durations.t1, self, "X")

@@ -116,6 +116,11 @@ class Message:
         value = self._rows[at][start:].strip(LWS)
         return unfold(value) if CR in value else value
 
+    @property
+    def layout(self) -> Layout:
+        """Which header stands where; shared by all messages with the same names in the same order."""
+        return self._layout
+
     def has_any(self, names: frozenset[bytes]) -> bool:
         """Is any of these header fields there?"""
         return not names.isdisjoint(self._layout.positions.keys())
@@ -308,6 +313,13 @@ class Message:
             self._layout = without_line(self._layout, at)
         if name in _TYPED:
             self._forget(name)
+        self._wire = None
+
+    def drop_lines(self, positions: tuple[int, ...]) -> None:
+        """The lines at these positions, the last one first; none of them of a name whose reading is kept."""
+        for at in positions:
+            del self._rows[at]
+            self._layout = without_line(self._layout, at)
         self._wire = None
 
     def pop_first(self, name: bytes) -> bytes:

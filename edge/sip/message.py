@@ -122,6 +122,15 @@ class Response(Message):
         self.reason = reason
         """The phrase as it came, any bytes; may be empty."""
 
+    def set_status(self, status: int, phrase: bytes) -> None:
+        """Another status; all else stays."""
+        if not 100 <= status <= 699 or not is_clean(phrase) or NUL in phrase:
+            raise LocalError("no such status line")
+        self.first = b"SIP/2.0 %d %b" % (status, phrase)
+        self.status = status
+        self.reason = phrase
+        self._wire = None
+
     def copy(self) -> Self:
         """A response of its own with the same bytes: edits of one never touch the other."""
         twin = Message.copy(self)

@@ -11,10 +11,11 @@ from edge.policy.companions import COMPANIONS
 from edge.policy.explain import explain, imagine
 from edge.policy.marking import mark
 from edge.policy.pipeline import STAGES
+from edge.policy.privacy import keep_promises
 from edge.policy.reach import reach
 from edge.policy.trace import Found
 
-SILENT = {mark, behave, reach}
+SILENT = {mark, behave, keep_promises, reach}
 """Stages that have nothing to do with most calls."""
 
 
