@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from edge.config.fields import PROTECTED_HEADERS, HeaderName, Identifier, Section, Status
 from edge.sip.grammar import canonical
@@ -123,6 +123,14 @@ class Boundary(Section):
         "status of the table of RFC 3398 §7.2.4.1, for failover and for the caller.",
         examples=[[500, 503]],
     )
+    hide_topology: StrictBool = Field(
+        default=False,
+        description="Is nothing told it of who stands behind the edge? Vias, Record-Routes, Contacts and hosts in "
+        "Call-IDs "
+        "of the other side are hidden, numeric addresses in all other headers become ours (RFC 3323 §5.1). Bodies "
+        "stay.",
+        examples=[True],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,8 @@ class TrunkBoundary:
     rules_to: HeaderRules = _BUILT_IN[BOUNDARY]
     reason: str = "pass"
     status_from_cause: frozenset[int] = frozenset()
+    hides: bool = False
+    """Is it told nothing of who stands on the other side?"""
 
 
 OUTSIDE = TrunkBoundary()
@@ -198,6 +208,7 @@ def boundary_of(entry: Boundary, rules: Mapping[str, HeaderRulesEntry], *, trust
         rules_to=_rules(entry.headers_to, rules, trusted),
         reason=entry.reason,
         status_from_cause=frozenset(entry.status_from_cause),
+        hides=entry.hide_topology,
     )
 
 

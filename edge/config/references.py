@@ -32,6 +32,8 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _egress(document)
     problems += _routes(document, accounts)
     problems += _header_rules(document)
+    for index, trunk in enumerate(document.egress):
+        problems += _listener(f"egress[{index}].listener", trunk.listener)
     problems += check_destinations(document, accounts)
     problems += _shadows("shadow_refusals", document.shadow_refusals)
     for index, account in enumerate(document.accounts):
@@ -95,15 +97,7 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
                 yield Problem(f"{path}.tls_names[{place}]", f"{name!r} already belongs to ingress trunk {owner!r}")
         if not entry.sources and not entry.tls_names:
             yield Problem(path, "expected sources or tls_names: nothing says by what the trunk is known")
-        if entry.listener:
-            try:
-                named = parse_listen(entry.listener).name == entry.listener
-            except ValueError:
-                named = False
-            if not named:
-                yield Problem(
-                    f"{path}.listener", f"expected the name of a listener such as udp:HOST:PORT, got {entry.listener!r}"
-                )
+        yield from _listener(f"{path}.listener", entry.listener)
         for prefix, account in entry.tech_prefixes.items():
             if account not in accounts:
                 yield _unknown(f"{path}.tech_prefixes.{prefix}", "account", account, accounts)
@@ -124,6 +118,15 @@ def _ingress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pr
             yield Problem(path, "expected account or account_header: nothing says whose calls these are")
         if entry.refusal_profile not in profiles:
             yield _unknown(f"{path}.refusal_profile", "refusal profile", entry.refusal_profile, profiles)
+
+
+def _listener(path: str, name: str) -> Iterator[Problem]:
+    try:
+        is_named = not name or parse_listen(name).name == name
+    except ValueError:
+        is_named = False
+    if not is_named:
+        yield Problem(path, f"expected the name of a listener such as udp:HOST:PORT, got {name!r}")
 
 
 def _header_rules(document: PolicyDocument) -> Iterator[Problem]:

@@ -151,6 +151,12 @@ class EgressEntry(Section):
         description="Names of which its TLS certificate must prove one, letter for letter. Empty: the host of `uri`.",
         examples=[["sip.carrier.example"]],
     )
+    listener: Annotated[str, StringConstraints(max_length=300)] = Field(
+        default="",
+        description="Where its calls leave from: a listener named as in `listen` (without `/advertise`), or another "
+        "one of the same host where the transport asks for it. Empty: the listener by which the call came, if it can.",
+        examples=["udp:198.51.100.9:5060"],
+    )
     large_requests: Literal["udp", "tcp"] = Field(
         default="udp",
         description="How requests over 1,300 bytes go to a trunk that takes UDP: by UDP all the same, or by TCP to the "

@@ -105,6 +105,8 @@ class EgressTrunk:
     """Names of which its certificate must prove one; none: its host's."""
     large_by_tcp: bool = False
     """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
+    listener: str = ""
+    """Name of the listener its calls leave by; empty: any."""
     called: PrefixTable = NO_PREFIXES
     """How it wants called numbers written."""
     login: Login | None = None
@@ -237,6 +239,7 @@ def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -
         maintenance=entry.maintenance,
         tls_names=tuple(name.lower() for name in entry.tls_names),
         large_by_tcp=entry.large_requests == "tcp",
+        listener=entry.listener,
         called=rewrites(entry.called),
         login=login_of(entry.login),
         registration=registered_of(entry.registration),

@@ -1,8 +1,9 @@
 """What a caller asks to be kept private, and whether that can be had on the way the call would take. Pure.
 
 RFC 3323 §4.2 and §5, RFC 3325 §7. Inside our trust domain what is asked goes on with the call: another privacy service
-may fulfil it. Where the call leaves the domain the edge is the last that could: it gives `id`. Whoever marks the rest
-as critical gets 500 rather than a call that tells what was to be hidden. An emergency call is not asked.
+may fulfil it. Where the call leaves the domain the edge is the last that could: it gives `id`, and `header` where
+topology is hidden. Whoever marks the rest as critical gets 500 rather than a call that tells what was to be hidden. An
+emergency call is not asked.
 """
 
 from edge.config.snapshot import PolicySnapshot
@@ -33,7 +34,10 @@ def keep_promises(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | No
     missing = [word for word in dict.fromkeys(words) if word not in _GIVEN and word]
     if not missing:
         return None
-    attempt.candidates = [trunk for trunk in attempt.candidates if trunk.is_trusted]
+    is_hiding_enough = missing == [b"header"]
+    attempt.candidates = [
+        trunk for trunk in attempt.candidates if trunk.is_trusted or (is_hiding_enough and trunk.boundary.hides)
+    ]
     if attempt.candidates:
         return None
     named = [word.decode() for word in missing if is_token(word) and len(word) <= 16][:_SHOWN]

@@ -265,7 +265,8 @@ class Attempts:
         secure = is_secure(attempt.request) and not attempt.emergency
         transport = trunk.transport or (b"" if trunk.port is None else b"udp")
         hop = Hop(trunk.host.encode(), trunk.port, transport, secure, trunk.tls_names)
-        self._destinations.locate(hop, call.inbound, now, forward)
+        listener = self._node.listeners.toward(trunk.listener, call.inbound)
+        self._destinations.locate(hop, listener, now, forward)
 
     def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> None:
         context = call.context

@@ -8,6 +8,7 @@ from edge.proxy.concealment import spells
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.facts import CallFacts
 from edge.proxy.hygiene import NO_WORDS, Crossing, Words
+from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.presentation import Naming
 from edge.proxy.responses import ResponseContext
 from edge.proxy.session_timers import Asked
@@ -154,7 +155,7 @@ class Call:
 
     def is_own_route(self, uri: bytes) -> bool:
         """Is this Record-Route ours, from this pass of the call?"""
-        return self.token in uri
+        return self.token[:UID_LENGTH] in uri
 
     def open_dialog(self, tag: bytes) -> Dialog | None:
         """The dialog with this To tag, a new one where there is none yet; None where there are too many."""

@@ -5,14 +5,15 @@ RFC 3263 §4.3 (failover inside a set of addresses), RFC 3261 §16.6 and §18.1.
 
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
-from edge.proxy import session_timers
+from edge.proxy import session_timers, topology
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route, with_number
-from edge.proxy.hygiene import words_of
+from edge.proxy.hygiene import Crossing, words_of
 from edge.proxy.node import Node
-from edge.proxy.presentation import present
+from edge.proxy.observed import flow_text
+from edge.proxy.presentation import Mend, present
 from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
 from edge.sip.flow import Flow
@@ -43,17 +44,18 @@ class Egress:
         """To the first of these addresses; the others wait for its failure. `may_switch`: by TCP where it is large and
         the trunk allows it."""
         flow, call.alternatives = flows[0], flows[1:]
-        request = self._copy(call, context, attempt, trunk, flow)
+        request, restore = self._copy(call, context, attempt, trunk, flow)
         if len(request.render()) > MAX_UDP_REQUEST and not self._node.listeners.reliable[flow.listener]:
             by_tcp = self._destinations.by_tcp(flow, now) if trunk.large_by_tcp and may_switch else None
             if by_tcp is None:
                 self._node.counters.oversize_sent += 1
             else:
                 flow, call.alternatives = by_tcp, flows
-                request = self._copy(call, context, attempt, trunk, flow)
+                request, restore = self._copy(call, context, attempt, trunk, flow)
         call.facts.sent(trunk.id, now)
         crossing = call.crossing
-        context.start(request, flow, now, trunk=trunk, way=None if crossing is None else crossing.up, words=call.words)
+        way = None if crossing is None else crossing.up
+        context.start(request, flow, now, trunk=trunk, way=way, words=call.words, restore=restore)
 
     def next_address(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """A transport failure, silence or a 503 of one address leads to the next one of the same trunk."""
@@ -73,7 +75,7 @@ class Egress:
         trunk, attempt = branch.trunk, call.attempt
         if branch.proof is not None or trunk is None or trunk.login is None or attempt is None or context.cancelled:
             return False
-        request = self._copy(call, context, attempt, trunk, branch.flow)
+        request, restore = self._copy(call, context, attempt, trunk, branch.flow)
         proof = answered(self._node, trunk, branch.final, request)
         if proof is None:
             return False
@@ -82,17 +84,18 @@ class Egress:
             return False
         context.cseq = cseq
         request.append(*proof)
-        again = context.start(request, branch.flow, now, trunk=trunk, way=branch.way, words=branch.words)
+        way, words = branch.way, branch.words
+        again = context.start(request, branch.flow, now, trunk=trunk, way=way, words=words, restore=restore)
         again.proof = proof
         return True
 
     def _copy(
         self, call: Call, context: ResponseContext, attempt: CallAttempt, trunk: EgressTrunk, flow: Flow
-    ) -> Request:
-        """§16.6: the copy that leaves by this flow."""
+    ) -> tuple[Request, Mend | None]:
+        """§16.6: the copy that leaves by this flow; and what of it is to be put back into responses."""
         node = self._node
         request = attempt.request.copy()
-        if trunk.rewrite_uri:
+        if trunk.rewrite_uri or trunk.boundary.hides:
             uri = trunk.request_uri(request.uri)
             request.set_uri(b"sips" + uri[3:] if is_secure(request) and not attempt.emergency else uri)
         rewritten = trunk.as_sent(attempt.called)
@@ -100,10 +103,11 @@ class Egress:
         if rewritten:
             request.set_uri(with_number(request.uri, rewritten))
         context.cseq = b""
+        mend: Mend | None = None
         is_judged = bool(attempt.treatment or attempt.substitute or attempt.network or attempt.emergency)
         if is_judged:
             presented = present(request, attempt, trunk, node.snapshot.plan, node.identifiers)
-            call.naming, context.mend = (None, None) if presented is None else presented
+            call.naming, mend = (None, None) if presented is None else presented
         for name in node.account_headers:
             request.remove(name)  # between the edge and its trusted neighbours alone: it must not leave by a trunk
         call.crossing = crossing = node.crossings.between(attempt.ingress, trunk)
@@ -112,9 +116,28 @@ class Egress:
                 call.words = words_of(call.facts, trunk.id, node.settings.node)
             crossing.down.cross(request, call.words, b"requests", b"INVITE", is_judged=is_judged)
             context.reason = crossing.up.reason
+            if crossing.mark:
+                call.token = _marked_token(node, call, attempt, crossing)
         if trunk.session_timer:
             call.session = session_timers.ask(request, node.settings.session_expires_s, node.settings.min_session_s)
         listeners = node.listeners
-        record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
+        restore: Mend | None = None
+        if crossing is not None and crossing.from_ingress:
+            shown = topology.toward_ingress(node, call.call_id, context.server.flow, flow.listener, call.token)
+            answers = topology.hide_answers(shown, attempt.request, is_opening=True, secure=is_secure(request))
+            mend = topology.both(mend, answers)
+        if crossing is not None and crossing.from_egress:
+            shown = topology.toward_egress(node, call.call_id, crossing, flow, call.inbound, call.token)
+            restore = topology.hide_opening(request, shown, attempt.request, secure=is_secure(request))
+        else:
+            record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
+        context.mend = mend
         add_hop(request, node.identifiers.branch(call.loop), listener=flow.listener, listeners=listeners)
-        return request
+        return request, restore
+
+
+def _marked_token(node: Node, call: Call, attempt: CallAttempt, crossing: Crossing) -> bytes:
+    """The token says between which trunks the call is, for a node that does not know it."""
+    flow = b"" if call.flow is None else flow_text(call.flow)
+    hides = attempt.treatment != ""
+    return node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow + b"t" + crossing.mark)

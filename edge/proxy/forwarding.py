@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from edge.proxy.identifiers import MAGIC_COOKIE, Identifiers, loop_part_of
 from edge.proxy.listeners import Listeners, default_port
+from edge.proxy.topology import open_routes, sealed_routes
 from edge.sip.errors import FieldError
 from edge.sip.fields import cut_first, parse_name_addr, parse_via, stamp_via
 from edge.sip.flow import Flow
@@ -42,6 +43,8 @@ class Preprocessed(NamedTuple):
     """User part of the route that named us; None: no route did."""
     routed_out: int | None
     """Listener named by the second of two Record-Routes of ours (RFC 5658), where there were two."""
+    side: bytes = b""
+    """From which side it comes, where that side is not shown the other one (`topology`)."""
 
 
 def stamp_top_via(request: Message, flow: Flow) -> None:
@@ -90,6 +93,7 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
         elif uri.maddr is not None and listeners.is_us(uri.maddr, uri.port):
             request.set_uri(_without_maddr(request.uri))
     routed_out: int | None = None
+    side = b""
     while has_route and routed_out is None:
         named = _read_route(cut_first(request.value(b"route") or b"")[0].strip(LWS), listeners)
         if named is None:
@@ -101,10 +105,14 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
             if user != token:
                 break
             routed_out = index
-        request.pop_first(b"route")
+        sealed = sealed_routes(request.pop_first(b"route"))
+        if sealed:
+            side = sealed[:1]
+            for route in reversed(open_routes(sealed, request.call_id(), identifiers)):
+                request.prepend(b"Route", route)
         token = user
         has_route = request.value(b"route") is not None
-    return Preprocessed(token, routed_out)
+    return Preprocessed(token, routed_out, side)
 
 
 def _read_route(value: bytes, listeners: Listeners) -> tuple[bytes, int] | None:

@@ -6,9 +6,11 @@ A message of a known layout with nothing to take costs one look-up.
 """
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import NamedTuple
 
-from edge.config.boundary import FACTS, Added, HeaderRules
+from edge.config.boundary import FACTS, OUTSIDE, Added, HeaderRules
+from edge.config.snapshot import PolicySnapshot
 from edge.config.trunks import EgressTrunk, IngressTrunk
 from edge.proxy.facts import CallFacts
 from edge.sip.errors import LocalError
@@ -18,6 +20,7 @@ from edge.sip.layout import Layout
 
 _PLANS_MAX = 512
 _CROSSINGS_MAX = 4096
+_MARK_HALF = 8
 
 _IDENTITY = b"p-asserted-identity"
 _PRIVACY = b"privacy"
@@ -58,6 +61,12 @@ class Way:
     def is_open(self) -> bool:
         """Does everything cross as it is?"""
         return self._first == self._second == HeaderRules() and self.reason == "pass"
+
+    @property
+    def is_usual(self) -> bool:
+        """Are there but the built-in rules?"""
+        built_in = (OUTSIDE.rules_from, HeaderRules())
+        return self._first in built_in and self._second in built_in and self.reason == "pass"
 
     @property
     def adds(self) -> bool:
@@ -108,6 +117,15 @@ class Crossing(NamedTuple):
     down: Way
     """From the ingress trunk to the egress trunk."""
     up: Way
+    from_egress: bool
+    """Is what stands behind the edge hidden from the egress trunk?"""
+    from_ingress: bool
+    """And from the ingress trunk?"""
+    spared: bytes
+    """Host of the egress trunk: it may see itself."""
+    mark: bytes
+    """Both trunks in a word, for a token that shall say what is done to the call (`Crossings.marked`); empty: nothing
+    but what is usual."""
 
     @property
     def adds(self) -> bool:
@@ -118,10 +136,12 @@ class Crossing(NamedTuple):
 class Crossings:
     """Of one policy: each pair of trunks once; None for a pair between which everything crosses as it is."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_by_mark", "_known", "_snapshot")
 
-    def __init__(self) -> None:
+    def __init__(self, snapshot: PolicySnapshot) -> None:
+        self._snapshot = snapshot
         self._known: dict[tuple[str, str], Crossing | None] = {}
+        self._by_mark: dict[bytes, IngressTrunk | EgressTrunk] | None = None
 
     def between(self, ingress: IngressTrunk | None, egress: EgressTrunk) -> Crossing | None:
         """`ingress`: None for an emergency call of a neighbour whose trunk is not known."""
@@ -134,16 +154,38 @@ class Crossings:
             found = self._known[key] = _crossing(ingress, egress)
             return found
 
+    def marked(self, mark: bytes) -> tuple[Crossing, IngressTrunk | None] | None:
+        """The crossing that a token of ours names, of a call that this node does not know, and its ingress trunk."""
+        if self._by_mark is None:  # few calls are unknown
+            trunks: list[IngressTrunk | EgressTrunk] = [*self._snapshot.ingress, *self._snapshot.trunks.values()]
+            self._by_mark = {_word(trunk): trunk for trunk in trunks}
+        ingress, egress = self._by_mark.get(mark[:_MARK_HALF]), self._by_mark.get(mark[_MARK_HALF:])
+        if not isinstance(egress, EgressTrunk) or isinstance(ingress, EgressTrunk):
+            return None
+        crossing = self.between(ingress, egress)
+        return None if crossing is None else (crossing, ingress)
+
+
+def _word(trunk: IngressTrunk | EgressTrunk | None) -> bytes:
+    if trunk is None:
+        return b"0" * _MARK_HALF
+    kind = b"e" if isinstance(trunk, EgressTrunk) else b"i"
+    return blake2b(kind + trunk.id.encode(), digest_size=_MARK_HALF // 2).hexdigest().encode()
+
 
 def _crossing(ingress: IngressTrunk | None, egress: EgressTrunk) -> Crossing | None:
     there = egress.boundary
     here = HeaderRules() if ingress is None else ingress.boundary.rules_from
     back = HeaderRules() if ingress is None else ingress.boundary.rules_to
-    crossing = Crossing(
-        Way(here, there.rules_to, there.reason),
-        Way(there.rules_from, back, "pass" if ingress is None else ingress.boundary.reason),
-    )
-    return None if crossing.down.is_open and crossing.up.is_open else crossing
+    down = Way(here, there.rules_to, there.reason)
+    up = Way(there.rules_from, back, "pass" if ingress is None else ingress.boundary.reason)
+    from_ingress = ingress is not None and ingress.boundary.hides
+    hides = there.hides or from_ingress
+    if down.is_open and up.is_open and not hides:
+        return None
+    is_usual = down.is_usual and up.is_usual and not hides
+    mark = b"" if is_usual else _word(ingress) + _word(egress)
+    return Crossing(down, up, there.hides, from_ingress, egress.host.encode(), mark)
 
 
 def words_of(facts: CallFacts, egress: str, node: str) -> Words:

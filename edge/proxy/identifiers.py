@@ -19,8 +19,8 @@ MAGIC_COOKIE = b"z9hG4bK"
 UID_LENGTH = 32
 """Characters of a call uid: 128 bits in hexadecimal."""
 _SIGNATURE_LENGTH = 16
-MAX_FLOW_TEXT = 64
-"""Bytes of the flow in a token."""
+MAX_FLOW_TEXT = 80
+"""Bytes of what a token carries besides: a flow, a mark of the trunks."""
 _LOOP_BYTES = 5
 _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""

@@ -8,18 +8,18 @@ us. Where Call-ID and both tags name a confirmed dialog of a live call, it is le
 otherwise the call would stand, and hold its slot, until its end by time.
 """
 
-from edge.proxy import session_timers
+from edge.proxy import session_timers, topology
 from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
-from edge.proxy.causes import NORMAL_CLEARING, q850_of, tell
+from edge.proxy.causes import NORMAL_CLEARING, q850_of
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.dialogs import Dialog
 from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
-from edge.proxy.hygiene import NO_WORDS, Way
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
-from edge.proxy.observed import flow_from
+from edge.proxy.observed import flow_from, mark_in
+from edge.proxy.passage import Passage
 from edge.proxy.presentation import Mend, hide_unknown, toward_callee, toward_caller
 from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
@@ -72,6 +72,8 @@ class InDialog:
         onward = request.copy()
         listener = txn.flow.listener if pre.routed_out is None else pre.routed_out
         try:
+            if pre.side:
+                topology.reveal(onward, node.identifiers)
             context.mend = self._rename(onward, txn.request, relayed.call, pre, from_ingress=relayed.from_ingress)
             context.cseq = relayed.shift(onward)
             if uid is None:
@@ -80,9 +82,12 @@ class InDialog:
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
-        if relayed.call is not None and relayed.call.crossing is not None:
-            relayed.way = cross(onward, relayed.call, from_ingress=relayed.from_ingress)
-            context.reason = relayed.way.reason
+        passage = self._passage(relayed.call, pre, request, txn.flow, from_ingress=relayed.from_ingress)
+        if passage is not None:
+            relayed.passage = passage
+            passage.cross(onward)
+            context.reason = passage.back.reason
+            context.mend = passage.mend(context.mend, txn.request, txn.flow)
         if request.method in session_timers.REFRESHES:
             self._ask_for_refreshes(relayed, onward)
         if request.method == b"BYE":
@@ -123,10 +128,7 @@ class InDialog:
             return False
         flow, relayed.flows = flows[0], flows[1:]
         relayed.onward = onward.copy() if relayed.flows or relayed.may_be_asked else None
-        node = self._node
-        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
-        words = NO_WORDS if relayed.call is None else relayed.call.words
-        context.start(onward, flow, now, way=relayed.way, words=words)
+        self._start(relayed, context, onward, flow, now)
         return True
 
     def prove(self, relayed: "_Relayed", context: ResponseContext, branch: Branch, now: float) -> bool:
@@ -146,9 +148,17 @@ class InDialog:
         onward.append(*proof)
         context.forget_challenge()
         flow = branch.flow
-        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
-        context.start(onward, flow, now, way=relayed.way, words=call.words)
+        self._start(relayed, context, onward, flow, now)
         return True
+
+    def _start(self, relayed: "_Relayed", context: ResponseContext, onward: Request, flow: Flow, now: float) -> None:
+        passage, node = relayed.passage, self._node
+        restore = None if passage is None else passage.hide(onward, context.server.request, flow)
+        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
+        if passage is None:
+            context.start(onward, flow, now)
+        else:
+            context.start(onward, flow, now, way=passage.back, words=passage.words, restore=restore)
 
     def relay_ack(self, request: Request, pre: Preprocessed, loop: bytes, flow: Flow, now: float) -> None:
         """The ACK to a 2xx: no transaction, its route set says where (§16.11 forwards it statelessly)."""
@@ -166,14 +176,17 @@ class InDialog:
             call = self._calls.get(uid)
         branch = node.identifiers.stateless_branch(request, loop)
         is_callers = call is not None and request.from_().tag == (call.from_tag or None)
+        if pre.side:
+            topology.reveal(request, node.identifiers)
         self._rename(request, request, call, pre, from_ingress=is_callers)
         if call is not None and is_callers:
             called = call.dialogs.get(request.to().tag or b"")
             if called is not None and called.proof is not None:
                 shift(request, called.invite_shift)
                 request.append(*called.proof)  # §22.1: the ACK has the credentials of its INVITE
-        if call is not None and call.crossing is not None:
-            cross(request, call, from_ingress=is_callers)
+        passage = self._passage(call, pre, request, flow, from_ingress=is_callers)
+        if passage is not None:
+            passage.cross(request)
         hop = next_hop(request)
 
         def forward(flows: Flows, now: float) -> None:
@@ -181,6 +194,8 @@ class InDialog:
                 node.counters.transport_errors += 1
                 return
             flow = flows[0]
+            if passage is not None:
+                passage.hide(request, request.copy(), flow)
             add_hop(request, branch, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 
@@ -193,6 +208,17 @@ class InDialog:
             dialog.acked = True
             if dialog.on_ack is not None:
                 dialog.on_ack.send_waiting(now)
+
+    def _passage(
+        self, call: Call | None, pre: Preprocessed, request: Request, flow: Flow, *, from_ingress: bool
+    ) -> Passage | None:
+        """What becomes of this request between the two trunks; None: it crosses as it is. Of a call that this node does
+        not know the token tells."""
+        node = self._node
+        if call is not None:
+            return None if call.crossing is None else Passage.of_call(node, call, from_ingress=from_ingress)
+        mark = mark_in(node.identifiers.flow_of(pre.token or b""))
+        return Passage.of_mark(node, mark, pre, request, flow) if mark else None
 
     def _rename(
         self, onward: Request, came: Request, call: Call | None, pre: Preprocessed, *, from_ingress: bool
@@ -298,7 +324,7 @@ class _Relayed:
 
     __slots__ = (
         "_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "may_be_asked", "method", "onward",
-        "session", "way",
+        "passage", "session",
     )  # fmt: skip
 
     def __init__(self, room: InDialog, request: Request) -> None:
@@ -308,8 +334,8 @@ class _Relayed:
         self.dialog: Dialog | None = None
         self.from_ingress = True
         self.session: session_timers.Asked | None = None
-        self.way: Way | None = None
-        """What becomes of headers in its responses."""
+        self.passage: Passage | None = None
+        """What becomes of it between the two trunks."""
         self.onward: Request | None = None
         """What goes on, without our Via, as long as it may have to be sent again."""
         self.may_be_asked = False
@@ -380,17 +406,6 @@ class _Relayed:
         context.cancel(now, reason=reason)
         if not context.is_pending:
             context.answer(487, b"Request Terminated", now)
-
-
-def cross(onward: Request, call: Call, *, from_ingress: bool) -> Way:
-    """A request inside the dialog goes to the other neighbour. The way its responses take."""
-    crossing = call.crossing
-    assert crossing is not None
-    there, back = (crossing.down, crossing.up) if from_ingress else (crossing.up, crossing.down)
-    there.cross(onward, call.words, b"requests", onward.method, is_judged=call.facts.emergency)
-    if onward.method == b"BYE":
-        tell(onward, there.reason, NORMAL_CLEARING)
-    return back
 
 
 def _place(relayed: _Relayed, call: Call, request: Request) -> bool:

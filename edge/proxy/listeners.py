@@ -135,6 +135,14 @@ class Listeners:
                     first = index
         return first
 
+    def toward(self, name: str, otherwise: int) -> int:
+        """The listener of this name; where there is none here, the other one."""
+        if name:
+            for index, listener in enumerate(self.all):
+                if listener.name == name:
+                    return index
+        return otherwise
+
     def record_route(self, index: int, token: bytes, *, secure: bool) -> bytes:
         """The Record-Route value of this listener (§16.6 item 4); `secure`: the request goes by a SIPS URI there."""
         if secure and self.transports[index] == b"tls":

@@ -124,7 +124,7 @@ class Node:
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""
         self.snapshot = snapshot
-        self.crossings = Crossings()
+        self.crossings = Crossings(snapshot)
         self.trunks.adopt(snapshot.trunks)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))

@@ -44,8 +44,14 @@ def flow_text(flow: Flow) -> bytes:
     return kind + address.packed.hex().encode() + b"%04x" % port + bound
 
 
+def mark_in(text: bytes) -> bytes:
+    """The trunks' mark in what a token carries (`hygiene.Crossing.mark`); empty: none."""
+    return text.partition(b"t")[2]
+
+
 def flow_from(text: bytes, listener: int) -> Flow | None:
     """The flow in a token that has proved to be ours; None where it carries none."""
+    text = text.partition(b"t")[0]
     size = {b"4": 8, b"6": 32}.get(text[:1], 0)
     if not size:
         return None

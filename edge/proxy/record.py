@@ -157,6 +157,7 @@ def call_of(record: Record, listeners: dict[str, int], plan: NumberPlan, now: fl
         if not isinstance(invite, Request) or not dialogs or not holders:
             return None
         invite.call_id(), invite.from_()
+        rewritten = record.get("cli_rewritten", "")
         return Kept(
             invite=invite,
             cseq=_of_type(record["cseq"], int),
@@ -166,7 +167,8 @@ def call_of(record: Record, listeners: dict[str, int], plan: NumberPlan, now: fl
             store_away=_of_type(record["store_away"], str),
             flow=_flow(record.get("flow", "")),
             dialogs=dialogs,
-            naming=naming_of(invite, parse(next(iter(dialogs.values())).answer), plan),
+            # A From that differs only because hosts are hidden from the trunk is no other name.
+            naming=naming_of(invite, parse(next(iter(dialogs.values())).answer), plan) if rewritten else None,
         )
     except _SPOILT:
         return None

@@ -331,7 +331,7 @@ class Registration:
 
         trunk = self.trunk
         hop = Hop(trunk.host.encode(), trunk.port, trunk.transport, names=trunk.tls_names)
-        self._destinations.locate(hop, 0, now, send)
+        self._destinations.locate(hop, self._node.listeners.toward(trunk.listener, 0), now, send)
 
     def _request(self, flow: Flow, expires_s: int) -> Request:
         node, terms = self._node, self._terms

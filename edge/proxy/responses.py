@@ -121,10 +121,12 @@ class ResponseContext:
         trunk: EgressTrunk | None = None,
         way: Way | None = None,
         words: Words = NO_WORDS,
+        restore: Mend | None = None,
     ) -> "Branch":
-        """Forward this copy; §16.6 items 10 and 11. `way`: what becomes of headers in its responses."""
+        """Forward this copy; §16.6 items 10 and 11. `way`: what becomes of headers in its responses. `restore`: what
+        was hidden in the copy, our Via alone left, and is put back into them."""
         branch = Branch(self, trunk, flow, now)
-        branch.way, branch.words = way, words
+        branch.way, branch.words, branch.restore = way, words, restore
         self.branches.append(branch)
         branch.client = self.node.layer.start(request, flow, now, user=branch)
         if self.is_invite:
@@ -214,6 +216,7 @@ class Branch:
         "is_open",
         "proof",
         "provisional",
+        "restore",
         "silence_at",
         "timer_c_at",
         "timer_c_s",
@@ -233,6 +236,7 @@ class Branch:
         """Of who we are, where its request carries one."""
         self.way: Way | None = None
         self.words = NO_WORDS
+        self.restore: Mend | None = None
         self.is_open = True
         self.is_local = False
         """Its failure is our own verdict (silence, time-out, transport), not a response."""
@@ -280,7 +284,9 @@ class Branch:
 
     def _take_in(self, response: Response) -> None:
         """What goes up, or may go up: without our Via, as its neighbour may say it."""
-        _take_via_off(response)
+        _take_via_off(response, is_last=self.restore is not None)
+        if self.restore is not None:
+            self.restore(response)
         if self.way is not None:
             self.way.cross(response, self.words, b"responses")
         if self.trunk is not None and self.trunk.boundary.status_from_cause and response.status >= 300:
@@ -380,10 +386,10 @@ class Branch:
             self.context.branch_failed(self, status, None, now)
 
 
-def _take_via_off(response: Response) -> None:
+def _take_via_off(response: Response, *, is_last: bool) -> None:
     """§16.7 item 3. A response that was for us alone is no answer to a request that we forwarded."""
     response.to()
-    if not response.has_more_vias():
+    if not is_last and not response.has_more_vias():
         raise FieldError("Via", "none below ours")
     response.pop_first(b"via")
 

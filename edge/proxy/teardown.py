@@ -114,7 +114,9 @@ class Teardown:
         on alone until its own timers end it, and be billed."""
         client = branch.client
         assert client is not None
-        view = sides.from_answer(client.request, answer, call.is_own_route)
+        came = parse(answer.data)  # as the callee knows the dialog: `answer` may have been changed for the caller
+        assert isinstance(came, Response)
+        view = sides.from_answer(client.request, came, call.is_own_route)
         speech = Speech(view.egress, view.ingress, view.id.call_id, branch.flow.listener)
         self.say(b"ACK", speech, view.ingress.cseq, (), None, now)
         if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
@@ -150,10 +152,15 @@ class Teardown:
     def toward_ingress(call: Call, view: sides.Dialog) -> Speech:
         """To the caller, in the callee's name. The answer has the From that the callee knows; the caller knows its
         own."""
-        ingress = view.ingress
+        ingress, egress = view.ingress, view.egress
         if call.naming is not None:
             ingress = ingress._replace(address=call.naming.original)
-        return Speech(ingress, view.egress, call.call_id, call.inbound, None if ingress.routes else call.flow)
+        elif call.crossing is not None and call.crossing.from_egress:
+            invite = parse(call.invite)
+            callee = (invite.value(b"to") or b"") + (b";tag=" + egress.tag if egress.tag else b"")
+            ingress = ingress._replace(address=invite.value(b"from") or b"")
+            egress = egress._replace(address=callee)
+        return Speech(ingress, egress, call.call_id, call.inbound, None if ingress.routes else call.flow)
 
     @staticmethod
     def view(call: Call, dialog: Dialog) -> sides.Dialog:

@@ -76,7 +76,7 @@ class TrunkProbes:
             node.layer.start(request, flow, now, user=TrunkProbe(node, trunk))
 
         hop = Hop(trunk.host.encode(), trunk.port, trunk.transport, names=trunk.tls_names)
-        self._destinations.locate(hop, 0, now, send)
+        self._destinations.locate(hop, node.listeners.toward(trunk.listener, 0), now, send)
 
 
 class TrunkProbe:

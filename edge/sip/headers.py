@@ -322,6 +322,13 @@ class Message:
             self._layout = without_line(self._layout, at)
         self._wire = None
 
+    def put_line(self, at: int, line: bytes) -> None:
+        """Another line of the same name in the place of this one, of a name whose reading is not kept."""
+        if line.count(LF) != self._rows[at].count(LF) or NUL in line:
+            raise LocalError("CR, LF or NUL in a header line")
+        self._rows[at] = line
+        self._wire = None
+
     def pop_first(self, name: bytes) -> bytes:
         """Takes the first *value* of that name off and returns it, unfolded. Other values keep their bytes; a line
         left without any goes. LocalError if there is none."""

@@ -81,6 +81,8 @@ def test_the_usual_rules_go_by_trust() -> None:
         ("[header_rules.boundary]", "header_rules.boundary"),
         ('[[egress]]\nid = "a"\nuri = "sip:h"\nboundary = { headers_to = "none" }', "egress[0].boundary.headers_to"),
         ('[[egress]]\nid = "a"\nuri = "sip:h"\nboundary = { reason = "all" }', "egress[0].boundary.reason"),
+        ('[[egress]]\nid = "a"\nuri = "sip:h"\nboundary = { hide_topology = 1 }', "egress[0].boundary.hide_topology"),
+        ('[[egress]]\nid = "a"\nuri = "sip:h"\nlistener = "here"', "egress[0].listener"),
     ],
 )
 def test_what_an_operator_may_not_write(text: str, place: str) -> None:

@@ -59,6 +59,20 @@ def test_inside_the_trust_domain_it_goes_on(attempt_of: Attempts, snapshot_with:
     assert [trunk.id for trunk in plain.candidates] == ["a", "own"]
 
 
+def test_a_trunk_that_is_told_nothing_gives_header_privacy(
+    attempt_of: Attempts, snapshot_with: Callable[..., PolicySnapshot]
+) -> None:
+    """RFC 3323 §5.1: `header`, and nothing more."""
+    more = '[[egress]]\nid = "blind"\nuri = "sip:127.0.0.1:5072"\nboundary = { hide_topology = true }\n'
+    more += '[[routes]]\nid = "own"\nprefixes = ["+332"]\ntrunks = ["a", "blind"]\n'
+    attempt = attempt_of(headers=["Privacy: header;id;critical"])
+    assert judge(attempt, snapshot_with(more)) is None
+    assert [trunk.id for trunk in attempt.candidates] == ["blind"]
+    refusal = judge(attempt_of(headers=["Privacy: header;session;critical"]), snapshot_with(more))
+    assert refusal is not None
+    assert refusal.detail == "header, session"
+
+
 def test_whoever_calls_in_need_is_not_asked(snapshot: PolicySnapshot, attempt_of: Attempts) -> None:
     """R16."""
     attempt = attempt_of(called="sip:112@h", headers=["Privacy: session;critical"])

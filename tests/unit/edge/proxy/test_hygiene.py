@@ -300,7 +300,7 @@ def test_what_is_left_is_what_the_rules_leave(lines: list[str], is_first: bool, 
 def test_a_pair_between_which_nothing_is_done_has_no_crossing() -> None:
     """So that nothing is asked of its messages; each pair is made once, and what is kept is bounded."""
     snapshot = Wire(TRUSTED_EGRESS).snapshot
-    crossings = Crossings()
+    crossings = Crossings(snapshot)
     sbc = next(trunk for trunk in snapshot.ingress if trunk.id == "sbc")
     pbx = next(trunk for trunk in snapshot.ingress if trunk.id == "acme-pbx")
     assert crossings.between(sbc, snapshot.trunks["a"]) is None

@@ -137,3 +137,10 @@ def test_behind_a_translator_the_advertised_name_decides():
         ]
     )
     assert pair.index_of(parse_uri(b"sip:10.0.0.1:5060")) == 1
+
+
+def test_the_listener_a_trunk_is_called_from():
+    """By its name; where this process has none of that name, the other one."""
+    assert LISTENERS.toward("udp:10.0.0.1:5070", 2) == 1
+    assert LISTENERS.toward("udp:10.9.9.9:5070", 2) == 2
+    assert LISTENERS.toward("", 2) == 2

@@ -7,7 +7,7 @@ from network import CALLER, EDGE, POLICY, TRUNK_A, Callee, Established, Wire, re
 
 from edge.proxy.forwarding import stamp_top_via
 from edge.proxy.listeners import Listener
-from edge.proxy.observed import flow_from, flow_text, is_elsewhere
+from edge.proxy.observed import flow_from, flow_text, is_elsewhere, mark_in
 from edge.sip.flow import Flow
 from edge.sip.message import parse
 
@@ -192,3 +192,14 @@ def test_always_answers_where_the_request_came_from():
     caller = Caller(wire)
     Behind(wire).send(caller.request("INVITE").replace(b";rport", b""))
     assert wire.statuses_to(SOURCE) == [100]
+
+
+@pytest.mark.parametrize("flow", [None, Flow(0, ("192.0.2.1", 5060)), Flow(0, ("2001:db8::1", 65535), 12)])
+def test_a_mark_of_the_trunks_beside_a_flow(flow: Flow | None) -> None:
+    """Each is read without the other, and there may be either alone."""
+    text = b"" if flow is None else flow_text(flow)
+    assert (flow_from(text, 0), mark_in(text)) == (flow, b"")
+    assert (flow_from(text + b"t0123456789abcdef", 0), mark_in(text + b"t0123456789abcdef")) == (
+        flow,
+        b"0123456789abcdef",
+    )
