@@ -14,12 +14,29 @@ from edge.accounts.values import WrongState
 from edge.admin import problems, roles
 from edge.admin.gate import Gate
 from edge.admin.problems import FieldError, Problem, Refusal
-from edge.admin.routes import access, accounts, audit, health
+from edge.admin.routes import (
+    access,
+    accounts,
+    audit,
+    contacts,
+    edits,
+    explain,
+    health,
+    live,
+    login,
+    policy,
+    quality,
+    records,
+)
 from edge.admin.services import Services
+from edge.config.errors import PolicyError
 from edge.config.money import format_money
 from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount, UsedReference
 
-ROUTERS = (health.router, access.router, accounts.router, audit.router)
+ROUTERS = tuple(
+    room.router
+    for room in (health, access, login, accounts, live, records, explain, policy, edits, quality, contacts, audit)
+)
 DESCRIPTION = """Accounts, policy, calls and records of an edge: looked at and changed, live.
 
 Money is integer micro-units of the policy's currency; instants are UTC milliseconds. Errors are problem details
@@ -97,6 +114,12 @@ def _of_store(error: Exception) -> Refusal:
     return Refusal("store-unavailable", str(error), headers={"Retry-After": "1"})
 
 
+def _of_policy(error: Exception) -> Refusal:
+    """What is in force does not build here: no fault of the request."""
+    assert isinstance(error, PolicyError)
+    return Refusal("not-here", "; ".join(str(problem) for problem in error.problems[:5]))
+
+
 def _itself(error: Exception) -> Refusal:
     assert isinstance(error, Refusal)
     return error
@@ -112,6 +135,7 @@ _TRANSLATED: Mapping[type[Exception], Callable[[Exception], Refusal]] = {
     WrongState: _of_state,
     Refused: _of_state,
     StoreUnavailable: _of_store,
+    PolicyError: _of_policy,
 }
 """Translated once, here. What is none of these is a fault of ours."""
 

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
@@ -12,6 +14,7 @@ from edge.admin.access import Principal
 from edge.admin.problems import Refusal, invalid, naming
 from edge.admin.services import Services
 from edge.admin.shapes.accounts import AccountPatch
+from edge.control.client import NoAnswer, NotDone, UnknownCall, UnknownNode
 from limits.account import AccountId, is_holder_id
 
 
@@ -49,6 +52,21 @@ def _must_match(if_match: Annotated[str | None, Header(max_length=64, examples=[
     if found is None:
         raise Refusal("unchecked", "expected If-Match with the ETag of what was read, so that nobody's change is lost")
     return found
+
+
+@contextmanager
+def naming_control() -> Iterator[None]:
+    """What nodes and the control channel say is told as a problem. Raises Refusal."""
+    try:
+        yield
+    except (UnknownCall, UnknownNode) as error:
+        raise Refusal("not-found", str(error)) from error
+    except NoAnswer as error:
+        raise Refusal("node-silent", str(error)) from error
+    except NotDone as error:
+        raise Refusal("conflict", str(error)) from error
+    except ValueError as error:
+        raise invalid(str(error), place="query") from error
 
 
 Here = Annotated[Services, Depends(_services)]

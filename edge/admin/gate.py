@@ -18,7 +18,7 @@ from edge.admin.effects import Effects
 from edge.admin.problems import Refusal
 from edge.admin.roles import Match, Operation, Reach
 from edge.admin.services import Services
-from edge.admin.throttle import OF_ADDRESS, OF_PRINCIPAL, Lockouts, Throttle
+from edge.admin.throttle import OF_ADDRESS, OF_PRINCIPAL, Lockouts, Pace, Throttle
 from edge.proxy.facts import Fact
 from limits.errors import StoreUnavailable
 
@@ -32,6 +32,7 @@ TIME_LIMIT_S = 30.0
 BODY_LIMIT_S = 20.0
 """For a body to come in whole."""
 MAX_AGENT = 120
+JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 _CSP_DATA = b"default-src 'none'; frame-ancestors 'none'"
 _CSP_PAGE = (
@@ -61,12 +62,14 @@ class Caller(NamedTuple):
 class Gate:
     """Wraps the application."""
 
-    def __init__(self, app: App, services: Services) -> None:
+    def __init__(
+        self, app: App, services: Services, *, of_address: Pace = OF_ADDRESS, of_principal: Pace = OF_PRINCIPAL
+    ) -> None:
         self._app = app
         self._services = services
         self._effects = Effects(app, services)
-        self._by_address = Throttle(OF_ADDRESS)
-        self._by_principal = Throttle(OF_PRINCIPAL)
+        self._by_address = Throttle(of_address)
+        self._by_principal = Throttle(of_principal)
         self._lockouts = Lockouts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,11 +144,17 @@ class Gate:
         length = caller.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > operation.body_bytes:
             raise Refusal("too-large", f"expected at most {operation.body_bytes} bytes")
-        if not operation.is_change or principal is None:
+        if operation.method == "GET" or principal is None:
             await self._app(scope, _without_body(receive), answer)
             return
+        kind = caller.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if not operation.is_raw and kind not in JSON_TYPES and length != "0":
+            raise Refusal("media-type", f"expected application/json, got {kind}")
         async with asyncio.timeout(BODY_LIMIT_S):
             body = await read_body(receive, operation.body_bytes)
+        if operation.is_question:
+            await self._app(scope, replayed(body, receive), answer)
+            return
         await self._effects.carry_out(scope, body, operation, principal, source, caller.headers, answer)
 
     async def _known(self, operation: Operation, caller: Caller, now: float) -> Principal | None:
@@ -222,8 +231,12 @@ async def read_body(receive: Receive, most: int) -> bytes:
 
 
 def _without_body(receive: Receive) -> Receive:
-    """No body first; then only the end of the connection is of interest."""
-    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    return replayed(b"", receive)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that was read; then only the end of the connection is of interest."""
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def received() -> Message:
         message: Message | None = next(messages, None)

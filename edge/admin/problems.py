@@ -51,6 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "busy": Kind(503, "Too much at one time", "as many such requests run as may; try again"),
     "not-here": Kind(503, "Not on this node", "it needs something that this process was not given: see `detail`"),
     "node-silent": Kind(504, "A node does not answer", "it did not answer in time; it may have done what was asked"),
+    "provider-silent": Kind(503, "The OpenID provider is no help", "it does not answer, or not as it should"),
     "timeout": Kind(504, "Took too long", "the request was given up; a change may have been made: look"),
 }
 
@@ -137,18 +138,28 @@ def naming(shape: type[BaseModel]) -> Iterator[None]:
 
 
 _INDEX = re.compile(r"\[([0-9]+)\]")
+_LINE = re.compile(r"(?:.*: )?(.+?):([0-9]+)(?:: (.+))?")
 
 
 def of_document(problems: Iterable[ConfigProblem], *, below: str) -> Refusal:
-    """Faults of a policy document: `policy.toml: routes[2].trunks[0]` is `BELOW/routes/2/trunks/0`."""
+    """Faults of a policy document: `policy.toml: routes[2].trunks[0]` is `BELOW/document/routes/2/trunks/0`, and
+    `rates.csv:7: zone` a line of `BELOW/files/rates.csv`."""
     errors = []
     for problem in problems:
-        name, colon, place = problem.path.rpartition(": ")
+        line = _LINE.fullmatch(problem.path)
+        if line is not None:
+            where = f"line {line[2]}" + (f", {line[3]}" if line[3] else "")
+            errors.append(_at([*below.split("/"), "files", line[1]], f"{where}: {problem.message}"))
+            continue
+        _, colon, place = problem.path.rpartition(": ")
         steps = _INDEX.sub(r".\1", place).split(".") if colon else []
-        pointer = "/".join([below, *[step.replace("~", "~0").replace("/", "~1") for step in steps]])
-        text = f"{name}: {problem.message}" if colon and name else str(problem)
-        errors.append(FieldError(pointer=pointer, place="body", detail=text if not colon else problem.message))
-    return Refusal("invalid", f"the document does not build: {len(errors)} faults", errors=errors)
+        errors.append(_at([*below.split("/"), "document", *steps], problem.message if colon else str(problem)))
+    return Refusal("invalid", f"the document does not build: {errors[0].detail}", errors=errors)
+
+
+def _at(steps: list[str], detail: str) -> FieldError:
+    pointer = "/".join([step.replace("~", "~0").replace("/", "~1") for step in steps])
+    return FieldError(pointer=pointer, place="body", detail=detail)
 
 
 def of_settings(error: StaticConfigError) -> Refusal:

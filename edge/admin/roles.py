@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 from edge.config.access import ADMIN_ROLES, RoleName
 
 KIB, MIB = 1 << 10, 1 << 20
+BUNDLE_BYTES = 32 * MIB
+"""Of a policy document with its files; a larger one is brought in by `edge policy import`."""
 BODY_BYTES = 256 * KIB
 """Of a request, where the table says nothing else."""
 
@@ -35,17 +37,21 @@ class Operation(NamedTuple):
     """The least role; empty: anybody."""
     reach: Reach = Reach.ALL
     body_bytes: int = BODY_BYTES
+    is_question: bool = False
+    """It asks by POST, since the question is long: nothing is changed, and the audit has nothing of it."""
     is_private: bool = False
     """Its body holds what the audit must not keep: numbers of people, secrets, whole documents."""
     is_secret: bool = False
     """Its answer holds a secret, which is kept nowhere: an Idempotency-Key does nothing here."""
+    is_raw: bool = False
+    """Its body is no JSON."""
     is_long: bool = False
     """A stream, or work over many records: it has no time limit but that of its steps."""
 
     @property
     def is_change(self) -> bool:
         """Does it change anything?"""
-        return self.method not in ("GET", "HEAD")
+        return self.method not in ("GET", "HEAD") and not self.is_question
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -65,6 +71,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/v1/me", V, SOME),
     Operation("POST", "/v1/session", V, SOME, is_secret=True),
     Operation("DELETE", "/v1/session", V, SOME),
+    Operation("GET", "/v1/session/oidc", ""),
+    Operation("GET", "/v1/session/oidc/callback", ""),
     Operation("GET", "/v1/tokens", A),
     Operation("POST", "/v1/tokens", A, is_secret=True),
     Operation("DELETE", "/v1/tokens/{token}", A),
@@ -82,6 +90,56 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/v1/accounts/{account}/history", V, ONE),
     Operation("GET", "/v1/accounts/{account}/calls", V, ONE),
     Operation("GET", "/v1/accounts/{account}/verify", V, ONE),
+    # -- running calls, nodes
+    Operation("GET", "/v1/calls", V, SOME),
+    Operation("GET", "/v1/calls/{call}", V, SOME),
+    Operation("POST", "/v1/calls/{call}/hang-up", O, SOME),
+    Operation("GET", "/v1/nodes", V),
+    Operation("GET", "/v1/nodes/{node}", V),
+    Operation("POST", "/v1/nodes/{node}/drain", E),
+    Operation("POST", "/v1/nodes/{node}/resume", E),
+    Operation("GET", "/v1/alarms", V, SOME),
+    # -- records
+    Operation("GET", "/v1/cdrs", V, SOME),
+    Operation("GET", "/v1/cdrs/export", O, SOME, is_long=True),
+    Operation("GET", "/v1/cdrs/{call}", V, SOME),
+    # -- policy
+    Operation("POST", "/v1/explain", V, is_question=True),
+    Operation("GET", "/v1/explain/{call}", V, SOME),
+    Operation("GET", "/v1/policy", V),
+    Operation("PUT", "/v1/policy", E, body_bytes=BUNDLE_BYTES, is_private=True),
+    Operation("GET", "/v1/policy/versions", V),
+    Operation("GET", "/v1/policy/document", E),
+    Operation("POST", "/v1/policy/check", E, body_bytes=BUNDLE_BYTES, is_question=True),
+    Operation("POST", "/v1/policy/diff", E, body_bytes=BUNDLE_BYTES, is_question=True),
+    Operation("POST", "/v1/policy/rollback", E),
+    Operation("POST", "/v1/policy/replay", E, body_bytes=BUNDLE_BYTES, is_question=True, is_long=True),
+    Operation("GET", "/v1/policy/law", V, SOME),
+    Operation("GET", "/v1/policy/files/{file}", E),
+    Operation("PUT", "/v1/policy/files/{file}", E, body_bytes=BUNDLE_BYTES, is_private=True, is_raw=True),
+    Operation("GET", "/v1/trunks", V),
+    Operation("GET", "/v1/trunks/{trunk}", V),
+    Operation("POST", "/v1/trunks/{trunk}/maintenance", E),
+    Operation("POST", "/v1/trunks/{trunk}/resume", E),
+    Operation("GET", "/v1/accounts/{account}/cli-numbers", V, ONE),
+    Operation("PUT", "/v1/accounts/{account}/cli-numbers", E, ONE),
+    Operation("GET", "/v1/do-not-originate", V),
+    Operation("PUT", "/v1/do-not-originate", E),
+    Operation("GET", "/v1/rates", V, SOME),
+    # -- quality, penalties, bills
+    Operation("GET", "/v1/accounts/{account}/quality", V, ONE),
+    Operation("GET", "/v1/accounts/{account}/penalties", V, ONE),
+    Operation("POST", "/v1/accounts/{account}/penalties", E, ONE),
+    Operation("POST", "/v1/accounts/{account}/penalties/{seq}/correct", E, ONE),
+    Operation("GET", "/v1/penalties/export", V),
+    Operation("GET", "/v1/penalties/verify", V),
+    Operation("GET", "/v1/billing/{month}", V),
+    Operation("GET", "/v1/idle-accounts", V),
+    Operation("POST", "/v1/idle-accounts/close", E),
+    # -- people called
+    Operation("POST", "/v1/accounts/{account}/contacts", O, ONE, body_bytes=MIB, is_private=True),
+    Operation("POST", "/v1/accounts/{account}/contacts/csv", O, ONE, body_bytes=8 * MIB, is_private=True, is_raw=True),
+    Operation("POST", "/v1/accounts/{account}/contacts/look", O, ONE, is_question=True, is_private=True),
     # -- audit
     Operation("GET", "/v1/audit", A),
     Operation("GET", "/v1/audit/export", A, is_long=True),

@@ -7,11 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.admin.access import Access, Provider
+from edge.admin.access import Access
 from edge.admin.audit import Audit
 from edge.admin.metrics import Metrics
+from edge.admin.oidc import OidcProvider
 from edge.admin.orders import Orders
+from edge.admin.policies import Policies
 from edge.admin.store import AdminStore
+from edge.control.client import Control
 from edge.proxy.facts import Fact
 from edge.quality.desk import Desk
 from edge.quality.terms import DOCUMENT, read_terms
@@ -38,6 +41,9 @@ class Services:
     audit_log: AuditLog
     audit: Audit
     access: Access
+    provider: OidcProvider | None
+    control: Control
+    policies: Policies
     tell: Callable[[Fact], None]
     metrics: Metrics = field(default_factory=Metrics)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
@@ -62,22 +68,26 @@ def wall_ms() -> int:
 
 
 @asynccontextmanager
-async def open_services(
-    orders: Orders, tell: Callable[[Fact], None], *, provider: Provider | None = None
-) -> AsyncIterator[Services]:
-    """Everything opened; nothing is asked of the store yet. Raises ValueError where its URL is none."""
+async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIterator[Services]:
+    """Everything opened; nothing is asked of the store yet. Raises ValueError where its URL is none, or a file of the
+    OpenID provider cannot be read."""
     async with AsyncExitStack() as opened:
+        provider = await opened.enter_async_context(OidcProvider(orders.oidc)) if orders.oidc.issuer else None
         store = await opened.enter_async_context(AdminStore(orders.store))
+        documents = await opened.enter_async_context(DocumentStore(orders.store))
         audit_log = await opened.enter_async_context(AuditLog(orders.store))
         yield Services(
             orders=orders,
             store=store,
             accounts=await opened.enter_async_context(AccountStore(orders.store)),
-            documents=await opened.enter_async_context(DocumentStore(orders.store)),
+            documents=documents,
+            policies=Policies(documents, orders.policy),
             tallies=await opened.enter_async_context(TallyStore(orders.store)),
             ledger=await opened.enter_async_context(Ledger(orders.store)),
             audit_log=audit_log,
             audit=Audit(audit_log, node=orders.node),
             access=Access(store, provider, wall_ms),
+            provider=provider,
+            control=await opened.enter_async_context(Control(orders.store)),
             tell=tell,
         )

@@ -58,13 +58,20 @@ def write(found: Iterable[Entry], form: str, output: BinaryIO) -> int:
     """Write them; returns how many. Raises OSError, ExportError."""
     if form == "parquet":
         return _write_parquet(found, output)
+    count = 0
+    for count, part in parts(found, form):  # noqa: B007 - the last one counts
+        output.write(part)
+    return count
+
+
+def parts(found: Iterable[Entry], form: str) -> Iterator[tuple[int, bytes]]:
+    """CSV or JSON lines piece by piece, each with the number of records up to its end."""
     layout = JsonLines() if form == "jsonl" else Csv([column.name for column in COLUMNS])
-    output.write(layout.header)
+    yield 0, layout.header
     count = 0
     for batch in _batches(found, TOGETHER):
-        output.write(layout.rows(batch))
         count += len(batch)
-    return count
+        yield count, layout.rows(batch)
 
 
 def check(form: str) -> None:

@@ -1,8 +1,9 @@
 """`edge explain`: why does this call pass, or not? Parses, asks `explaining`, prints by `explain_view`."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -10,29 +11,10 @@ from edge.accounts.options import Config, Redis, State
 from edge.terminal import FAILED, USAGE, fail
 
 if TYPE_CHECKING:
-    from edge.config.snapshot import PolicySnapshot
-    from edge.policies.explain_view import Told
-    from edge.policies.explaining import Document
-    from edge.policies.rebuilt import Record
-    from edge.policy.attempt import CallAttempt
+    from edge.policies.imagining import Wanted
 
-
+_T = TypeVar("_T")
 _Many = list[str] | None
-
-
-class Wanted(NamedTuple):
-    """An attempt as the options tell it."""
-
-    cli: str
-    called: str
-    source: str
-    listener: str
-    pai: tuple[str, ...]
-    diversion: tuple[str, ...]
-    privacy: str
-    header: tuple[str, ...]
-    account_header: str
-    at: str
 
 
 def explain(
@@ -74,6 +56,7 @@ def explain(
     from edge.accounts.changes import Place, Refused
     from edge.config.errors import PolicyError, StaticConfigError
     from edge.policies import explain_view, explaining
+    from edge.policies.imagining import Wanted, imagined, told_of
     from edge.policies.records import NoRecords
     from edge.policy.explain import explain as trace
 
@@ -95,12 +78,13 @@ def explain(
         record = explaining.record_of(call, cdrs or [], place) if call else None
         document = explaining.document_for(place, policy, generation, record)
         if record is not None:
-            told = _of_call(record, document)
+            told = _or_fail(lambda: told_of(record, document.snapshot, document.name), FAILED)
         else:
             if trunk:
                 source, listener = explaining.address_of(document.snapshot, trunk)
                 wanted = wanted._replace(source=source, listener=listener)
-            attempt = _imagined(document.snapshot, wanted)
+            now = datetime.now(UTC).timestamp()
+            attempt = _or_fail(lambda: imagined(document.snapshot, wanted, now=now), USAGE)
             told = explain_view.Told(attempt, trace(attempt, document.snapshot), document.name)
         told = told._replace(limits_now=explaining.limits_now(told.attempt, place))
     except (PolicyError, StaticConfigError) as error:
@@ -122,58 +106,8 @@ def _check_mode(call: str, trunk: str, wanted: "Wanted") -> None:
         fail("expected --from, --to and either --source or --trunk; or --call UID", code=USAGE)
 
 
-def _of_call(record: "Record", document: "Document") -> "Told":
-    from edge.policies.explain_view import Told
-    from edge.policies.rebuilt import Unreadable, attempt_of, lacks
-    from edge.policy.explain import explain as trace
-
+def _or_fail(make: "Callable[[], _T]", code: int) -> "_T":
     try:
-        attempt = attempt_of(record, document.snapshot)
-    except Unreadable as why:
-        fail(f"the record of this call does not tell the attempt: {why}")
-    return Told(attempt, trace(attempt, document.snapshot), document.name, record, lacks(record))
-
-
-def _imagined(snapshot: "PolicySnapshot", wanted: "Wanted") -> "CallAttempt":
-    from edge.policy.explain import imagine
-    from edge.sip.errors import LocalError, ParseError
-
-    try:
-        return imagine(
-            source=wanted.source,
-            listener=wanted.listener,
-            cli=wanted.cli,
-            called=wanted.called,
-            asserted=wanted.pai,
-            diverting=wanted.diversion,
-            headers=_headers(snapshot, wanted),
-            wall=_instant(wanted.at) if wanted.at else datetime.now(UTC).timestamp(),
-        )
-    except (LocalError, ParseError) as error:
-        options = "--from, --to, --pai, --diversion, --privacy, --header, --account-header"
-        fail(f"{options}: no such call can be made: {error}", code=USAGE)
-
-
-def _headers(snapshot: "PolicySnapshot", wanted: "Wanted") -> list[tuple[str, str]]:
-    headers = [("Privacy", wanted.privacy)] if wanted.privacy else []
-    for text in wanted.header:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            fail(f"--header: expected NAME=VALUE, got {text!r}", code=USAGE)
-        headers.append((name, value))
-    if wanted.account_header:
-        ingress = snapshot.ingress_of(wanted.source, wanted.listener)
-        if ingress is None or ingress.account_header is None:
-            problem = f"{wanted.source} belongs to no ingress trunk that names accounts in a header"
-            fail(f"--account-header: {problem}", code=USAGE)
-        headers.append((ingress.account_header.decode(), wanted.account_header))
-    return headers
-
-
-def _instant(text: str) -> float:
-    """UTC where no zone is given."""
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        fail(f"--at: expected an instant as 2026-08-11 or 2026-08-11T09:30Z, got {text!r}", code=USAGE)
+        return make()
+    except ValueError as error:
+        fail(str(error), code=code)

@@ -1,6 +1,6 @@
 """The penalty ledger of an account: enter, correct, read, prove. I/O, by `limits.ledger`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from edge.config.money import format_money
@@ -83,3 +83,14 @@ async def prove(ledger: Ledger, account: AccountId) -> tuple[Sequence[LedgerLine
     """Every line, and a sentence on what is wrong with the chain; empty: it is whole."""
     lines = [line async for line in ledger.lines(account)]
     return lines, first_fault(lines)
+
+
+async def proved(ledger: Ledger, accounts: Iterable[AccountId]) -> list[tuple[Entry, str]]:
+    """Every entry of these accounts with its digest. Raises ValueError where a chain is not whole."""
+    rows = []
+    for account in accounts:
+        lines, fault = await prove(ledger, account)
+        if fault:
+            raise ValueError(f"the ledger of {account}: {fault}; nothing was exported")
+        rows += [(Entry.from_text(line.text), line.digest) for line in lines]
+    return rows

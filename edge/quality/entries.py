@@ -114,6 +114,38 @@ def finding_entry(finding: Finding, account: str, hour: int, uids: Sequence[str]
     )
 
 
+def case_entry(
+    account: str,
+    kind: str,
+    reference: str,
+    terms: Terms,
+    *,
+    now_ms: int,
+    at_s: int | None = None,
+    amount_micros: int | None = None,
+    surcharge_micros: int = 0,
+    by: str,
+    why: str,
+) -> Entry:
+    """A case that somebody else found. `at_s`: when it was; None: now. `amount_micros`: instead of the policy's. Raises
+    ValueError where it is still to come."""
+    if at_s is not None and at_s > now_ms // 1_000:
+        raise ValueError(f"--at: {utc_text(at_s)} is to come; the store's clock says {utc_text(now_ms // 1_000)}")
+    return Entry(
+        seq=0,
+        account=account,
+        at_ms=now_ms,
+        for_s=now_ms // 1_000 if at_s is None else at_s,
+        kind=kind,
+        reference=case_reference(kind, reference),
+        amount_micros=(terms.case_micros(kind) if amount_micros is None else amount_micros) + surcharge_micros,
+        currency=terms.currency,
+        surcharge_micros=surcharge_micros,
+        by=by,
+        why=why,
+    )
+
+
 def net_micros(entries: Iterable[Entry], seq: int) -> int:
     """What an entry comes to with all its corrections."""
     return sum(entry.amount_micros for entry in entries if seq in (entry.seq, entry.corrects))

@@ -87,7 +87,7 @@ def add(
     holder = _account(account)
     from edge.accounts.views import amount_of
     from edge.quality import book, views
-    from edge.quality.entries import Entry, case_reference
+    from edge.quality.entries import case_entry
     from edge.quality.penalties import CASES
 
     if kind not in CASES:
@@ -103,17 +103,14 @@ def add(
 
     async def work(desk: "Desk") -> list[str]:
         now_ms = await desk.tallies.now_ms()
-        if at_s is not None and at_s > now_ms // 1_000:
-            raise ValueError(f"--at {at}: that is to come; the store's clock says {values.show_instant(now_ms)}")
-        entry = Entry(
-            seq=0,
-            account=holder,
-            at_ms=now_ms,
-            for_s=now_ms // 1_000 if at_s is None else at_s,
-            kind=kind,
-            reference=case_reference(kind, reference),
-            amount_micros=(desk.terms.case_micros(kind) if given is None else given) + passed_on,
-            currency=desk.terms.currency,
+        entry = case_entry(
+            holder,
+            kind,
+            reference,
+            desk.terms,
+            now_ms=now_ms,
+            at_s=at_s,
+            amount_micros=given,
             surcharge_micros=passed_on,
             by=who,
             why=reason,
@@ -186,16 +183,10 @@ def export(
     if month:
         check_month("--month", month)
     from edge.quality import book, views
-    from edge.quality.entries import Entry
 
     async def work(desk: "Desk") -> list[str]:
-        rows = []
-        for holder in await _accounts(desk, prefix):
-            lines, fault = await book.prove(desk.ledger, holder)
-            if fault:
-                raise ValueError(f"the ledger of {holder}: {fault}; nothing was exported")
-            rows += [(Entry.from_text(line.text), line.digest) for line in lines]
-        rows = [(entry, digest) for entry, digest in rows if not month or entry.month(desk.terms) == month]
+        found = await book.proved(desk.ledger, await _accounts(desk, prefix))
+        rows = [(entry, digest) for entry, digest in found if not month or entry.month(desk.terms) == month]
         if form == "csv":
             return [views.entries_csv(rows, desk.terms)]
         return [json.dumps(views.export_data(rows, month, desk.terms)) + "\n"]

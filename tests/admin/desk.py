@@ -27,11 +27,7 @@ class AdminDesk:
 
     async def token(self, role: RoleName, *, name: str = "", accounts: tuple[str, ...] = (), life_ms: int = 0) -> str:
         """The text of a new token."""
-        now = self.services.wall_ms()
-        ends = now + (life_ms or tokens.DAY_MS)
-        made, text = tokens.make(name or role, role, now_ms=now, expires_ms=ends, by="test", accounts=accounts)
-        await self.services.store.put_token(made.id, made.to_text())
-        return text
+        return await provided(self.services, role, name or role, accounts=accounts, life_ms=life_ms)
 
     async def client(self, role: RoleName, *, accounts: tuple[str, ...] = (), name: str = "") -> httpx.AsyncClient:
         """Somebody with this role."""
@@ -49,8 +45,19 @@ class AdminDesk:
         await self.services.accounts.provision([Account(AccountId(name), **values)])
 
 
+async def provided(
+    services: Services, role: RoleName, name: str, *, accounts: tuple[str, ...] = (), life_ms: int = 0
+) -> str:
+    """The text of a new token."""
+    now = services.wall_ms()
+    ends = now + (life_ms or tokens.DAY_MS)
+    made, text = tokens.make(name, role, now_ms=now, expires_ms=ends, by="test", accounts=accounts)
+    await services.store.put_token(made.id, made.to_text())
+    return text
+
+
 @asynccontextmanager
-async def open_desk(store_url: str, state: Path, **more: str) -> AsyncIterator[AdminDesk]:
+async def open_desk(store_url: str, state: Path, **more: object) -> AsyncIterator[AdminDesk]:
     """An admin API over this store."""
     facts: list[Fact] = []
     orders = Orders(listen="127.0.0.1:0", store=store_url, state=str(state), node="n1", **more)

@@ -88,7 +88,7 @@ async def list_accounts(
     return Page(items=items, next=cursor_of(names[looked - 1]) if names[looked:] else None)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={200: {"model": Created, "description": "A dry run."}})
 async def create_account(
     here: Here, who: Who, noted: Noted, wanted: NewAccount, response: Response, dry_run: DryRun = False
 ) -> Created:

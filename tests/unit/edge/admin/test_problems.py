@@ -51,10 +51,11 @@ def test_the_field_of_a_fault(text, pointer):
         ("policy.toml: routes[2].trunks[0]", "/document/routes/2/trunks/0"),
         ("policy.toml: numbers", "/document/numbers"),
         ("policy.toml", "/document"),
-        ("deck.csv:7: rate", "/document/rate"),
+        ("deck.csv:7: rate", "/files/deck.csv"),
+        ("numbers.csv:3", "/files/numbers.csv"),
     ],
 )
 def test_the_place_of_a_fault_in_a_document(path, pointer):
     """A JSON pointer into the document as an object."""
-    (error,) = of_document([Problem(path, "wrong")], below="/document").errors
+    (error,) = of_document([Problem(path, "wrong")], below="").errors
     assert pointer == error.pointer
