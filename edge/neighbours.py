@@ -5,7 +5,7 @@ whoever asks first takes its calls over.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -36,7 +36,8 @@ ADOPT_AT_ONCE = 100
 
 
 class Neighbours:
-    """One for each process. `turn` empties the core's outbox."""
+    """One for each process. `turn` empties the core's outbox; `closed` hears of attempts without a lease that need no
+    longer be kept."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Neighbours:
         limiter: RedisLimiter | ClusterLimiter,
         tell: Callable[[Fact], None],
         turn: Callable[[], None],
+        closed: Callable[[Iterable[str]], None],
         now: Callable[[], float],
         takeover_s: float,
         lease_ms: int,
@@ -57,6 +59,7 @@ class Neighbours:
         self._limiter = limiter
         self._tell = tell
         self._turn = turn
+        self._closed = closed
         self._now = now
         self._takeover_s = takeover_s
         self._lease_ms = lease_ms
@@ -77,6 +80,7 @@ class Neighbours:
                         # What an earlier process had left to settle goes first: those calls have ended.
                         await self._limiter.drained(timeout_s=BEAT_S)
                         await self._adopt_from(nodes, self._node)
+                        await self._close_left(nodes)
                         self._is_home = True
                     await self._beat(nodes)
                     await self._hear(nodes)
@@ -197,6 +201,19 @@ class Neighbours:
                 is_more = adoption.more and bool(adoption.calls)
         self._is_home = True
         self._tell_gone(gone, adopted)
+
+    async def _close_left(self, nodes: NodeRegistry) -> None:
+        """Attempts that passed without a lease in an earlier process of ours: the store may know of some of them."""
+        by_account: dict[str, list[str]] = {}
+        for one in self._core.left():
+            by_account.setdefault(one.account, []).append(one.uid)
+        known: set[str] = set()
+        for account, uids in by_account.items():
+            if account:
+                known |= await nodes.known(AccountId(account), uids)
+        over = self._core.close_left(known, self._now())
+        self._turn()
+        self._closed(over)
 
     def _tell_gone(self, gone: str, adopted: int) -> None:
         if gone != self._node or adopted:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
+from edge.cdr.unleased import Unleased
 from edge.cdr.writer import CdrWriter
 from edge.config.snapshot import PolicySnapshot
 from edge.control.meter import Meter
@@ -36,6 +37,7 @@ class Outlets:
     limiter: Limiter
     writer: CdrWriter
     builder: CdrBuilder
+    unleased: Unleased
     totals: CallTotals
     meter: Meter
     resolver: Resolver
@@ -175,10 +177,13 @@ class Pump:
         self._is_pump_due = False
         out = self._core.outbox
         outlets = self._outlets
-        while out.sends or out.ended or out.asks or out.resolves or out.facts:
+        while out.sends or out.opened or out.ended or out.asks or out.resolves or out.facts:
             # A refusal that was answered has its record, whatever happens in between.
             if out.ended:
                 self._record(out)
+            if out.opened:
+                opened, out.opened = out.opened, []
+                outlets.unleased.opened(opened)
             if out.sends:
                 self._send(out)
             if out.asks:
@@ -231,6 +236,7 @@ class Pump:
             add(facts)
             count(facts, now)
         writer.flush(now)
+        outlets.unleased.over([facts.uid for facts in ended])
 
     def _arm(self) -> None:
         """One timer for the whole core, moved only when something is due earlier than it."""

@@ -21,8 +21,10 @@ from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
-from edge.cdr.opening import keep, open_log
+from edge.cdr.opening import keep, open_log, what_is_left
+from edge.cdr.recent import Recent
 from edge.cdr.replay import mark_settled, replay
+from edge.cdr.unleased import Unleased
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -130,6 +132,8 @@ class _Server:
         self.policy: PolicyKeeper
         self.listeners: Listeners
         self.writer: CdrWriter
+        self._unleased: Unleased
+        self._recent: list[Recent]
         self._bound: Bound
         self._connections: Connections
         self._core: ProxyCore
@@ -167,6 +171,8 @@ class _Server:
                 opened.push_async_callback(self._admin.stop)
                 self.writer = open_log(self.static, wall0=self._clock.wall(now), mono0=now, tell=self._tell)
                 opened.callback(lambda: self.writer.close(self._now()))
+                self._unleased, self._recent = what_is_left(self.writer, directory, self._clock.wall(now), self._tell)
+                opened.callback(self._unleased.close)
                 self._bind(opened)
                 await self._open_policy(url, is_embedded=embedded is not None)
                 self._limiter = open_limiter(
@@ -188,6 +194,7 @@ class _Server:
                 limiter=self._limiter,
                 tell=self._tell,
                 turn=self._pump.turn,
+                closed=self._unleased.over,
                 now=self._now,
                 takeover_s=self.static.takeover_s,
                 lease_ms=round(self.static.lease_s * 1000),
@@ -215,6 +222,7 @@ class _Server:
             background = [
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
+                tasks.create_task(self._unleased.run()),
                 tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run(url)),
@@ -284,11 +292,14 @@ class _Server:
             wall_offset=self._clock.wall(now) - now,
             passwords=read_passwords(self.policy.snapshot.document, self._tell),
         )
+        offset = self._clock.wall(now) - now
+        self._core.remember([(one.uid, one.status, one.at - offset) for one in self._recent], self._unleased.left())
         self._outlets = Outlets(
             self._bound.endpoints,
             self._limiter,
             self.writer,
             CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now),
+            self._unleased,
             self._totals,
             self._meter,
             Resolver(self.listeners.paths, static.dns),

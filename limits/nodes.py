@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from limits.account import AccountId
 from limits.errors import StoreUnavailable, UnknownAccount
 from limits.keys import GOODBYES, NODES, account_keys, node_accounts_key
-from limits.model import Adopted
+from limits.model import GIVEN_BACK, Adopted
 from limits.rates import Price
 from limits.script_loader import script
 from limits.stores import open_store
@@ -146,6 +146,20 @@ class NodeRegistry:
         calls = [_adopted(flat[first : first + _WORDS]) for first in range(0, len(flat), _WORDS)]
         return Adoption(int(reply[1]), tuple(calls), reply[2] == 1)
 
+    async def known(self, account: AccountId, uids: Iterable[str]) -> set[str]:
+        """Those of these calls that somebody holds a lease for, or has settled."""
+        keys = account_keys(account)
+        found = set()
+        try:
+            for uid in uids:
+                settled = await self._redis.get(keys.done_prefix + uid)
+                is_over = settled is not None and not _text(settled).startswith(GIVEN_BACK)
+                if is_over or await self._redis.hexists(keys.calls, uid):
+                    found.add(uid)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return found
+
     async def _now_ms(self) -> int:
         # By a script: of a cluster's clocks it is that of the server which keeps the goodbyes.
         seconds, micros = await self._redis.eval("return redis.call('TIME')", 1, GOODBYES)
@@ -176,3 +190,7 @@ def _adopted(words: list[bytes]) -> Adopted:
         "" if member == b"-" else member.decode(),
         record,
     )
+
+
+def _text(word: bytes | str) -> str:
+    return word.decode("latin-1") if isinstance(word, bytes) else word

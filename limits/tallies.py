@@ -10,11 +10,11 @@ stays true.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
+import orjson
 import redis.exceptions
 from redis.asyncio import Redis
 
 from limits.additions import Batch
-from limits.errors import StoreUnavailable
 from limits.keys import (
     DOCUMENTS,
     TALLY_CURSORS,
@@ -29,6 +29,8 @@ from limits.keys import (
 from limits.script_loader import script
 from limits.stores import is_cluster, open_store, translated
 
+TOGETHER = 8
+"""Holders in one script: it keeps the store from others for less than a millisecond."""
 OPEN_KEPT_S = 400 * 86_400
 """The list of an hour's holders is forgotten then, closed or not."""
 LATE = "late"
@@ -61,28 +63,36 @@ class TallyStore:
         that is not before `first`, nothing was added: cut the batch and add again. -1: the store knows no such holder.
 
         An hour before `oldest_hour` counts as sealed."""
-        requests = [_request(batch, oldest_hour) for batch in batches]
+        await self._open(batches)
+        # Of a cluster each holder may be on another server.
+        most = 1 if is_cluster(self._redis) else TOGETHER
+        refused: dict[str, int] = {}
+        for start in range(0, len(batches), most):
+            some = batches[start : start + most]
+            for batch, (code, last) in zip(some, await self._add(some, oldest_hour), strict=True):
+                if code != 1:
+                    refused[batch.holder] = -1 if code == 0 else last
+        return refused
+
+    async def _add(self, batches: Sequence[Batch], oldest_hour: int) -> list[tuple[int, int]]:
+        """(code, last sequence number) of each."""
         add = script("tally_add")
+        names = [tally_keys(batch.holder) for batch in batches]
+        keys = [each.account for each in names]
+        words = (
+            batches[0].source,
+            str(oldest_hour),
+            names[0].prefix.removeprefix(names[0].account),
+            orjson.dumps([_words_of(batch) for batch in batches]),
+        )
         try:
-            await self._open(batches)
-            if is_cluster(self._redis):
-                replies = [await self._eval(add.text, keys, words) for keys, words in requests]
-            else:
-                await self._redis.script_load(add.text)
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for keys, words in requests:
-                        pipe.evalsha(add.sha1, keys, *words)
-                    replies = await pipe.execute(raise_on_error=False)
+            try:
+                told = await self._redis.evalsha(add.sha1, len(keys), *keys, *words)
+            except redis.exceptions.NoScriptError:
+                told = await self._redis.eval(add.text, len(keys), *keys, *words)
         except redis.exceptions.RedisError as fault:
             raise translated(fault) from fault
-        told = [(batch.holder, *_answer(reply)) for batch, reply in zip(batches, replies, strict=True)]
-        return {holder: last for holder, code, last in told if code != 1}
-
-    async def _eval(self, text: str, keys: int, words: tuple[str, ...]) -> object:
-        try:
-            return await self._redis.eval(text, keys, *words)
-        except redis.exceptions.ResponseError as error:
-            return error
+        return list(zip(map(int, told[::2]), map(int, told[1::2]), strict=True))
 
     async def _open(self, batches: Iterable[Batch]) -> None:
         """The hours and their holders are listed before they are counted in: none that has counts can be forgotten."""
@@ -91,11 +101,14 @@ class TallyStore:
             for addition in batch.additions:
                 if addition.hour:
                     holders.setdefault(addition.hour, set()).add(batch.holder)
-        for hour, names in holders.items():
-            key = tally_holders_key(hour)
-            await self._redis.sadd(key, *names)
-            await self._redis.expire(key, OPEN_KEPT_S)
-            await self._redis.zadd(TALLY_OPEN, {str(hour): hour})
+        try:
+            for hour, names in holders.items():
+                key = tally_holders_key(hour)
+                await self._redis.sadd(key, *names)
+                await self._redis.expire(key, OPEN_KEPT_S)
+                await self._redis.zadd(TALLY_OPEN, {str(hour): hour})
+        except redis.exceptions.RedisError as fault:
+            raise translated(fault) from fault
 
     async def read(self, holder: str, bucket: str) -> Hour:
         """One bucket; empty where there is none."""
@@ -254,30 +267,21 @@ class TallyStore:
         return {str(name): str(value) for name, value in found.items()}
 
 
-def _answer(reply: object) -> tuple[int, int]:
-    """(code, last sequence number). A holder whose keys were spoilt by hand counts as unknown: no other one notices.
-
-    Raises StoreUnavailable where the store itself would not (full, read-only, loading)."""
-    if isinstance(reply, redis.exceptions.RedisError):
-        if "WRONGTYPE" in str(reply):
-            return 0, -1
-        raise StoreUnavailable(str(reply)) from reply
-    assert isinstance(reply, list)
-    code = int(reply[0])
-    return code, -1 if code == 0 else int(reply[1])
-
-
-def _request(batch: Batch, oldest_hour: int) -> tuple[int, tuple[str, ...]]:
-    """Number of keys; keys and words of the script."""
-    names = tally_keys(batch.holder)
-    buckets: dict[str, int] = {}
-    words: list[str] = []
+def _words_of(batch: Batch) -> tuple[int, int, list[list[object]], list[tuple[str, str, int, int, str]]]:
+    """As the script takes it."""
+    additions: dict[str, list[object]] = {}
     for bucket, field, hour, ttl_s, numbers in batch.additions:
-        at = buckets.setdefault(bucket, len(buckets) + 4)
-        words += (str(at), field, str(hour), str(ttl_s), " ".join(map(str, numbers)))
-    for bucket, field, ttl_s, most, kept in batch.notes:
-        at = buckets.setdefault(bucket, len(buckets) + 4)
-        words += (str(at), field, str(ttl_s), str(most), " ".join(kept))
-    keys = (names.account, names.applied, names.sealed, *[names.bucket(bucket) for bucket in buckets])
-    head = (batch.source, str(batch.first), str(batch.last), str(oldest_hour), str(len(batch.additions)))
-    return len(keys), (*keys, *head, *words)
+        found = additions.get(bucket)
+        if found is None:
+            found = additions[bucket] = [bucket, hour, ttl_s]
+        found += (field, _without_end(numbers))
+    notes = [(bucket, field, ttl_s, most, " ".join(kept)) for bucket, field, ttl_s, most, kept in batch.notes]
+    return batch.first, batch.last, list(additions.values()), notes
+
+
+def _without_end(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Zeros at the end need not travel, nor be kept: what is missing counts as 0."""
+    size = len(numbers)
+    while size > 1 and not numbers[size - 1]:
+        size -= 1
+    return numbers[:size]

@@ -4,8 +4,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from edge.cdr import keeping
+from edge.cdr.recent import Recent, recent
 from edge.cdr.retention import Rule
-from edge.cdr.writer import CdrWriter
+from edge.cdr.unleased import Unleased
+from edge.cdr.writer import CdrError, CdrWriter
 from edge.config.static import StaticConfig
 from edge.proxy.facts import Fact
 
@@ -29,3 +31,14 @@ def keep(static: StaticConfig, tell: Callable[[Fact], None]) -> Coroutine[None, 
     """The rule of retention, for as long as the edge runs."""
     rule = Rule(static.cdr_keep_days, static.cdr_pseudonymise_days)
     return keeping.run(Path(static.state), rule, tell, [sink.name for sink in static.cdr.sinks])
+
+
+def what_is_left(
+    writer: CdrWriter, state: Path, wall: float, tell: Callable[[Fact], None]
+) -> tuple[Unleased, list[Recent]]:
+    """What the process before has left: attempts without a lease, and those that have their record in this log, as far
+    as they may come again at `wall` (UTC seconds). Raises CdrError."""
+    try:
+        return Unleased(state, tell), recent(writer.directory, wall)
+    except OSError as error:
+        raise CdrError(f"cannot read what is in {state}: {error.strerror}") from error

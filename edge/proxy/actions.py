@@ -19,12 +19,23 @@ class Resolve(NamedTuple):
     target: Target
 
 
+class Opened(NamedTuple):
+    """An attempt that passes without a lease: the store cannot tell the next process of it."""
+
+    uid: str
+    account: str
+    record: bytes
+    """As `proxy.record` has it."""
+
+
 class Outbox:
     """Actions of one wake-up."""
 
-    __slots__ = ("asks", "ended", "facts", "resolves", "sends")
+    __slots__ = ("asks", "ended", "facts", "opened", "resolves", "sends")
 
     def __init__(self) -> None:
+        self.opened: list[Opened] = []
+        """To be written down before anything is sent."""
         self.sends: list[Send] = []
         """Messages for the wire. The third item hears of a transport failure (`ProxyCore.transport_failed`)."""
         self.ended: list[CallFacts] = []

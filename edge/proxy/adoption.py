@@ -5,6 +5,9 @@ written once. One that still rang, or whose lease has run out, is closed at once
 known to have had.
 """
 
+from collections.abc import Collection, Iterable
+
+from edge.proxy.actions import Opened
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
@@ -14,7 +17,7 @@ from edge.proxy.hygiene import words_of
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
-from limits.model import GROUP, TRUNK, Adopted, Settle
+from limits.model import GIVEN_BACK, GROUP, TRUNK, Adopted, Settle
 
 MAX_GOODBYES = 10_000
 """BYEs remembered of calls this node does not hold."""
@@ -25,7 +28,7 @@ _TEMPORARY_FAILURE = 41
 class Adoption:
     """Of one node."""
 
-    __slots__ = ("_calls", "_fresh", "_goodbyes", "_node")
+    __slots__ = ("_calls", "_fresh", "_goodbyes", "_left", "_node")
 
     def __init__(self, node: Node, calls: CallTracker) -> None:
         self._node = node
@@ -33,6 +36,8 @@ class Adoption:
         self._goodbyes: dict[str, tuple[float, bytes]] = {}
         """uid -> (instant of a BYE, its sender's tag), of calls that may be adopted later; the oldest first."""
         self._fresh: list[tuple[str, bytes, float]] = []
+        self._left: dict[str, Opened] = {}
+        """uid -> attempts without a lease that an earlier process of this node has left."""
 
     def note_goodbye(self, uid: str, tag: bytes, now: float) -> None:
         """A BYE passed in a call that another node holds, or held: that node must be told, since a route set goes on
@@ -68,6 +73,32 @@ class Adoption:
         facts.q850 = NORMAL_CLEARING
         self._calls.move(call, CallInput.OVER, now)
 
+    def remember(self, left: Iterable[Opened]) -> None:
+        """What an earlier process of this node has written down."""
+        self._left = {one.uid: one for one in left}
+
+    def left(self) -> list[Opened]:
+        """Those of them that nobody here has taken up."""
+        is_ours, ended = self._calls.get, self._node.ended.status_of
+        return [one for uid, one in self._left.items() if is_ours(uid) is None and ended(uid) is None]
+
+    def close_left(self, known: Collection[str], now: float) -> list[str]:
+        """They are lost, but for those that the store knows of: these have, or will have, their record elsewhere.
+        Returns the uids that need not be written down any more."""
+        for one in self.left():
+            record = read(one.record)
+            facts = None if record is None else facts_of(one.uid, record, self._node.wall_offset)
+            if one.uid in known or facts is None:
+                continue
+            self._note_account(facts)
+            facts.lost, facts.adopted_from = True, self._node.settings.node
+            facts.released_at = facts.answered_at or facts.sent_at or facts.decided_at or facts.received_at
+            facts.end(facts.status, "lost", _TEMPORARY_FAILURE, "edge")
+            self._node.counters.calls_lost += 1
+            self._node.record(facts, now)
+        left, self._left = self._left, {}
+        return [uid for uid in left if self._calls.get(uid) is None]
+
     def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
         """These leases of `holder` are ours now. Accounts before groups and trunks: those only follow."""
         node = self._node
@@ -80,22 +111,27 @@ class Adoption:
                 continue
             if call is not None:
                 continue  # ours already
+            if node.ended.status_of(one.uid) is not None:
+                # Its record is written: the limits' word came too late for it, or its settlement is on its way.
+                node.outbox.asks.append(Settle(holder, one.uid, GIVEN_BACK, 0))
+                continue
             self._take(holder, gone, one, now, now - now_ms / 1_000)
 
     def _take(self, holder: str, gone: str, one: Adopted, now: float, offset: float) -> None:
         """`offset`: monotonic seconds less the store's."""
         node = self._node
-        record = read(one.record)
+        left = self._left.get(one.uid)
+        record = read(one.record or (b"" if left is None else left.record))
         facts = None if record is None else facts_of(one.uid, record, node.wall_offset)
         if record is None or facts is None:
             node.counters.records_unreadable += 1
-            self._close(holder, gone, one, None, None, offset)
+            self._close(holder, gone, one, None, None, offset, now)
             return
         listeners = {listener.name: index for index, listener in enumerate(node.listeners.all)}
         is_up = one.answered_ms > 0 and not one.is_expired
         kept = call_of(record, listeners, node.snapshot.plan, now) if is_up else None
         if kept is None:
-            self._close(holder, gone, one, facts, record, offset)
+            self._close(holder, gone, one, facts, record, offset, now)
             return
         invite = kept.invite
         call = Call(one.uid, invite.call_id(), invite.from_().tag or b"", kept.cseq, facts, invite.data)
@@ -143,7 +179,14 @@ class Adoption:
             facts.tags = tags or facts.tags
 
     def _close(
-        self, holder: str, gone: str, one: Adopted, facts: CallFacts | None, record: Record | None, offset: float
+        self,
+        holder: str,
+        gone: str,
+        one: Adopted,
+        facts: CallFacts | None,
+        record: Record | None,
+        offset: float,
+        now: float,
     ) -> None:
         """Its record, marked `lost`, up to the last instant it is known to have lived; then its leases go back."""
         if facts is None:
@@ -166,7 +209,7 @@ class Adoption:
         facts.end(facts.status, "lost", _TEMPORARY_FAILURE, "edge")
         node = self._node
         node.counters.calls_lost += 1
-        node.outbox.ended.append(facts)
+        node.record(facts, now)
         others = () if record is None else holders_of(record)
         for name in (holder, *[name for name in others if name != holder]):
             price = None if name.startswith(TRUNK) else one.price

@@ -77,10 +77,10 @@ class Attempts:
         context = ResponseContext(node, txn)
         call_id, from_tag, cseq = request.call_id(), request.from_().tag or b"", request.cseq().number
         uid = node.identifiers.call_uid(request, call_id, from_tag, cseq)
-        if self._calls.get(uid) is not None:
-            # The same INVITE again after its transaction ended: §8.2.2.2 says how a merged request is answered.
+        if self._calls.get(uid) is not None or node.ended.status_of(uid) is not None:
+            # The same INVITE again after its transaction ended.
             txn.user = context
-            self._refusals.respond(context, Refuse(Reason.DUPLICATE), None, now)
+            self._refusals.repeat(context, uid, now)
             return
         snapshot = node.snapshot
         host, port = txn.flow.address
@@ -142,6 +142,7 @@ class Attempts:
             quantum_s=settings.quantum_s,
         )
         if question is None:
+            self._calls.write_down(call)
             self._admitted(call, now)  # R16: no commercial limit stands before an emergency call
         else:
             node.outbox.asks.append(question)
@@ -203,6 +204,7 @@ class Attempts:
         else:
             call.is_unlimited = True
             self._calls.lease(call, verb.account)
+            self._calls.write_down(call)
         self._admitted(call, now)
 
     def _has_share(self, holder: str, now: float) -> bool:

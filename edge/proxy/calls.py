@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.policy.demand import hidden
+from edge.proxy.actions import Opened
 from edge.proxy.call import Call, CallState
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
-from edge.proxy.record import of_call
+from edge.proxy.record import of_attempt, of_call
 from limits.frequency import Frequency
 from limits.model import TRUNK, Settle
 
@@ -62,6 +63,8 @@ def _watch(tracker: "CallTracker", call: Call, now: float) -> None:
 
 def _answered(tracker: "CallTracker", call: Call, now: float) -> None:
     call.facts.answered_at = now
+    if call.is_unlimited or call.facts.emergency:
+        tracker.write_down(call)
     if call.paid:
         tracker.renewals.schedule(call, now)
 
@@ -235,6 +238,10 @@ class CallTracker:
         """What another node needs to go on with this call; empty where none is to be kept."""
         return of_call(call, self.node) if self.node.settings.keeps_records else b""
 
+    def write_down(self, call: Call) -> None:
+        """It has no lease: should this process die, the next one must find it on the disk."""
+        self.node.outbox.opened.append(Opened(call.uid, call.facts.account, of_attempt(call.facts, self.node)))
+
     def move(self, call: Call, what: CallInput, now: float) -> bool:
         """Walk the table. False where the state has no row for this input: absorbed and counted."""
         row = CALL_TABLE[call.state].get(what)
@@ -270,7 +277,7 @@ class CallTracker:
         marks = self.node.pings.marks_of(facts, self.node.snapshot.conduct.ping, digest)
         self.node.counters.ping_calls += bool(marks)
         if not call.is_adopted:
-            self.node.outbox.ended.append(facts)
+            self.node.record(facts, now)
         attempt = call.attempt
         unsent: tuple[Frequency, ...] = ()
         if facts.sent_at is None and attempt is not None and attempt.frequencies:

@@ -5,12 +5,12 @@ Inputs: `received`, `unframed`, `connected`, `disconnected`, `flow_failed`, `tra
 `limiter_answered`, `policy_changed`, `drain`, `undrain`, `hang_up`, `hang_up_all`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.verdicts import Reason
 from edge.proxy import session_timers
-from edge.proxy.actions import Outbox
+from edge.proxy.actions import Opened, Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
 from edge.proxy.authentication import Authentication
@@ -236,6 +236,21 @@ class ProxyCore:
     def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
         """Calls of a node that is gone have become ours. `now_ms`: the store's clock at this instant."""
         self._adoption.adopt(holder, gone, now_ms, found, now)
+
+    def remember(self, ended: Iterable[tuple[str, int, float]], left: Iterable[Opened]) -> None:
+        """What an earlier process of this node has written: (uid, status, monotonic instant) of attempts that have
+        their record, the oldest first; and what passed without a lease. Before anything is received."""
+        for uid, status, at in ended:
+            self._node.ended.note(uid, status, at)
+        self._adoption.remember(left)
+
+    def left(self) -> list[Opened]:
+        """What passed without a lease in an earlier process, and is nobody's: ask the store about it, `close_left`."""
+        return self._adoption.left()
+
+    def close_left(self, known: Collection[str], now: float) -> list[str]:
+        """The store has heard of these uids; the others are lost. Returns what need not be written down any more."""
+        return self._adoption.close_left(known, now)
 
     def take_goodbyes(self) -> list[tuple[str, bytes, float]]:
         """(uid, tag of the sender, instant) of BYEs that passed here in calls this node does not hold."""

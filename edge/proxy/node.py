@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Outbox
-from edge.proxy.facts import Counters
+from edge.proxy.ended import Ended
+from edge.proxy.facts import CallFacts, Counters
 from edge.proxy.hygiene import Crossings
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
@@ -60,6 +61,7 @@ class Node:
         "crossings",
         "draining",
         "draw",
+        "ended",
         "identifiers",
         "is_overloaded",
         "layer",
@@ -89,6 +91,7 @@ class Node:
         timers: TimerWheel,
     ) -> None:
         self.outbox = Outbox()
+        self.ended = Ended()
         self.trunks = TrunkHealth(self.outbox)
         self.settings = settings
         self.listeners = listeners
@@ -128,3 +131,8 @@ class Node:
         self.trunks.adopt(snapshot.trunks)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))
+
+    def record(self, facts: CallFacts, now: float) -> None:
+        """This attempt is over: its one record."""
+        self.outbox.ended.append(facts)
+        self.ended.note(facts.uid, facts.status, now)

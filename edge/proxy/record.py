@@ -48,6 +48,7 @@ _INSTANTS = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at"
 _WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
     "listener": str, "route": str, "purpose": str, "cli_rewritten": str, "called_rewritten": str, "attestation": str,
     "ruleset": str, "decided_by": str, "hold_micros": int, "holds": int, "automated": bool,
+    "emergency": bool,
 }  # fmt: skip
 """Kept only where they say something; a record of an older edge has none of them."""
 

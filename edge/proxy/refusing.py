@@ -54,6 +54,15 @@ class Refusals:
         """An attempt that has a record: answer it, and say in its record why."""
         self.mark(facts, refusal.reason, self.respond(context, refusal, attempt, now, headers))
 
+    def repeat(self, context: ResponseContext, uid: str, now: float) -> None:
+        """An attempt that is known comes again: where it has failed it is told the same; else §8.2.2.2 says how a
+        merged request is answered."""
+        status = self._node.ended.status_of(uid) or 0
+        if 300 <= status <= 699:
+            context.answer(status, b"Call Ended", now)
+        else:
+            self.respond(context, Refuse(Reason.DUPLICATE), None, now)
+
     def mark(self, facts: CallFacts, reason: Reason, answer: verdicts.RefusalAnswer) -> None:
         """The record and the count; the answer has been sent."""
         refused = self._node.counters.refused
@@ -66,7 +75,7 @@ class Refusals:
             self._strangers.record(facts, now)
             return
         facts.decided_at = facts.released_at = now
-        self._node.outbox.ended.append(facts)
+        self._node.record(facts, now)
 
     def begin(self, uid: str, txn: Transaction, call_id: bytes, from_tag: bytes, now: float) -> CallFacts:
         """One more attempt: it will have one record."""

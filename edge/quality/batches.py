@@ -5,11 +5,12 @@ range begins after what it has already added of that node: so a record that is d
 """
 
 from collections.abc import Iterable, Mapping
+from operator import add
 from typing import NamedTuple
 
 from edge.quality.counts import SIZE, add_to
-from edge.quality.hours import HOUR_S, MINUTE_S, minute_of, month_of
-from edge.quality.sampling import Definition, Sample
+from edge.quality.hours import HOUR_S, MINUTE_S, hour_of, month_of
+from edge.quality.sampling import Definition, Told, count, failed_before
 from limits.additions import Addition, Batch, Note
 
 ALL = "all"
@@ -21,15 +22,6 @@ MINUTES_KEPT_S = 26 * HOUR_S
 MONTHS_KEPT_S = 400 * 86_400
 TRUNKS_AT_MOST = 64
 """Trunks of an account that are counted apart in one batch."""
-
-
-class Place(NamedTuple):
-    """Where an addition goes: a bucket of the holder and a field in it."""
-
-    bucket: str
-    field: str
-    hour: int
-    ttl_s: int
 
 
 def hour_bucket(hour: int) -> str:
@@ -57,73 +49,152 @@ def notes_bucket(hour: int) -> str:
     return f"calls:{hour}"
 
 
+class _Minute(NamedTuple):
+    """Names of the places that one minute counts in."""
+
+    hour: int
+    in_hour: str
+    in_minutes: str
+    prefix: str
+    in_month: str
+
+
+_Key = tuple[str, str, bool, int]
+"""(account or empty, trunk that had the call or empty, does the trunk count it too, minute)."""
+
+
 def gather(
-    samples: Iterable[Sample],
+    records: Iterable[Told],
     definition: Definition,
     *,
     source: str,
     keep_s: int,
     after: Mapping[str, int] | None = None,
 ) -> dict[str, Batch]:
-    """holder -> what to add. `source`: the log they are of. `after`: what the store has of this source already, by
-    holder; records up to it are left out. A holder with nothing new is not named."""
-    sums: dict[str, dict[Place, list[int]]] = {}
-    notes: dict[str, dict[tuple[str, str], list[str]]] = {}
-    ranges: dict[str, tuple[int, int]] = {}
-    for sample in samples:
-        for holder, parts in _parts(sample).items():
-            seq = sample.told.seq
-            if after is not None and seq <= after.get(holder, 0):
-                continue
-            first, last = ranges.get(holder, (seq, seq))
-            ranges[holder] = (min(first, seq), max(last, seq))
-            places = sums.setdefault(holder, {})
-            for field, numbers in parts:
-                for place in _places(sample, field, definition, keep_s):
-                    add_to(places.setdefault(place, [0] * SIZE), numbers)
-            if not holder.startswith("trunk:"):
-                _note(notes.setdefault(holder, {}), sample)
-    return {
-        holder: Batch(
-            holder,
-            source,
-            first,
-            last,
-            tuple([Addition(*place, tuple(numbers)) for place, numbers in sums[holder].items()]),
-            tuple([Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in notes.get(holder, {}).items()]),
-        )
-        for holder, (first, last) in ranges.items()
-    }
+    """holder -> what to add. `records` in order of `seq`. `source`: the log they are of. `after`: what the store has of
+    this source already, by holder; records up to it are left out. A holder with nothing new is not named."""
+    gathering = _Gathering(definition, {} if after is None else after)
+    for told in records:
+        gathering.take(told)
+    return gathering.batches(source, keep_s)
 
 
-def _parts(sample: Sample) -> dict[str, list[tuple[str, tuple[int, ...]]]]:
-    """holder -> (field, numbers)."""
-    parts: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-    account = sample.told.account
-    if account:
-        by_trunk = [(f"trunk:{trunk}", numbers) for trunk, numbers in sample.by_trunk[-TRUNKS_AT_MOST:]]
-        parts[account] = [(ALL, sample.numbers), *by_trunk]
-    for trunk, numbers in sample.by_trunk[-TRUNKS_AT_MOST:]:
-        parts.setdefault(f"trunk:{trunk}", []).append((ALL, numbers))
-    return parts
+class _Gathering:
+    """Sums by account, trunk and minute first, which is one addition a record; the rest is made of them at the end."""
+
+    def __init__(self, definition: Definition, after: Mapping[str, int]) -> None:
+        self._definition = definition
+        self._after = after
+        self._calls: dict[_Key, list[int]] = {}
+        self._failed: dict[_Key, list[int]] = {}
+        self._first: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        self._notes: dict[str, dict[tuple[str, str], list[str]]] = {}
+        self._minutes: dict[int, _Minute] = {}
+
+    def take(self, told: Told) -> None:
+        """One record."""
+        definition = self._definition
+        minute = told.minute(definition)
+        account = self._counting(told.account, told.seq) if told.account else ""
+        tried = told.tried
+        trunk = tried[-1][0] if tried else ""
+        by_trunk = bool(trunk) and bool(self._counting(f"trunk:{trunk}", told.seq))
+        key = (account, trunk, by_trunk, minute)
+        sums = self._calls.get(key)
+        if sums is None:
+            sums = self._calls[key] = [0] * SIZE
+        examples = count(told, definition, sums)
+        if account:
+            self._note(told, minute, examples)
+        if len(tried) > 1:
+            for before, numbers in failed_before(told, definition)[-TRUNKS_AT_MOST:]:
+                counts_too = bool(self._counting(f"trunk:{before}", told.seq))
+                add_to(self._failed.setdefault((account, before, counts_too, minute), [0] * SIZE), numbers)
+
+    def _counting(self, holder: str, seq: int) -> str:
+        """The holder, where this record is new to it; else nothing."""
+        if seq <= self._after.get(holder, 0):
+            return ""
+        self._first.setdefault(holder, seq)
+        self._last[holder] = seq
+        return holder
+
+    def _note(self, told: Told, minute: int, examples: Iterable[str]) -> None:
+        notes = self._notes.setdefault(told.account, {})
+        bucket = notes_bucket(self._place(minute).hour)
+        for flag in examples:
+            uids = notes.setdefault((bucket, flag), [])
+            if len(uids) < NOTED:
+                uids.append(told.uid)
+
+    def _place(self, minute: int) -> _Minute:
+        found = self._minutes.get(minute)
+        if found is None:
+            zone = self._definition.zone
+            hour = hour_of(minute, zone)
+            month = month_bucket(month_of(minute, zone))
+            names = (hour_bucket(hour), minutes_bucket(minute), minute_field(minute, ""), month)
+            found = self._minutes[minute] = _Minute(hour, *names)
+        return found
+
+    def batches(self, source: str, keep_s: int) -> dict[str, Batch]:
+        """What came of them all."""
+        sums: dict[str, dict[tuple[str, int], list[int]]] = {}
+        for (account, trunk, by_trunk, minute), numbers in self._calls.items():
+            if account:
+                _add(sums, account, ALL, minute, numbers)
+                if trunk:
+                    _add(sums, account, f"trunk:{trunk}", minute, numbers)
+            if by_trunk:
+                _add(sums, f"trunk:{trunk}", ALL, minute, numbers)
+        for (account, trunk, by_trunk, minute), numbers in self._failed.items():
+            if account:
+                _add(sums, account, f"trunk:{trunk}", minute, numbers)
+            if by_trunk:
+                _add(sums, f"trunk:{trunk}", ALL, minute, numbers)
+        return {
+            holder: Batch(
+                holder,
+                source,
+                self._first[holder],
+                self._last[holder],
+                self._additions(by_minute, keep_s),
+                tuple(
+                    [Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in self._notes.get(holder, {}).items()]
+                ),
+            )
+            for holder, by_minute in sums.items()
+        }
+
+    def _additions(self, by_minute: Mapping[tuple[str, int], list[int]], keep_s: int) -> tuple[Addition, ...]:
+        """Each minute, and the hours and months that they are parts of."""
+        found: dict[tuple[str, str], Addition] = {}
+        for (field, minute), numbers in by_minute.items():
+            place = self._place(minute)
+            kept = tuple(numbers)
+            hour = place.hour
+            _merge(found, Addition(place.in_hour, field, hour, keep_s, kept))
+            _merge(found, Addition(place.in_minutes, place.prefix + field, hour, MINUTES_KEPT_S, kept))
+            if field == ALL:
+                # Money is summed by month whatever becomes of the hour: a record that came late was spoken and charged
+                # all the same.
+                _merge(found, Addition(place.in_month, ALL, 0, MONTHS_KEPT_S, kept))
+        return tuple(found.values())
 
 
-def _places(sample: Sample, field: str, definition: Definition, keep_s: int) -> tuple[Place, ...]:
-    at_s, hour = sample.at_s, sample.hour
-    minute = minute_of(at_s)
-    places = (
-        Place(hour_bucket(hour), field, hour, keep_s),
-        Place(minutes_bucket(minute), minute_field(minute, field), hour, MINUTES_KEPT_S),
-    )
-    if field != ALL:
-        return places
-    # Money is summed by month whatever becomes of the hour: a record that came late was spoken and charged all the
-    # same.
-    return (*places, Place(month_bucket(month_of(at_s, definition.zone)), ALL, 0, MONTHS_KEPT_S))
+def _add(
+    sums: dict[str, dict[tuple[str, int], list[int]]], holder: str, field: str, minute: int, numbers: list[int]
+) -> None:
+    """Shares the numbers with the others they are added to until a second sum comes: none is changed in place."""
+    by_minute = sums.setdefault(holder, {})
+    before = by_minute.get((field, minute))
+    by_minute[field, minute] = numbers if before is None else list(map(add, before, numbers))
 
 
-def _note(notes: dict[tuple[str, str], list[str]], sample: Sample) -> None:
-    for flag in sample.flags:
-        uids = notes.setdefault((notes_bucket(sample.hour), flag), [])
-        if len(uids) < NOTED:
-            uids.append(sample.told.uid)
+def _merge(found: dict[tuple[str, str], Addition], one: Addition) -> None:
+    at = (one.bucket, one.field)
+    before = found.get(at)
+    if before is not None:
+        one = one._replace(numbers=tuple(map(add, before.numbers, one.numbers)))
+    found[at] = one

@@ -7,15 +7,32 @@ calls are free of every rule (R16); calls of a node that died are nobody's fault
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from edge.quality.counts import INDEX, SIZE, pdd_bucket
-from edge.quality.hours import hour_of
+from edge.quality.hours import MINUTE_S
 
 CLI_REASONS = frozenset({"cli_refused", "cli_invalid", "cli_not_owned", "cli_mismatch", "cli_do_not_originate"})
 """Refusals that are a finding on the caller's number (contract article 27); a withheld number is none."""
 _GAVE_UP_EARLY = "abandoned"
+
+# Places in a sum, looked up once: a record is counted in microseconds.
+_TOLD, _ATTEMPTS, _ANSWERED, _SHORT, _EFFECTIVE = (
+    INDEX[name] for name in ("told", "attempts", "answered", "short", "effective")
+)
+_ANSWERED_MS, _RANG, _PDD_MS = INDEX["answered_ms"], INDEX["rang"], INDEX["pdd_ms"]
+_CLI, _BILLED_S, _COST_MICROS = INDEX["cli"], INDEX["billed_s"], INDEX["cost_micros"]
+_OF_KIND = {
+    "lost": INDEX["lost"],
+    "emergency": INDEX["emergency"],
+    "refused": INDEX["refused"],
+    _GAVE_UP_EARLY: INDEX["refused"],
+    "cancelled": INDEX["cancelled"],
+}
 
 
 class Definition(NamedTuple):
@@ -31,78 +48,73 @@ class Definition(NamedTuple):
     effective_causes: frozenset[int] = frozenset({17, 18, 19, 20})
 
 
-class Told(NamedTuple):
-    """What quality needs of one record."""
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What quality needs of one record: columns of `cdr.record`, by name; all others are passed over unread."""
 
     seq: int
-    node: str
     uid: str
     account: str
     outcome: str
     reason: str
     status: int
     q850: int
-    tried: tuple[tuple[str, int], ...]
-    """(egress trunk, final status) in order."""
+    egress_trunk: str
+    candidates: tuple[tuple[str, int], ...]
     emergency: bool
     lost: bool
-    is_cli: bool
-    """A finding on the caller's number: refused for it, or let pass by a rule that is only in shadow."""
     pdd_ms: int | None
     duration_ms: int
     billed_s: int
     cost_micros: int
-    received_s: int
-    released_s: int
+    received_at: str
+    released_at: str | None
+    penalty_candidates: tuple[str, ...] = ()
+
+    @property
+    def tried(self) -> tuple[tuple[str, int], ...]:
+        """(egress trunk, final status) in order."""
+        if self.candidates or not self.egress_trunk:
+            return self.candidates
+        return ((self.egress_trunk, self.status),)
+
+    @property
+    def is_cli(self) -> bool:
+        """A finding on the caller's number: refused for it, or let pass by a rule that is only in shadow."""
+        return self.reason in CLI_REASONS or "cli" in self.penalty_candidates
+
+    def minute(self, definition: Definition) -> int:
+        """The minute it is counted in: its first second, UTC."""
+        released = self.released_at
+        if released is None or definition.counted_at == "received":
+            return minute_of_instant(self.received_at)
+        return minute_of_instant(released)
 
 
-class Sample(NamedTuple):
-    """What one record adds."""
+_DECODER = msgspec.json.Decoder(Told)
+_NONE = "not a record of ours"
 
-    told: Told
-    hour: int
-    at_s: int
-    numbers: tuple[int, ...]
-    by_trunk: tuple[tuple[str, tuple[int, ...]], ...]
-    """(egress trunk, numbers): the last one has the whole call, those before it an attempt that failed."""
-    flags: tuple[str, ...]
-    """`failed`, `short`, `answered`, `cli`: what the call is an example of."""
+
+def read_line(line: bytes) -> Told:
+    """From a line of the log. Raises ValueError where a column is missing or is something else."""
+    try:
+        return _sound(_DECODER.decode(line))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError(f"{_NONE}: {error}") from error
 
 
 def read_record(record: Mapping[str, object]) -> Told:
-    """From the columns of `cdr.record`, by name. Raises ValueError where one is missing or is something else."""
+    """The same of a record that was read already."""
     try:
-        candidates = record["candidates"]
-        if not isinstance(candidates, list):
-            raise TypeError
-        tried = tuple([(str(trunk), int(status)) for trunk, status in candidates])
-        received = _seconds(record["received_at"])
-        released = record["released_at"]
-        pdd = record["pdd_ms"]
-        last = str(record["egress_trunk"])
-        status = _int(record["status"])
-        return Told(
-            seq=_int(record["seq"]),
-            node=str(record["node"]),
-            uid=str(record["uid"]),
-            account=str(record["account"]),
-            outcome=str(record["outcome"]),
-            reason=str(record["reason"]),
-            status=status,
-            q850=_int(record["q850"]),
-            tried=tried if tried or not last else ((last, status),),
-            emergency=record["emergency"] is True,
-            lost=record["lost"] is True,
-            is_cli=record["reason"] in CLI_REASONS or "cli" in _words(record.get("penalty_candidates")),
-            pdd_ms=None if pdd is None else _int(pdd),
-            duration_ms=_int(record["duration_ms"]),
-            billed_s=_int(record["billed_s"]),
-            cost_micros=_int(record["cost_micros"]),
-            received_s=received,
-            released_s=received if released is None else _seconds(released),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"not a record of ours: {type(error).__name__}: {error}") from error
+        return _sound(msgspec.convert(record, Told))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError(f"{_NONE}: {error}") from error
+
+
+def _sound(told: Told) -> Told:
+    minute_of_instant(told.received_at)
+    if told.released_at is not None:
+        minute_of_instant(told.released_at)
+    return told
 
 
 def kind_of(told: Told) -> str:
@@ -111,85 +123,75 @@ def kind_of(told: Told) -> str:
         return "lost"
     if told.emergency:
         return "emergency"
-    return told.outcome if told.outcome in ("refused", "abandoned", "cancelled") else "carried"
+    return told.outcome if told.outcome in _OF_KIND else "carried"
 
 
-def sample_of(told: Told, definition: Definition) -> Sample:
-    """What this record adds, and to which hour."""
-    at_s = told.received_s if definition.counted_at == "received" else told.released_s
+def count(told: Told, definition: Definition, numbers: list[int]) -> tuple[str, ...]:
+    """Adds what this record counts for to `numbers` (SIZE of them). Returns what it is an example of: `failed`,
+    `short`, `answered`, `cli`."""
     kind = kind_of(told)
-    numbers = [0] * SIZE
-    numbers[INDEX["told"]] = 1
-    numbers[INDEX["billed_s"]] = told.billed_s
-    numbers[INDEX["cost_micros"]] = told.cost_micros
+    numbers[_TOLD] += 1
+    numbers[_BILLED_S] += told.billed_s
+    numbers[_COST_MICROS] += told.cost_micros
     if kind != "carried":
-        numbers[INDEX["refused" if kind == _GAVE_UP_EARLY else kind]] = 1
-    is_cli = told.is_cli and kind != "emergency"
-    numbers[INDEX["cli"]] = int(is_cli)
-    counts = kind not in definition.uncounted
-    flags = []
-    if counts:
-        flags = _count(told, definition, numbers)
-    if is_cli:
-        flags.append("cli")
-    by_trunk = tuple([*_failed_before(told, definition, counts), *_last_trunk(told, tuple(numbers))])
-    return Sample(told, hour_of(at_s, definition.zone), at_s, tuple(numbers), by_trunk, tuple(flags))
+        numbers[_OF_KIND[kind]] += 1
+    examples = () if kind in definition.uncounted else _count_attempt(told, definition, numbers)
+    if told.is_cli and kind != "emergency":
+        numbers[_CLI] += 1
+        return (*examples, "cli")
+    return examples
 
 
-def _count(told: Told, definition: Definition, numbers: list[int]) -> list[str]:
-    """The part of what counts; returns what the call is an example of."""
-    numbers[INDEX["attempts"]] = 1
+def _count_attempt(told: Told, definition: Definition, numbers: list[int]) -> tuple[str, ...]:
+    numbers[_ATTEMPTS] += 1
     answered = told.outcome == "answered"
-    numbers[INDEX["effective"]] = int(
+    pdd_ms = told.pdd_ms
+    if pdd_ms is not None:
+        numbers[_RANG] += 1
+        numbers[_PDD_MS] += pdd_ms
+        numbers[pdd_bucket(pdd_ms)] += 1
+    if (
         answered
-        or told.pdd_ms is not None
+        or pdd_ms is not None
         or told.status in definition.effective_statuses
         or told.q850 in definition.effective_causes
-    )
-    if told.pdd_ms is not None:
-        numbers[INDEX["rang"]] = 1
-        numbers[INDEX["pdd_ms"]] = told.pdd_ms
-        numbers[pdd_bucket(told.pdd_ms)] += 1
+    ):
+        numbers[_EFFECTIVE] += 1
     if not answered:
-        return ["failed"]
-    numbers[INDEX["answered"]] = 1
-    numbers[INDEX["answered_ms"]] = told.duration_ms
+        return ("failed",)
+    numbers[_ANSWERED] += 1
+    numbers[_ANSWERED_MS] += told.duration_ms
     if told.duration_ms < definition.short_ms:
-        numbers[INDEX["short"]] = 1
-        return ["answered", "short"]
-    return ["answered"]
+        numbers[_SHORT] += 1
+        return ("answered", "short")
+    return ("answered",)
 
 
-def _failed_before(told: Told, definition: Definition, counts: bool) -> Sequence[tuple[str, tuple[int, ...]]]:
+def failed_before(told: Told, definition: Definition) -> Sequence[tuple[str, tuple[int, ...]]]:
+    """(egress trunk, numbers) of those that were tried before the last one: an attempt that failed. The last one has
+    the whole call."""
     found = []
+    counts = kind_of(told) not in definition.uncounted
     for trunk, status in told.tried[:-1]:
         numbers = [0] * SIZE
-        numbers[INDEX["told"]] = 1
+        numbers[_TOLD] = 1
         if counts:
-            numbers[INDEX["attempts"]] = 1
-            numbers[INDEX["effective"]] = int(status in definition.effective_statuses)
+            numbers[_ATTEMPTS] = 1
+            numbers[_EFFECTIVE] = int(status in definition.effective_statuses)
         found.append((trunk, tuple(numbers)))
     return found
 
 
-def _last_trunk(told: Told, numbers: tuple[int, ...]) -> Sequence[tuple[str, tuple[int, ...]]]:
-    return [(told.tried[-1][0], numbers)] if told.tried else []
-
-
-def _int(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError(f"expected a whole number, got {value!r:.40}")
-    return value
-
-
-def _words(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
-
-
-def _seconds(value: object) -> int:
-    if not isinstance(value, str):
-        raise TypeError(f"expected an instant, got {value!r:.40}")
-    at = datetime.fromisoformat(value)
+def minute_of_instant(text: str) -> int:
+    """First second of its minute, UTC. Raises ValueError where it is no instant, or has no zone."""
+    if len(text) == 27 and text[16] == ":" and text[19] == "." and text[26] == "Z":
+        return _minute(text[:16])
+    at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("an instant without its zone")
-    return int(at.timestamp() // 1)
+    return int(at.timestamp() // MINUTE_S) * MINUTE_S
+
+
+@lru_cache(maxsize=4_096)
+def _minute(text: str) -> int:
+    return int(datetime.fromisoformat(text + "Z").timestamp())

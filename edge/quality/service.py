@@ -12,6 +12,7 @@ from pathlib import Path
 from edge.cdr.delivery.consumer import DeliveryFailed, Entry
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME, Numbers, read_numbers, write_numbers
+from edge.quality.sampling import Told, read_line
 from edge.quality.tally import Tally
 from edge.quality.watch import QualityWatch
 from limits.errors import StoreUnavailable
@@ -60,7 +61,7 @@ class QualityConsumer:
     async def deliver(self, entries: Sequence[Entry]) -> None:
         """Count them."""
         now, wall = time.monotonic(), int(time.time())
-        records: list[Mapping[str, object]] = [dict(entry.record) for entry in entries]
+        records = [_told(entry) for entry in entries]
         try:
             if now - self._refreshed_at >= TERMS_S:
                 await self._tally.refresh()
@@ -131,6 +132,13 @@ class QualityService:
             _added(before.breaches, watch.breaches),
             _added(before.penalties, watch.penalties),
         )
+
+
+def _told(entry: Entry) -> Told | None:
+    try:
+        return read_line(entry.line)
+    except ValueError:
+        return None
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

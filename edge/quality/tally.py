@@ -5,11 +5,13 @@ last sequence number that is in them. A log that begins again at 1 (a node with 
 source: it is known by the uid of its first record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from edge.quality.batches import gather
 from edge.quality.hours import hour_of
-from edge.quality.sampling import Sample, read_record, sample_of
+from edge.quality.sampling import Told
 from edge.quality.terms import DOCUMENT, Terms, read_terms
 from limits.account import is_holder_id
 from limits.additions import Batch
@@ -51,44 +53,43 @@ class Tally:
         """What is in force. Raises StoreUnavailable."""
         self.terms = read_terms(await self._store.document(DOCUMENT))
 
-    async def add(self, records: Sequence[Mapping[str, object]], *, now_s: int) -> None:
-        """Counts them, in order of `seq`. Raises StoreUnavailable: then the same ones must come again."""
+    async def add(self, records: Iterable[Told | None], *, now_s: int) -> None:
+        """Counts them, in order of `seq`; None: one that made no sense. Raises StoreUnavailable: then the same ones
+        must come again."""
         oldest = hour_of(now_s - self.terms.keep_s, self.terms.zone)
-        samples: list[Sample] = []
-        for record in records:
-            try:
-                told = read_record(record)
-            except ValueError:
+        todo: list[Told] = []
+        for told in records:
+            if told is None:
                 self.unreadable += 1
                 continue
             if told.seq == 1 and told.uid != self._log:
-                await self._count(samples, oldest)
-                samples = []
+                await self._count(todo, oldest)
+                todo = []
                 self._log = told.uid
                 await self._store.set_log(self._node, self._log)
             if told.account and not is_holder_id(told.account):
-                told = told._replace(account="")
-            samples.append(sample_of(told, self.terms.definition))
-        await self._count(samples, oldest)
+                told = msgspec.structs.replace(told, account="")
+            todo.append(told)
+        await self._count(todo, oldest)
 
-    async def _count(self, samples: Sequence[Sample], oldest: int) -> None:
-        if not samples:
+    async def _count(self, records: Sequence[Told], oldest: int) -> None:
+        if not records:
             return
         after: dict[str, int] = {}
-        todo = list(self._gather(samples, after).values())
+        todo = list(self._gather(records, after).values())
         for _ in range(CUT_AT_MOST):
             refused = await self._store.add(todo, oldest_hour=oldest)
             self.unknown += sum(last < 0 for last in refused.values())
             after = {holder: last for holder, last in refused.items() if last >= 0}
-            again = self._gather(samples, after)
-            todo = [again[holder] for holder in after if holder in again]
-            if not todo:
+            if not after:
                 break
-        await self._store.set_cursor(self.source, samples[-1].told.seq)
-        self.counted += len(samples)
+            again = self._gather(records, after)
+            todo = [again[holder] for holder in after if holder in again]
+        await self._store.set_cursor(self.source, records[-1].seq)
+        self.counted += len(records)
 
-    def _gather(self, samples: Sequence[Sample], after: Mapping[str, int]) -> dict[str, Batch]:
-        return gather(samples, self.terms.definition, source=self.source, keep_s=self.terms.keep_s, after=after)
+    def _gather(self, records: Sequence[Told], after: Mapping[str, int]) -> dict[str, Batch]:
+        return gather(records, self.terms.definition, source=self.source, keep_s=self.terms.keep_s, after=after)
 
     async def mark(self, at_s: int) -> None:
         """The log has been counted to its end, as of this instant. Raises StoreUnavailable."""

@@ -84,6 +84,12 @@ FACTS: tuple[FactRow, ...] = (
     FactRow(
         "cdr.missing", "error", False, "a segment that was in use is gone; `edge cdr verify` tells what is missing"
     ),
+    FactRow(
+        "unleased.failing",
+        "error",
+        False,
+        "an attempt without a lease cannot be written down: it has no record should the edge die now",
+    ),
     FactRow("cdr.disk_low", "error", False, "little room is left where CDRs are written"),
     FactRow("cdr.replayed", "info", False, "the last settlements before a crash were sent again; each counts once"),
     FactRow("cdr.purged", "info", False, "CDR segments were purged by age; each left a tombstone"),

@@ -1,77 +1,99 @@
--- tally_add: adds numbers to buckets of a holder, once for each record however often it is delivered.
--- KEYS: 1 holder hash, 2 applied hash (source -> last sequence number), 3 sealed zset of hours, 4... buckets
--- ARGV: 1 source, 2 first and 3 last sequence number, 4 oldest hour that takes anything, 5 number of additions;
---       of each: bucket (its place in KEYS), field, hour (0: none), ttl_s, numbers;
---       then notes, of each: bucket, field, ttl_s, most words, words
--- RETURNS: {1, last}: added; {2, last added before}: nothing was added, it is not before the first; {0, 0}: no such holder
+-- tally_add: adds numbers to buckets of some holders, once for each record however often it is delivered.
+-- KEYS: the hash of each holder, all of one server; what is kept of it has names that begin with that
+-- ARGV: 1 source, 2 oldest hour that takes anything, 3 what stands between the hash's name and that of a bucket,
+--       4 JSON, of each holder [first, last sequence number, additions, notes]; of each bucket an addition
+--       [bucket, hour (0: none), ttl_s, field, [numbers], field, [numbers], ...]; a note [bucket, field, ttl_s, most, words]
+-- RETURNS: of each holder two numbers: 1, last: added; 2, last added before: nothing was added, it is not before the
+--       first; 0, 0: no such holder, or spoilt by hand
 
 local call = redis.call
+local source, oldest, between = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
--- A trunk without ceilings has no hash; its name is the policy's own, so it may be counted.
-if string.sub(KEYS[1], 1, 7) ~= '{trunk:' and call('EXISTS', KEYS[1]) == 0 then
-  return {0, 0}
-end
-local before = tonumber(call('HGET', KEYS[2], ARGV[1]) or '0')
-if before >= tonumber(ARGV[2]) then
-  return {2, before}
-end
-
-local oldest = tonumber(ARGV[4])
-local sealed = {}
-local function is_sealed(hour)
-  if hour == '0' then
-    return false
-  end
-  if sealed[hour] == nil then
-    sealed[hour] = tonumber(hour) < oldest or call('ZSCORE', KEYS[3], hour) ~= false
-  end
-  return sealed[hour]
-end
-
-local function add(bucket, field, text)
-  local old = call('HGET', bucket, field)
-  if not old then
-    call('HSET', bucket, field, text)
-    return
-  end
-  local sum, at = {}, 0
-  for number in string.gmatch(old, '%-?%d+') do
-    sum[#sum + 1] = tonumber(number)
-  end
-  for number in string.gmatch(text, '%-?%d+') do
-    at = at + 1
-    sum[at] = (sum[at] or 0) + tonumber(number)
-  end
-  for i = 1, #sum do
-    sum[i] = string.format('%.0f', sum[i])
-  end
-  call('HSET', bucket, field, table.concat(sum, ' '))
-end
-
-local at = 6
-for _ = 1, tonumber(ARGV[5]) do
-  local bucket, field, hour, ttl, text = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  at = at + 5
-  if not is_sealed(hour) then
-    add(bucket, field, text)
-    call('EXPIRE', bucket, ttl)
-  elseif field == 'all' then
-    call('HINCRBY', bucket, 'late', string.match(text, '^%d+'))
-    call('EXPIRE', bucket, ttl)
-  end
-end
-while ARGV[at] do
-  local bucket, field, ttl, most = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local kept = call('HGET', bucket, field) or ''
-  local words = {}
-  for word in string.gmatch(kept .. ' ' .. ARGV[at + 4], '%S+') do
-    if #words < most then
-      words[#words + 1] = word
+-- Kept as text, numbers and spaces. JSON reads and table.concat writes them without a step of Lua for each digit, but
+-- concat keeps only 14 of these: larger ones are written out.
+local function sum_of(old, numbers)
+  local sum = numbers
+  if old then
+    local is_sound, found = pcall(cjson.decode, '[' .. string.gsub(old, ' ', ',') .. ']')
+    sum = is_sound and found or {}
+    for i = 1, #numbers do
+      sum[i] = (tonumber(sum[i]) or 0) + numbers[i]
     end
   end
-  call('HSET', bucket, field, table.concat(words, ' '))
-  call('EXPIRE', bucket, ttl)
-  at = at + 5
+  for i = 1, #sum do
+    if type(sum[i]) == 'number' and math.abs(sum[i]) >= 1e14 then
+      sum[i] = string.format('%.0f', sum[i])
+    end
+  end
+  return table.concat(sum, ' ')
 end
-call('HSET', KEYS[2], ARGV[1], ARGV[3])
-return {1, tonumber(ARGV[3])}
+
+local function note(bucket, field, ttl, most, fresh)
+  local kept = call('HGET', bucket, field) or ''
+  local _, gaps = string.gsub(kept, ' ', ' ')
+  if kept == '' or gaps + 1 < most then
+    local words = {}
+    for word in string.gmatch(kept .. ' ' .. fresh, '%S+') do
+      if #words < most then
+        words[#words + 1] = word
+      end
+    end
+    call('HSET', bucket, field, table.concat(words, ' '))
+  end
+  call('EXPIRE', bucket, ttl)
+end
+
+local function add(holder, first, last, additions, notes)
+  -- A trunk without ceilings has no hash; its name is the policy's own, so it may be counted.
+  if string.sub(holder, 1, 7) ~= '{trunk:' and call('EXISTS', holder) == 0 then
+    return 0, 0
+  end
+  local prefix = holder .. between
+  local applied = prefix .. 'applied'
+  local before = tonumber(call('HGET', applied, source) or '0')
+  if before >= first then
+    return 2, before
+  end
+  for at = 1, #additions do
+    local addition = additions[at]
+    local bucket, hour = prefix .. addition[1], addition[2]
+    local is_late = hour ~= 0
+      and (hour < oldest or call('ZSCORE', prefix .. 'sealed', string.format('%.0f', hour)) ~= false)
+    local fields, put = {}, {}
+    for i = 4, #addition, 2 do
+      if not is_late then
+        fields[#fields + 1] = addition[i]
+      elseif addition[i] == 'all' then
+        call('HINCRBY', bucket, 'late', string.format('%.0f', addition[i + 1][1]))
+      end
+    end
+    if not is_late then
+      local old = call('HMGET', bucket, unpack(fields))
+      for i = 1, #fields do
+        put[2 * i - 1], put[2 * i] = fields[i], sum_of(old[i], addition[3 + 2 * i])
+      end
+      call('HSET', bucket, unpack(put))
+    end
+    call('EXPIRE', bucket, addition[3])
+  end
+  for at = 1, #notes do
+    note(prefix .. notes[at][1], notes[at][2], notes[at][3], notes[at][4], notes[at][5])
+  end
+  call('HSET', applied, source, string.format('%.0f', last))
+  return 1, last
+end
+
+local told = {}
+for at, batch in ipairs(cjson.decode(ARGV[4])) do
+  local is_done, code, last = pcall(add, KEYS[at], batch[1], batch[2], batch[3], batch[4])
+  if not is_done then
+    -- One holder that was spoilt by hand stops no other; a store that refuses to write does.
+    local fault = type(code) == 'table' and code.err or tostring(code)
+    if not string.find(fault, 'WRONGTYPE', 1, true) then
+      return redis.error_reply(fault)
+    end
+    code, last = 0, 0
+  end
+  told[2 * at - 1], told[2 * at] = code, last
+end
+return told

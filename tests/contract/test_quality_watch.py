@@ -19,6 +19,7 @@ from edge.quality.closing import HourCloser
 from edge.quality.hours import hour_of, months_before
 from edge.quality.idle import close_one, find_idle
 from edge.quality.publishing import publish
+from edge.quality.sampling import read_record
 from edge.quality.tally import Tally
 from edge.quality.terms import DOCUMENT, Terms, read_terms
 from edge.quality.watch import QualityWatch
@@ -69,7 +70,7 @@ class Watched:
             for index in range(number)
         ]  # fmt: skip
         self.seq += number
-        await self.tally.add(part, now_s=at_s)
+        await self.tally.add([read_record(one) for one in part], now_s=at_s)
 
     async def look(self, with_terms: Terms, now_s: int) -> list[str]:
         """What one look tells."""

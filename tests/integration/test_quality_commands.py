@@ -23,6 +23,7 @@ from edge.config.quality import Billing
 from edge.proxy.facts import Fact
 from edge.quality.closing import HourCloser
 from edge.quality.hours import HOUR_S, hour_of, months_before
+from edge.quality.sampling import read_record
 from edge.quality.tally import Tally
 from edge.quality.terms import DOCUMENT, Terms
 from limits.embedded import EmbeddedStore
@@ -62,7 +63,7 @@ class Desk:
             async with TallyStore(self.url) as tallies:
                 tally = Tally(tallies, "n1")
                 await tally.start(0)
-                await tally.add(records, now_s=self.now_s)
+                await tally.add([read_record(one) for one in records], now_s=self.now_s)
 
         asyncio.run(add())
 

@@ -16,7 +16,9 @@ refused records, numbers. The rules:
 4. `deliver` is cancelled when it takes longer than `Bounds.timeout_s`. Work that blocks goes through a `Worker`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -26,24 +28,64 @@ from edge.cdr.seal import Soundness, soundness
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
-class Entry(NamedTuple):
+_HEAD = re.compile(rb'\{"v":[0-9]{1,9},"seq":([0-9]{1,18}),"node":"[^"\\]*","uid":"([^"\\]*)"')
+"""How our records begin: who needs no more of them need not read all."""
+
+
+class Entry:
     """One record of the log."""
 
-    seq: int
-    uid: str
-    line: bytes
-    """As it stands in the log, newline included."""
-    record: Mapping[str, Json]
-    segment: str
-    """File name of the segment it is in."""
-    end: int
-    """Offset in that segment, behind its newline."""
+    __slots__ = ("_record", "end", "line", "segment", "seq", "uid")
+
+    def __init__(
+        self,
+        seq: int,
+        uid: str,
+        line: bytes,
+        record: Mapping[str, Json] | None = None,
+        segment: str = "",
+        end: int = 0,
+    ) -> None:
+        self.seq = seq
+        self.uid = uid
+        self.line = line
+        """As it stands in the log, newline included."""
+        self.segment = segment
+        """File name of the segment it is in."""
+        self.end = end
+        """Offset in that segment, behind its newline."""
+        self._record = record
+
+    @property
+    def record(self) -> Mapping[str, Json]:
+        """Its columns, read when they are first asked for. Raises ValueError for what is no JSON object: a line with a
+        sound sum that nobody of ours has written."""
+        found = self._record
+        if found is None:
+            read = orjson.loads(self.line)
+            if not isinstance(read, dict):
+                raise ValueError(f"record {self.seq} is no object")
+            found = self._record = read
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return (self.line, self.segment, self.end) == (other.line, other.segment, other.end)
+
+    def __repr__(self) -> str:
+        return f"Entry({self.seq}, {self.uid!r}, {self.segment!r}, {self.end})"
 
 
 def entry_of(line: bytes, segment: str = "", end: int = 0) -> Entry | None:
     """The entry of one whole line; None where it is no record, or is not as it was written."""
-    if soundness(line) is Soundness.DAMAGED:
+    sound = soundness(line)
+    if sound is Soundness.DAMAGED:
         return None
+    head = _HEAD.match(line) if sound is Soundness.SOUND else None
+    if head is not None:
+        with suppress(UnicodeDecodeError):
+            return Entry(int(head[1]), head[2].decode(), line, None, segment, end)
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -49,7 +49,8 @@ class Csv:
     def rows(self, entries: Sequence[Entry]) -> bytes:
         """One line each."""
         columns = self._columns
-        return self._lines([[field(entry.record.get(column)) for column in columns] for entry in entries])
+        records = [entry.record for entry in entries]
+        return self._lines([[field(record.get(column)) for column in columns] for record in records])
 
     def _lines(self, rows: list[list[str]]) -> bytes:
         text = io.StringIO(newline="")

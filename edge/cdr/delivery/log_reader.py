@@ -86,40 +86,40 @@ class LogReader:
         entries: list[Entry] = []
         damaged: list[tuple[int, bytes]] = []
         doubtful: list[bytes] = []
-        data, place = b"", 0
+        data, at, place = b"", self._offset, 0  # `data` begins at this offset of the file, lines at `place` of it
         while len(entries) < records and len(damaged) + len(doubtful) < records:
             end = data.find(b"\n", place) + 1
             if not end:
-                more = self._more(len(data))
-                data += more
+                more = self._more(at + len(data))
                 if more:
+                    data, at, place = data[place:] + more, at + place, 0
                     continue
                 following = self._following()
                 if following is None:
                     break
                 # The file was retired before the next one got its first byte: what it holds now is all it will hold.
-                more = self._more(len(data))
-                data += more
+                more = self._more(at + len(data))
                 if more:
+                    data, at, place = data[place:] + more, at + place, 0
                     continue
                 damaged += [(self._seq, line) for line in doubtful]
                 doubtful = []
                 self.sync()
                 self._open(following, 0)
-                data, place = b"", 0
+                data, at, place = b"", 0, 0
                 continue
             line, place = data[place:end], end
-            entry = entry_of(line, self._name, self._offset + end)
+            entry = entry_of(line, self._name, at + end)
             if entry is None:
                 doubtful.append(line)
                 continue
-            if doubtful and self._more(0)[: len(doubtful[0])] != doubtful[0][:CHUNK_BYTES]:
+            if doubtful and self._more(self._offset)[: len(doubtful[0])] != doubtful[0][:CHUNK_BYTES]:
                 break  # repaired meanwhile: look again
             if entries and size < len(line):
                 break
             damaged += [(self._seq, line) for line in doubtful]
             doubtful = []
-            self._offset, data, place = self._offset + end, data[end:], 0
+            self._offset = at + end
             if entry.seq > self._seq:
                 size -= len(line)
                 entries.append(entry)
@@ -147,9 +147,9 @@ class LogReader:
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def _more(self, after: int) -> bytes:
-        """Bytes of the open file from so far behind the place we stand at."""
-        return os.pread(self._fd, CHUNK_BYTES, self._offset + after) if self._fd >= 0 else b""
+    def _more(self, at: int) -> bytes:
+        """Bytes of the open file from this offset on."""
+        return os.pread(self._fd, CHUNK_BYTES, at) if self._fd >= 0 else b""
 
     def _following(self) -> str | None:
         """The segment after the one that is open; where none is open the one that has the next record."""
@@ -198,7 +198,7 @@ class LogReader:
         while True:
             end = data.find(b"\n") + 1
             if not end:
-                more = self._more(len(data))
+                more = self._more(self._offset + len(data))
                 data += more
                 if more:
                     continue

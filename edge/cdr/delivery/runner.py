@@ -393,10 +393,8 @@ class Runner:
 def ended_at(entry: Entry, wall: float) -> float:
     """UTC seconds at which the call of a record ended; `wall` where it does not say."""
     for column in ("released_at", "received_at"):
-        text = entry.record.get(column)
-        if isinstance(text, str):
-            try:
-                return min(wall, datetime.fromisoformat(text).timestamp())
-            except ValueError:
-                continue
+        try:
+            return min(wall, datetime.fromisoformat(str(entry.record.get(column))).timestamp())
+        except ValueError:
+            continue
     return wall

@@ -5,6 +5,7 @@ from itertools import count
 from edge.config.deck import COLUMNS, parse_deck
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
+from edge.proxy.actions import Opened
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.identifiers import Identifiers
@@ -126,6 +127,7 @@ class Wire:
         self.unreadable: list[tuple[bytes, Flow]] = []
         """What left and is no sound message: answers that copy what was malformed."""
         self.ended: list[CallFacts] = []
+        self.opened: list[Opened] = []
         self.facts: list[Fact] = []
         self.resolves: list[tuple[int, Target]] = []
         self.asked: list[Verb] = []
@@ -153,7 +155,7 @@ class Wire:
     def pump(self) -> None:
         """Do what the core asks, until it asks for nothing."""
         out = self.core.outbox
-        while out.sends or out.ended or out.asks or out.facts or out.resolves:
+        while out.sends or out.opened or out.ended or out.asks or out.facts or out.resolves:
             failed = []
             for data, flow, txn in out.sends:
                 if flow.address in self.unreachable:
@@ -164,6 +166,8 @@ class Wire:
             for txn in failed:
                 if isinstance(txn, Transaction):
                     self.core.transport_failed(txn, self.now)
+            self.opened += out.opened
+            out.opened.clear()
             self.ended += out.ended
             out.ended.clear()
             self.facts += out.facts

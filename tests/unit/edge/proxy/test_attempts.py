@@ -153,13 +153,19 @@ def test_the_same_invite_after_its_transaction_is_merged(wire):
 
 
 def test_the_same_invite_after_the_call_is_no_new_call(wire):
-    """The store remembers a settled call for a while: a late copy of its INVITE is refused, spends no token and has no
-    record of its own: that of the call is there, under the same uid."""
+    """A late copy of its INVITE is told the same again, spends no token and has no record of its own: that of the call
+    is there, under the same uid. The store remembers it longer than this node, and then it is a merged request."""
     call = Ringing(wire)
     call.callee.answer(486)
     call.caller.ack_failure(*wire.responses_to(CALLER))
-    wire.advance(40)
+    wire.advance(39)
     assert wire.core.transactions == 0
+    call.caller.start()
+    (again,) = wire.responses_to(CALLER)
+    assert (again.status, wire.requests_to(TRUNK_A, b"INVITE")) == (486, [])
+    call.caller.ack_failure(again)
+    wire.advance(10)
+    wire.core._node.ended.note("another", 200, wire.now)
     call.caller.start()
     assert (wire.statuses_to(CALLER), wire.requests_to(TRUNK_A, b"INVITE")) == ([482], [])
     assert [facts.reason for facts in wire.ended] == ["busy"]

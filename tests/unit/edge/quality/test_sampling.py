@@ -1,17 +1,22 @@
 """edge.quality.sampling: what one record counts for"""
 
+import msgspec
+import orjson
 import pytest
 from records import PARIS, at, record
 
-from edge.quality.counts import Counts
-from edge.quality.sampling import Definition, kind_of, read_record, sample_of
+from edge.cdr.seal import sealed
+from edge.quality.counts import SIZE, Counts
+from edge.quality.sampling import Definition, count, failed_before, kind_of, read_line, read_record
 
 NOON = at("2026-11-26T12:00+01:00")
 DEFAULT = Definition(PARIS)
 
 
 def counts_of(definition: Definition = DEFAULT, **values) -> Counts:
-    return Counts(sample_of(read_record(record(1, released=NOON, **values)), definition).numbers)
+    numbers = [0] * SIZE
+    count(read_record(record(1, released=NOON, **values)), definition, numbers)
+    return Counts(tuple(numbers))
 
 
 @pytest.mark.parametrize(
@@ -95,25 +100,25 @@ def test_money_counts_whatever_the_kind():
 def test_each_trunk_that_was_tried_has_its_part():
     """Those before the last one had an attempt that failed; the last one has the call."""
     told = read_record(record(1, released=NOON, talk_s=20, tried=(("a", 503), ("b", 486), ("c", 200))))
-    found = {trunk: Counts(numbers) for trunk, numbers in sample_of(told, DEFAULT).by_trunk}
+    found = {trunk: Counts(numbers) for trunk, numbers in failed_before(told, DEFAULT)}
     assert {t: (c["attempts"], c["answered"], c["effective"]) for t, c in found.items()} == {
         "a": (1, 0, 0),
         "b": (1, 0, 1),
-        "c": (1, 1, 1),
     }
+    assert told.tried[-1] == ("c", 200)
 
 
 def test_a_call_is_of_the_hour_in_which_it_ended_or_came():
     """By the policy's choice; it ended at 12:00:00 and came 61 s before."""
     told = read_record(record(1, released=NOON, talk_s=60))
-    assert sample_of(told, DEFAULT).hour == NOON
-    assert sample_of(told, DEFAULT._replace(counted_at="received")).hour == NOON - 3_600
+    assert told.minute(DEFAULT) == NOON
+    assert told.minute(DEFAULT._replace(counted_at="received")) == NOON - 120
 
 
 def test_kinds_have_an_order():
     """A call of a dead node is lost before it is anything else."""
     told = read_record(record(1, released=NOON, emergency=True, lost=True))
-    assert (kind_of(told), kind_of(told._replace(lost=False))) == ("lost", "emergency")
+    assert (kind_of(told), kind_of(msgspec.structs.replace(told, lost=False))) == ("lost", "emergency")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +130,25 @@ def test_kinds_have_an_order():
 )  # fmt: skip
 def test_what_is_no_record_is_told_apart(damage):
     """ValueError, never a wrong count."""
+    spoilt = {**record(1, released=NOON), **damage}
     with pytest.raises(ValueError, match="not a record of ours"):
-        read_record({**record(1, released=NOON), **damage})
+        read_record(spoilt)
+    with pytest.raises(ValueError, match="not a record of ours"):
+        read_line(orjson.dumps(spoilt))
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]\n", b"\xff\n", b'{"seq":1}\n'])
+def test_a_line_that_is_no_record_is_told_apart(line):
+    """Whatever is in the file."""
+    with pytest.raises(ValueError, match="not a record of ours"):
+        read_line(line)
+
+
+def test_a_line_and_its_record_say_the_same():
+    """With its sum, and the columns nobody asks for here."""
+    made = record(1, released=NOON, talk_s=20, tried=(("a", 503), ("c", 200)), candidates=("acd",))
+    line = sealed(orjson.dumps({**made, "another": [1]}) + b"\n")
+    assert read_line(line) == read_record(made)
 
 
 def test_a_column_that_is_missing_is_named():
