@@ -29,7 +29,7 @@ _NO_PRICE = Price(0, 0, 0, 0, 0)
 
 Instants = tuple[datetime | None, datetime | None]
 Pair = tuple[str, int] | tuple[str, str] | Instants
-Pairs = list[tuple[str, int]] | list[tuple[str, str]] | list[Instants] | list[Pair]
+Pairs = list[tuple[str, int]] | list[tuple[str, str]] | list[Instants] | list[int] | list[Pair | int]
 Json = tuple[str, ...] | str | int | datetime | None | Pairs
 
 
@@ -186,6 +186,8 @@ class CdrBuilder:
             "penalty_candidates": candidates,
             "attempts": facts.attempts,
             "headers": facts.headers,
+            "candidate_causes": facts.candidate_causes,
+            "attestation_source": facts.attestation_source,
         }
 
     def _try(self, sent: float | None, ended: float | None) -> Instants:
@@ -210,7 +212,9 @@ def _bounded(value: Json) -> Json:
     return _small(value)
 
 
-def _bounded_pair(pair: Pair) -> Pair:
+def _bounded_pair(pair: Pair | int) -> Pair | int:
+    if isinstance(pair, int):
+        return pair
     first, second = pair
     if not isinstance(first, str):
         return pair

@@ -106,7 +106,9 @@ def _write_parquet(found: Iterable[Entry], output: BinaryIO) -> int:
     fields = []
     for column in COLUMNS:
         kind = kinds[column.type.removesuffix(" or null")]
-        if column.name in pairs:
+        if column.name == "candidate_causes":
+            kind = arrow.list_(kinds["integer"])
+        elif column.name in pairs:
             kind = arrow.list_(arrow.struct(list(pairs[column.name])))
         fields.append((column.name, kind))
     schema = arrow.schema(fields)

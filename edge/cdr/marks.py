@@ -28,9 +28,10 @@ PENALTY_SHORT, PENALTY_ASR, PENALTY_ACD, PENALTY_CLI = "short_calls", "asr", "ac
 def marks(facts: CallFacts, at: MarkThresholds = DEFAULT) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(quality flags, penalty candidates): those that were set while the call ran, then what its end says.
 
-    Emergency calls are never marked (R16), nor what the edge refused itself: no trunk saw it."""
+    Emergency calls are never marked (R16), nor what the edge refused itself: no trunk saw it; nor lost calls, whose
+    duration nobody knows: quality does not count them either."""
     flags, candidates = facts.quality_flags, facts.penalty_candidates
-    if facts.emergency or facts.sent_at is None:
+    if facts.emergency or facts.sent_at is None or facts.lost:
         return flags, candidates
     if len(facts.candidates) > 1:
         flags += (FAILED_OVER,)

@@ -113,7 +113,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("route", "string", "", "route that named the egress trunks; empty: it never came to that"),
     Column("cli_rewritten", "string", "", "calling number that was sent on, where the edge changed it"),
     Column("called_rewritten", "string", "", "called number that was sent on, where the edge changed it"),
-    Column("attestation", "string", "", "`A`, `B` or `C` of an Identity header that was verified; empty: none"),
+    Column(
+        "attestation", "string", "", "`A`, `B` or `C` that a trusted ingress trunk told; not verified here; empty: none"
+    ),
     Column("ruleset", "string", "", "rule set that `rule` belongs to; empty: the operator's own, or no rule judged"),
     Column("cli_shadowed", "list", "", "CLI rules that would have refused, were they enforced"),
     Column("account_generation", "integer", "", "generation of the account's values at the decision; 0: not asked for"),
@@ -138,4 +140,17 @@ COLUMNS: tuple[Column, ...] = (
     Column("penalty_candidates", "list", "", "rules it counts against: `asr`, `acd`, `short_calls`, `cli`"),
     Column("attempts", "integer", "", "attempts this record stands for: 1; more for those of a stranger in one minute"),
     Column("headers", "list", "[name, value]", "header fields that policy read beside From and the called number"),
+    Column(
+        "candidate_causes",
+        "list",
+        "Q.850",
+        "of each candidate: cause in the Reason header of its final response (RFC 3326); 0: it gave none",
+    ),
+    Column(
+        "attestation_source",
+        "string",
+        "",
+        "what told `attestation`: `identity` (the PASSporT in an Identity header, its signature unchecked), "
+        "`attestation_info` or `verstat`; empty: none",
+    ),
 )

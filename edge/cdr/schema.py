@@ -17,6 +17,7 @@ _TYPES: dict[str, Schema] = {
 }
 _LISTS: dict[str, Schema] = {
     "candidates": {"type": "array", "prefixItems": [_STRING, _INTEGER], "minItems": 2, "maxItems": 2},
+    "candidate_causes": _INTEGER,
     "headers": {"type": "array", "prefixItems": [_STRING, _STRING], "minItems": 2, "maxItems": 2},
     "tries": {"type": "array", "prefixItems": [_MAYBE, _MAYBE], "minItems": 2, "maxItems": 2},
 }
@@ -27,6 +28,7 @@ _WORDS: dict[str, list[str]] = {
     "account_kind": ["", "human", "automated"],
     "decided_by": ["", "limits", "share", "store_away"],
     "attestation": ["", "A", "B", "C"],
+    "attestation_source": ["", "identity", "attestation_info", "verstat"],
 }
 """Columns whose words are all known."""
 

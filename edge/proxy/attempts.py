@@ -306,7 +306,7 @@ class Attempts:
         is_asked = trunk.login is not None and not branch.is_local and status in CHALLENGES
         if is_asked and self._egress.prove(call, context, branch, now):
             return True
-        call.facts.note(trunk.id, status, now)
+        call.facts.note(trunk.id, status, now, cause=branch.q850)
         if is_asked:
             why = "refused" if branch.proof is not None else "not given"
             self._calls.tell("trunk.login_refused", call, trunk=trunk.id, status=status, why=why)

@@ -2,6 +2,7 @@
 
 from edge.config.account_policy import AccountPolicy
 from edge.policy.attempt import CallAttempt
+from edge.policy.attestation import attestation_of
 from edge.policy.evidence import evidence
 from edge.proxy.facts import CallFacts
 from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
@@ -20,6 +21,8 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
         facts.tags += (attempt.purpose,)
     if attempt.ingress is not None:
         facts.ingress_trunk = attempt.ingress.id
+        if attempt.ingress.trusted:
+            facts.attestation, facts.attestation_source = attestation_of(attempt.request)
     facts.ingress_class = attempt.ingress_class
     facts.cli_original = attempt.cli_original
     facts.cli_presented = attempt.cli_presented

@@ -29,11 +29,13 @@ class CallFacts:
         "answered_at",
         "attempts",
         "attestation",
+        "attestation_source",
         "automated",
         "call_id",
         "called",
         "called_original",
         "called_rewritten",
+        "candidate_causes",
         "candidates",
         "ceiling",
         "cli_network",
@@ -172,7 +174,11 @@ class CallFacts:
         self.called_rewritten = ""
         """The called number that was sent on, where the edge changed it; empty: as it came."""
         self.attestation = ""
-        """`A`, `B` or `C` of an Identity header that was verified; empty: none."""
+        """`A`, `B` or `C`, as a trusted ingress trunk told it; empty: none."""
+        self.attestation_source = ""
+        """How it was told (`policy.attestation`)."""
+        self.candidate_causes: list[int] = []
+        """Of each candidate, in step with them: Q.850 cause in the Reason header of its final response; 0: none."""
         self.ruleset = ""
         """The rule set that `rule` belongs to; empty: the operator's own, or no rule judged."""
         self.cli_shadowed: tuple[str, ...] = ()
@@ -218,6 +224,7 @@ class CallFacts:
     def sent(self, trunk: str, now: float) -> None:
         """It is sent to this trunk."""
         self.candidates.append((trunk, 0))
+        self.candidate_causes.append(0)
         self.tries.append((now, None))
         self.egress_trunk = trunk
         if self.sent_at is None:
@@ -226,13 +233,16 @@ class CallFacts:
     def passed_over(self, trunk: str, now: float) -> None:
         """It could not be sent to this trunk."""
         self.candidates.append((trunk, 503))
+        self.candidate_causes.append(0)
         self.tries.append((None, now))
 
-    def note(self, trunk: str, status: int, now: float) -> None:
-        """The final status of the latest try of this trunk."""
+    def note(self, trunk: str, status: int, now: float, *, cause: int = 0) -> None:
+        """The final status of the latest try of this trunk, and the Q.850 cause that came with it."""
         for index in range(len(self.candidates) - 1, -1, -1):
             if self.candidates[index][0] == trunk:
                 self.candidates[index] = (trunk, status)
+                if index < len(self.candidate_causes):
+                    self.candidate_causes[index] = cause
                 if index < len(self.tries):
                     self.tries[index] = (self.tries[index][0], now)
                 return

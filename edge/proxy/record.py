@@ -47,6 +47,7 @@ _FLAGS = ("withheld", "degraded")
 _INSTANTS = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at")
 _WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
     "listener": str, "route": str, "purpose": str, "cli_rewritten": str, "called_rewritten": str, "attestation": str,
+    "attestation_source": str,
     "ruleset": str, "decided_by": str, "hold_micros": int, "holds": int, "automated": bool,
     "emergency": bool,
 }  # fmt: skip
@@ -121,6 +122,8 @@ def facts_of(uid: str, record: Record, wall_offset: float) -> CallFacts | None:
         facts.tries = [
             (_moved(sent, wall_offset), _moved(ended, wall_offset)) for sent, ended in record.get("tries", ())
         ]
+        causes = [_of_type(cause, int) for cause in record.get("causes", ())]
+        facts.candidate_causes = (causes + [0] * len(facts.candidates))[: len(facts.candidates)]
         in_force = record.get("in_force")
         if in_force is not None:
             facts.in_force = InForce._make([_of_type(number, int) for number in in_force])
@@ -237,6 +240,8 @@ def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
         record["tags"] = facts.tags
     if facts.cli_shadowed:
         record["cli_shadowed"] = facts.cli_shadowed
+    if any(facts.candidate_causes):
+        record["causes"] = facts.candidate_causes
     if facts.tries:
         record["tries"] = [(_moved(sent, -wall_offset), _moved(ended, -wall_offset)) for sent, ended in facts.tries]
     if facts.in_force.generation:

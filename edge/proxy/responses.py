@@ -7,7 +7,7 @@ another (serial forking), but a late 2xx of an earlier branch is still relayed: 
 from typing import Protocol
 
 from edge.config.trunks import EgressTrunk
-from edge.proxy.causes import cause_of, tell, tell_cancel, tell_status
+from edge.proxy.causes import cause_of, q850_of, tell, tell_cancel, tell_status
 from edge.proxy.forwarding import say_length
 from edge.proxy.hygiene import NO_WORDS, Way, Words
 from edge.proxy.node import Node
@@ -181,6 +181,7 @@ class ResponseContext:
         """A final non-2xx of one branch: another candidate, patience, or the best response (§16.7 items 5 and 6)."""
         if self.concluded:
             return
+        branch.q850 = 0 if response is None else q850_of(response, 0)
         if response is not None and (branch.trunk is None or status not in branch.trunk.conceal):
             if status in _CHALLENGES:
                 self.challenges.append(response)
@@ -216,6 +217,7 @@ class Branch:
         "is_open",
         "proof",
         "provisional",
+        "q850",
         "restore",
         "silence_at",
         "timer_c_at",
@@ -245,6 +247,8 @@ class Branch:
         self.hung_up: set[bytes] = set()
         """To tags of late answers that the edge has ended itself."""
         self.provisional = False
+        self.q850 = 0
+        """Cause in the Reason header of its final failure; 0: it gave none."""
         self.cancel_wanted = False
         self.cancel_sent = False
         self.cancel_reason: bytes | None = None

@@ -44,6 +44,12 @@ def _words(value: Json) -> Cell:
     return [str(item).replace("\0", NUL_IN_ITS_PLACE) for item in value]
 
 
+def _numbers(value: Json) -> Cell:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return None
+    return [_whole(item) for item in value]
+
+
 def _part(place: int) -> Callable[[Json], Cell]:
     def part(value: Json) -> Cell:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -74,6 +80,10 @@ _PLAIN: dict[str, tuple[str, Callable[[Json], Cell]]] = {
 }
 
 
+_COUNTED = ("candidate_causes",)
+"""Lists of numbers."""
+
+
 def table_columns(columns: Iterable[Column] = COLUMNS) -> tuple[TableColumn, ...]:
     """The table of a record with these columns."""
     found: list[TableColumn] = []
@@ -81,6 +91,8 @@ def table_columns(columns: Iterable[Column] = COLUMNS) -> tuple[TableColumn, ...
         if column.name in _PAIRS:
             for place, (name, kind) in enumerate(_PAIRS[column.name]):
                 found.append(TableColumn(name, kind, column.name, _part(place)))
+        elif column.name in _COUNTED:
+            found.append(TableColumn(column.name, "integer[]", column.name, _numbers))
         else:
             kind, cell = _PLAIN[column.type.removesuffix(" or null")]
             found.append(TableColumn(column.name, kind, column.name, cell))
