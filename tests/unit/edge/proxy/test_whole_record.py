@@ -70,7 +70,8 @@ def at(seconds: float) -> str:
 
 
 NOTHING = {
-    "string": "", "integer": 0, "boolean": False, "instant": "", "list": [], "instant or null": None, "integer or null": None,
+    "string": "", "integer": 0, "boolean": False, "instant": "", "list": [],
+    "instant or null": None, "integer or null": None,
 }  # fmt: skip
 BASE = {
     **{column.name: NOTHING[column.type] for column in COLUMNS},
