@@ -40,7 +40,11 @@ class Cluster:
 
     def master_of(self, account: str) -> int:
         """Index of the master that has this account."""
-        return slot_of(account_keys(account).account) * len(self.ports) // SLOTS
+        return self.master_of_key(account_keys(account).account)
+
+    def master_of_key(self, key: str) -> int:
+        """Index of the master that has this key, as long as no slot has moved."""
+        return slot_of(key) * len(self.ports) // SLOTS
 
     def account_on(self, master: int) -> AccountId:
         """A fresh name that lies there."""
