@@ -88,7 +88,7 @@ for at, batch in ipairs(cjson.decode(ARGV[4])) do
   local is_done, code, last = pcall(add, KEYS[at], batch[1], batch[2], batch[3], batch[4])
   if not is_done then
     -- One holder that was spoilt by hand stops no other; a store that refuses to write does.
-    local fault = type(code) == 'table' and code.err or tostring(code)
+    local fault = type(code) == 'table' and code.err or code
     if not string.find(fault, 'WRONGTYPE', 1, true) then
       return redis.error_reply(fault)
     end
