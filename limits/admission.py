@@ -4,7 +4,7 @@ in this order. Pure.
 The specification of scripts/admit.lua.
 """
 
-from limits import rate, rates
+from limits import rate, rates, share
 from limits.account import Account, AccountStatus, Credit
 from limits.books import HOUR_MS, Book, Bucket, Guarded, HeldCall
 from limits.frequency import COUNT, SHADOW, Contacted, Counts
@@ -72,6 +72,8 @@ def _judge(book: Book, verb: Admit, now: int) -> Admitted | Denied:
     for one in verb.frequencies:
         if one.counts != Counts.MARKS:
             book.frequencies.count(one, uid, now)
+            if one.unless_percent:
+                share.count(book.shares, share.PLACED, now)
     if verb.record:
         book.records[uid] = verb.record
     book.counters["calls_admitted"] += 1
@@ -125,6 +127,9 @@ def _how_often(book: Book, verb: Admit, now: int, shadowed: list[str]) -> Denied
         if one.mode == COUNT:
             continue
         is_over, used, wait_ms = book.frequencies.judge(one, verb.uid, now)
+        if is_over and one.unless_percent:
+            found = share.share_of(book.shares, window_ms=one.window_ms, now_ms=now)
+            is_over = not found.allows(one.unless_percent)
         if is_over and _is_enforced(book.account, Limit.FREQUENCY, shadowed, one.name, one.mode):
             return Denied(Limit.FREQUENCY, one.most, used, wait_ms, name=one.name)
     return None

@@ -142,6 +142,8 @@ class Book:
         self.frequencies = FrequencyBook()
         self.contacts: dict[str, Contacted] = {}
         self.guards: dict[str, Guarded] = {}
+        self.shares: dict[str, str] = {}
+        """Calls placed and received by day (`limits.share`)."""
 
     # -- leases ----------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,9 @@ class Frequency(NamedTuple):
     item: str = "-"
     """For `distinct`: what counts once. Same characters as a key."""
     mode: str = ENFORCE
+    unless_percent: int = 0
+    """Where it is not 0: attempts counted here are *placed* calls too, and it does not refuse as long as those are at
+    most so many percent of the calls the holder has received in the window (`limits.share`)."""
 
 
 class Contact(NamedTuple):

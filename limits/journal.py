@@ -158,10 +158,9 @@ class SettlementJournal:
 
 def _frequencies(found: Iterable[Iterable[str | int]]) -> tuple[Frequency, ...]:
     made = []
-    for name, key, most, window_ms, counts, item, mode in found:
-        made.append(
-            Frequency(str(name), str(key), int(most), int(window_ms), Counts(str(counts)), str(item), str(mode))
-        )
+    for name, key, most, window_ms, counts, item, mode, *more in found:
+        words = (str(name), str(key), int(most), int(window_ms), Counts(str(counts)), str(item), str(mode))
+        made.append(Frequency(*words, *map(int, more)))
     return tuple(made)
 
 

@@ -17,6 +17,7 @@ can name another one's keys.
     {acct:ID}:refs        hash    reference of a top-up -> amount
     {acct:ID}:reverts     hash    value changed for a time -> "at_ms what it returns to"
     {acct:ID}:freq:N:K    zset    newest uids (or items) of what frequency N counts under key K -> instant (ms)
+    {acct:ID}:share       hash    calls placed and received by day of UTC (`limits.share`)
     {acct:ID}:contact:K   hash    what is recorded of the person behind digest K (`limits.contacts`); :log list of notes
     {acct:ID}:reserved    hash    of a group: member -> calls guaranteed to it
     {acct:ID}:audit       stream  who changed which value, when and why

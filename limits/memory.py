@@ -7,7 +7,7 @@ tests/sequences compare them answer by answer. May import `limits` rooms without
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from limits import fields, rates
+from limits import fields, rates, share
 from limits.account import Account, AccountId, AccountStatus
 from limits.admission import admit
 from limits.books import Book, HeldCall, Tombstone
@@ -97,6 +97,7 @@ class MemoryLimiter:
             reverts=tuple(sorted((name, at, back) for name, (at, back) in book.reverts.items())),
             last_call_ms=book.last_call_ms,
             now_ms=now,
+            shares=tuple(sorted(book.shares.items())),
         )
 
     def provision(self, accounts: Iterable[Account], *, opening: Mapping[str, int] | None = None) -> None:
@@ -206,6 +207,9 @@ class MemoryLimiter:
 
 
 def _answer_call(book: Book, verb: Answer, now: int) -> Outcome:
+    if verb.is_received:
+        share.count(book.shares, share.RECEIVED, now)
+        return Answered(already=False)
     call = book.calls.get(verb.uid)
     if call is None:
         return Answered(already=True)

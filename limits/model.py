@@ -167,6 +167,8 @@ class Answer(NamedTuple):
     account: str
     uid: str
     record: bytes = b""
+    is_received: bool = False
+    """The holder does not pay for it but is called by it: only that is noted, each time it is told."""
 
 
 class Renew(NamedTuple):
@@ -355,6 +357,8 @@ class Usage(NamedTuple):
     """Last attempt admitted (contract article 17.3); 0: none yet."""
     now_ms: int = 0
     """The store's clock at this answer."""
+    shares: tuple[tuple[str, str], ...] = ()
+    """Calls placed and received by day, as kept (`limits.share`); empty where nobody asked to count them."""
 
 
 class Adopted(NamedTuple):

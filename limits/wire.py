@@ -107,7 +107,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._admit = _evalsha("admit", 16, 6)
-        self._answer = _evalsha("answer", 7, 5)
+        self._answer = _evalsha("answer", 8, 5)
         self._settle = _evalsha("settle", 14, 6)
         self._peek = _evalsha("peek", 6, 6)
         self._accounts: dict[str, tuple[bytes, bytes, int, bytes]] = {}
@@ -157,14 +157,10 @@ class Encoder:
             return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b%b" % more
         if isinstance(verb, Answer):
             uid = verb.uid.encode()
-            return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
-                self._answer,
-                keys,
-                len(uid),
-                uid,
-                len(verb.record),
-                verb.record,
-            )
+            received = _ONE if verb.is_received else _EMPTY
+            record = verb.record
+            told = (self._answer, keys, len(uid), uid, len(record), record, received)
+            return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n%b" % told
         if isinstance(verb, Renew):
             return self._renew(verb, keys, done, done_size)
         return self._peek + keys + reverts
@@ -253,7 +249,7 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
 
 def usage_of(account: AccountId, reply: object) -> Usage | None:
     """What peek.lua answered. Raises Garbage."""
-    if not isinstance(reply, list) or len(reply) not in (5, 8):
+    if not isinstance(reply, list) or len(reply) not in (5, 9):
         raise Garbage(f"a peek answered by {reply!r:.80}")
     if reply[0] == 0:
         return None
@@ -268,7 +264,7 @@ def usage_of(account: AccountId, reply: object) -> Usage | None:
             elapsed = now - int(fields["refilled_ms"])
             stored = int(fields["tokens_micro"])
             tokens = rate.refilled(stored, elapsed_ms=elapsed, caps=values.caps, burst=values.burst)
-        prefixes, reverts = _words(reply[6]), _words(reply[7])
+        prefixes, reverts, shares = _words(reply[6]), _words(reply[7]), _words(reply[8])
         is_hour = fields.get("hour") == str(now // 3_600_000)
         is_day = fields.get("day") == str(now // 86_400_000)
         return Usage(
@@ -286,6 +282,7 @@ def usage_of(account: AccountId, reply: object) -> Usage | None:
             reverts=tuple(sorted(_revert(*pair) for pair in zip(reverts[::2], reverts[1::2], strict=True))),
             last_call_ms=int(fields.get("last_call_ms", "0")),
             now_ms=int(now),
+            shares=tuple(sorted(zip(shares[::2], shares[1::2], strict=True))),
         )
     except (ValueError, TypeError, KeyError) as fault:
         raise Garbage(f"account {account}: {fault}") from fault

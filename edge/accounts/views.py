@@ -19,11 +19,14 @@ from limits.keys import VALUE_FIELDS
 from limits.model import Usage
 from limits.rate import MICRO
 from limits.rates import MAX_MONEY_MICROS
+from limits.share import DAY_MS, share_of
 
 if TYPE_CHECKING:
     from limits.accounts import AuditEntry
 
 Data = dict[str, object]
+SHARE_DAYS = 30
+"""Days of which placed and received calls are told: those of the numbering plan."""
 
 
 class Listed(NamedTuple):
@@ -103,6 +106,15 @@ def usage_lines(usage: Usage) -> list[str]:
         rows.append(("shadow", f"{', '.join(sorted(account.shadow))}: judged, not enforced"))
     for name, at, back in usage.reverts:
         rows.append(("returns", f"{operator_name(name)} to {show_stored(name, back)} at {show_instant(at)}"))
+    if usage.shares:
+        share = share_of(dict(usage.shares), window_ms=SHARE_DAYS * DAY_MS, now_ms=usage.now_ms)
+        known = "" if share.is_whole else ", not counted for so long yet"
+        rows.append(
+            (
+                f"in {SHARE_DAYS} days",
+                f"{share.placed} automated calls placed, {share.received} calls received (answered){known}",
+            )
+        )
     rows.append(("last call", show_instant(usage.last_call_ms) if usage.last_call_ms else "never"))
     told = [f"{name.removesuffix('_micros')} {_counted(name, number)}" for name, number in counters.items() if number]
     rows.append(("so far", ", ".join(told) or "nothing"))
@@ -131,6 +143,7 @@ def usage_data(usage: Usage) -> Data:
         "reverts": [{"name": name, "at_ms": at, "to": _typed(name, back)} for name, at, back in usage.reverts],
         "last_call_ms": usage.last_call_ms,
         "now_ms": usage.now_ms,
+        "shares": dict(usage.shares),
         "counters": dict(usage.counters),
     }
 

@@ -36,6 +36,9 @@ class Span(NamedTuple):
     end: int
 
 
+_NONE = Span(0, 0)
+
+
 class Ownership:
     """The ranges of every account."""
 
@@ -59,6 +62,12 @@ class Ownership:
         begin, end = span
         place = bisect_right(self._starts, value, begin, end) - 1
         return place >= begin and value <= self._lasts[place]
+
+    def ranges(self, account: str) -> Iterator[tuple[int, int]]:
+        """First and last number of each range of this account, in order, none touching another."""
+        begin, end = self._spans.get(account, _NONE)
+        for place in range(begin, end):
+            yield self._starts[place], self._lasts[place]
 
     def __len__(self) -> int:
         return len(self._starts)

@@ -29,7 +29,7 @@ def check_references(document: PolicyDocument) -> list[Problem]:
     problems += _repeated("groups", [entry.id for entry in document.groups], "group")
     problems += _ingress(document, accounts)
     problems += _credentials(document, accounts)
-    problems += _egress(document)
+    problems += _egress(document, accounts)
     problems += _routes(document, accounts)
     problems += _header_rules(document)
     for index, trunk in enumerate(document.egress):
@@ -160,9 +160,11 @@ def _credentials(document: PolicyDocument, accounts: Collection[str]) -> Iterato
             yield Problem(f"credentials[{index}]", f"expected {' or '.join(offered)}: no hash for what `digest` offers")
 
 
-def _egress(document: PolicyDocument) -> Iterator[Problem]:
+def _egress(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Problem]:
     yield from _repeated("egress", [entry.id for entry in document.egress], "egress trunk")
     for index, entry in enumerate(document.egress):
+        if entry.account is not None and entry.account not in accounts:
+            yield _unknown(f"egress[{index}].account", "account", entry.account, accounts)
         prefixes = [rewrite.prefix for rewrite in entry.called]
         twice = next((prefix for prefix in prefixes if prefixes.count(prefix) > 1), None)
         if twice is not None:

@@ -12,7 +12,15 @@ from zoneinfo import ZoneInfo
 
 from edge.config.plan import CACHE_LIMIT, FOREIGN, NUMBER, UNREADABLE, Reading
 from edge.config.refusals import Reason
-from edge.config.ruleset_schema import ACTIONS, CategoryEntry, ContextEntry, Dated, RuleEntry, RulesetDocument
+from edge.config.ruleset_schema import (
+    ACTIONS,
+    CategoryEntry,
+    ContextEntry,
+    Dated,
+    RuleEntry,
+    RulesetDocument,
+    ThresholdEntry,
+)
 from edge.config.rulesets import ends_of, plan_of
 
 ALWAYS = float("inf")
@@ -152,7 +160,7 @@ class Era:
 class RuleBook:
     """A ruleset with an operator's choices in it."""
 
-    __slots__ = ("_starts", "choices", "document", "eras", "name", "plan")
+    __slots__ = ("_starts", "choices", "document", "eras", "name", "plan", "thresholds")
 
     def __init__(
         self,
@@ -168,6 +176,8 @@ class RuleBook:
         self.plan = plan_of(document)
         chosen = {switch.id: switch.default for switch in document.switches} | dict(switches or {})
         more = {prefix: name for name, prefixes in (categories or {}).items() for prefix in prefixes}
+        self.thresholds: Mapping[str, ThresholdEntry] = {entry.id: entry for entry in document.thresholds}
+        """Counted facts that lift a rule, by their name."""
         self.choices = chosen
         """Value of every switch."""
         days = days_of(document)

@@ -169,6 +169,12 @@ class EgressEntry(Section):
         "next hop only.",
         examples=["keep"],
     )
+    account: Identifier | None = Field(
+        default=None,
+        description="Account whose trunk it is: the calls it takes are calls that account receives, where these are "
+        "counted (`small_system`). Left out: the number called tells.",
+        examples=["acme"],
+    )
     called: tuple[RewriteEntry, ...] = Field(
         default=(),
         max_length=MAX_REWRITES,

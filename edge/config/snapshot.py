@@ -18,6 +18,7 @@ from edge.config.listing import listed
 from edge.config.ownership import Ownership, OwnershipBuilder
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.ranges import expand
+from edge.config.receiving import Receivers
 from edge.config.refusals import BUILT_IN, OPTIONS, SILENT_TOKENS, Reason, RefusalProfile, RefusalRow
 from edge.config.routes import Route, lengths_of, routes_of
 from edge.config.rulebook import RuleBook
@@ -77,6 +78,7 @@ class PolicySnapshot:
         "ownership",
         "plan",
         "profiles",
+        "receivers",
         "route_lengths",
         "routes",
         "rules",
@@ -124,6 +126,9 @@ class PolicySnapshot:
         self.plan = self.book.plan.with_emergency(numbers.emergency, numbers.emergency_prefixes)
         self.ownership = listed(document, self.book.plan).build() if ownership is None else ownership
         """Which numbers each account may present."""
+        small = [name for name, account in self.accounts.items() if account.calling.is_small_system]
+        self.receivers = Receivers(small, self.ownership)
+        """Whose received calls are counted."""
         self.undeclared = self.book.choice("undeclared", "allow")
         """What of an account for which no list is kept: `allow`, `tag` or `deny`."""
         self.do_not_originate = _do_not_originate(document, self.book)

@@ -217,7 +217,8 @@ class Calling(Section):
         default=False,
         strict=True,
         description="Does its automated system claim to be a small one (numbering plan 2.3.2 f)? Then the different "
-        "numbers it calls are counted, and it may show what small systems may as long as they are few.",
+        "numbers it calls are counted, its automated calls and the calls it receives too, and it may show what small "
+        "systems may as long as the numbers are few, or the calls few against those received.",
         examples=[True],
     )
     international: Literal["all", "eu", "national", "listed"] = Field(

@@ -107,6 +107,8 @@ class EgressTrunk:
     """Do requests over 1,300 bytes go by TCP where it takes them (RFC 3261 §18.1.1)?"""
     listener: str = ""
     """Name of the listener its calls leave by; empty: any."""
+    account: str = ""
+    """Whose it is: calls it takes are calls that account receives; empty: nobody's in particular."""
     called: PrefixTable = NO_PREFIXES
     """How it wants called numbers written."""
     login: Login | None = None
@@ -226,6 +228,7 @@ def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -
         setup_s=entry.setup_s,
         failover_on=frozenset(entry.failover_on),
         weight=entry.weight,
+        account=entry.account or "",
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         is_trusted=entry.trusted,
         pacing_s=entry.pacing_ms / 1_000,

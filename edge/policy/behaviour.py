@@ -15,6 +15,7 @@ from edge.config.snapshot import PolicySnapshot
 from edge.config.telemarketing import PingCalls
 from edge.policy.attempt import CallAttempt
 from edge.policy.lawfulness import ruling_of
+from edge.policy.marking import SMALL
 from edge.policy.spelling import ABSENT
 from edge.policy.verdicts import CALLED_NUMBER, PING, SMALL_SYSTEM, TELEMARKETING, Refuse
 from limits.frequency import COUNT, ENFORCE, SHADOW, Contact, Counts, Frequency
@@ -22,9 +23,6 @@ from limits.frequency import COUNT, ENFORCE, SHADOW, Contact, Counts, Frequency
 DAY_MS = 86_400_000
 OWN_HOURS = "calling.hours"
 """Name of the account's own hours, where they refuse."""
-SMALL_SYSTEM_NUMBERS = 5
-SMALL_SYSTEM_DAYS = 30
-"""Different numbers a small automated system reaches at most in so many days (numbering plan 2.3.2 f)."""
 
 
 def behave(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
@@ -37,7 +35,7 @@ def behave(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
         mode = _mode(account, Reason.PING_CALLS)
         attempt.frequencies.append(ping_frequency(conduct.ping, attempt.cli_presented)._replace(mode=mode))
     if calling is not ANY_CALLING:
-        _count(attempt, account, calling)
+        _count(attempt, account, calling, snapshot)
         if calling.week is not None and not calling.week.holds(local_time(attempt.wall, calling.timezone)):
             attempt.rule = OWN_HOURS
             return Refuse(Reason.CALLING_HOURS)
@@ -52,7 +50,7 @@ def ping_frequency(ping: PingCalls, cli: str) -> Frequency:
     return Frequency(PING, cli, ping.most, ping.window_s * 1_000, Counts.MARKS)
 
 
-def _count(attempt: CallAttempt, account: AccountPolicy, calling: AccountCalling) -> None:
+def _count(attempt: CallAttempt, account: AccountPolicy, calling: AccountCalling, snapshot: PolicySnapshot) -> None:
     """What is counted of the account's calls, whatever they are for."""
     ceiling = calling.number_ceiling
     if ceiling is not None:
@@ -60,17 +58,22 @@ def _count(attempt: CallAttempt, account: AccountPolicy, calling: AccountCalling
         attempt.frequencies.append(
             Frequency(CALLED_NUMBER, attempt.called, ceiling.calls, ceiling.window_s * 1_000, mode=mode)
         )
-    if calling.is_small_system and attempt.automated:
-        window_ms = SMALL_SYSTEM_DAYS * DAY_MS
+    small = snapshot.book.thresholds.get(SMALL)
+    if calling.is_small_system and attempt.automated and small is not None:
+        # Few numbers, or few calls placed against those received: any one is enough. Who leans on it and cannot be
+        # counted, as the store is away, is no small system.
+        is_leaning = leans_on_exception(attempt)
+        attempt.needs_store = is_leaning
         attempt.frequencies.append(
             Frequency(
                 SMALL_SYSTEM,
                 "all",
-                SMALL_SYSTEM_NUMBERS,
-                window_ms,
+                small.distinct_called_max,
+                small.window_days * DAY_MS,
                 Counts.DISTINCT,
                 attempt.called,
-                ENFORCE if leans_on_exception(attempt) else COUNT,
+                ENFORCE if is_leaning else COUNT,
+                small.outbound_to_inbound_percent_max,
             )
         )
 

@@ -180,7 +180,8 @@ def asked(one: Frequency) -> str:
         Counts(one.counts)
     ]
     shadow = ", in the shadow" if one.mode == SHADOW else ""
-    return f"{one.name}: at most {one.most} {what} in {span}{shadow}"
+    share = f", or automated calls at most {one.unless_percent} % of those received" if one.unless_percent else ""
+    return f"{one.name}: at most {one.most} {what} in {span}{share}{shadow}"
 
 
 def of_reach(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:

@@ -14,8 +14,9 @@ from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 
 PURPOSES = frozenset(get_args(Purpose))
-SMALL_SYSTEM = frozenset({"small_system"})
+SMALL = "small_system"
 """The exception of the ruleset that a small system's counted facts may lift a rule by."""
+_SMALL_SYSTEM = frozenset({SMALL})
 _NOT_MARKED = frozenset({b"", b"no", b"false", b"0"})
 
 
@@ -28,7 +29,7 @@ def mark(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     if ingress is not None:
         _by_trunk(attempt, ingress)
     if attempt.automated and account is not None and account.calling.is_small_system:
-        attempt.exceptions = SMALL_SYSTEM
+        attempt.exceptions = _SMALL_SYSTEM
     return None
 
 

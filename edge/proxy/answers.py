@@ -1,5 +1,6 @@
 """The answer to an attempt: a 2xx opens the dialog and starts the charge, or it comes too late and is ended. Pure."""
 
+from edge.config.trunks import EgressTrunk
 from edge.proxy import session_timers
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
@@ -51,7 +52,7 @@ class Answers:
             if is_first:
                 if branch.trunk is not None:
                     self._node.trunks.took(branch.trunk, now)
-                self._tell_answer(call)
+                self._tell_answer(call, branch.trunk)
             if dialog.leaving:
                 self._calls.left(call, "ingress", NORMAL_CLEARING, now)
         context.answered = True
@@ -61,14 +62,19 @@ class Answers:
         if call.hang_up_cause and call.state is CallState.ANSWERED:
             self._teardown.hang_up(call, call.hang_up_cause, now)  # the answer crossed the edge's CANCEL
 
-    def _tell_answer(self, call: Call) -> None:
-        """The charging clock starts; the record that another node would need goes to the account."""
+    def _tell_answer(self, call: Call, trunk: EgressTrunk | None) -> None:
+        """The charging clock starts; the record that another node would need goes to the account. The account that is
+        called hears of it too, if such calls are counted: should the store not, it has received less."""
         record = self._calls.record_of(call)
         asks = self._node.outbox.asks
         for holder in call.holders:
             if record or holder in call.paid:
                 asks.append(Answer(holder, call.uid, record))
             record = b""
+        receiver = self._node.snapshot.receivers.receiver(trunk, call.facts.called)
+        # What it calls itself it has not received.
+        if receiver and receiver != call.facts.account:
+            asks.append(Answer(receiver, call.uid, is_received=True))
 
     @staticmethod
     def _is_welcome(call: Call, context: ResponseContext) -> bool:

@@ -224,7 +224,8 @@ class ProxyCore:
         elif isinstance(verb, Renew):
             self.calls.renewals.answered(verb, outcome, now)
         elif isinstance(verb, Answer) and isinstance(outcome, Unavailable):
-            self.calls.renewals.unheard(verb)
+            if not verb.is_received:
+                self.calls.renewals.unheard(verb)
         else:
             self._node.pings.heard(verb, outcome, now, self._node.outbox.facts)
 

@@ -114,6 +114,9 @@ if ARGV[10] ~= '' then
   for _, one in ipairs(frequencies) do
     if one.mode ~= 'count' then
       local is_over, used, wait = judge_frequency(account, one, uid, now)
+      if is_over and one.percent > 0 and has_share(account, one, now) then
+        is_over = false
+      end
       if is_over and enforced('frequency', one.name, one.mode) then
         return refused('frequency', one.most, used, wait, one.name)
       end

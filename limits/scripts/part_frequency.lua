@@ -12,7 +12,7 @@ local function read_terms(text)
     end
     if kind == 'f' then
       frequencies[#frequencies + 1] = { name = word[1], key = word[2], most = tonumber(word[3]),
-        window = tonumber(word[4]), counts = word[5], item = word[6], mode = word[7] }
+        window = tonumber(word[4]), counts = word[5], item = word[6], mode = word[7], percent = tonumber(word[8]) }
     elseif kind == 'c' then
       contact = { key = word[1], refused = tonumber(word[2]), consent = tonumber(word[3]), contract = word[4] == '1',
         hours = tonumber(word[5]), mode = word[6] }
@@ -25,6 +25,39 @@ end
 
 local function count_key(account, one)
   return account .. ':freq:' .. one.name .. ':' .. one.key
+end
+
+-- Calls placed ('p:') and received ('r:') by day of UTC, as limits/share.py has it: one more, today.
+local function count_day(account, kind, now)
+  local key, day = account .. ':share', math.floor(now / 86400000)
+  if call('HINCRBY', key, kind .. string.format('%.0f', day), 1) > 1 then
+    return
+  end
+  call('HSETNX', key, 'since', string.format('%.0f', day))
+  for _, field in ipairs(call('HKEYS', key)) do
+    local old = string.match(field, '^[pr]:(%d+)$')
+    if old and tonumber(old) < day - 401 then
+      call('HDEL', key, field)
+    end
+  end
+end
+
+-- Is one more call placed at most so many percent of those received? What is not known speaks against it.
+local function has_share(account, one, now)
+  local first = math.floor((now - one.window) / 86400000)
+  local placed, received, since = 1, 0, nil
+  local all = call('HGETALL', account .. ':share')
+  for i = 1, #all, 2 do
+    local kind, day = string.match(all[i], '^([pr]):(%d+)$')
+    if kind == 'p' and tonumber(day) >= first then
+      placed = placed + tonumber(all[i + 1])
+    elseif kind == 'r' and tonumber(day) > first then
+      received = received + tonumber(all[i + 1])
+    elseif all[i] == 'since' then
+      since = tonumber(all[i + 1])
+    end
+  end
+  return since ~= nil and since < first and placed * 100 <= one.percent * received
 end
 
 -- Would one more be too many? What counts in the window now, and when a place is free again (ms; 0: never). What is
@@ -53,6 +86,9 @@ local function count_one(account, one, member, now)
   call('ZADD', key, now, member)
   call('ZREMRANGEBYRANK', key, 0, -(one.most + 2))
   call('PEXPIRE', key, string.format('%.0f', one.window + 86400000))
+  if one.percent > 0 then
+    count_day(account, 'p:', now)
+  end
 end
 
 -- Why this person may not be called; '': may be.

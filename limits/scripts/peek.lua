@@ -3,7 +3,8 @@
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 reverts hash
 -- ARGV: none
 -- RETURNS: {1, now_ms, in_use, {field, value, ...}, {uid, node, lease_until_ms, admitted_ms, answered_ms, paid_s, held,
---        ...}, expired, {prefix, in_use, ...}, {value, 'at_ms back', ...}}
+--        ...}, expired, {prefix, in_use, ...}, {value, 'at_ms back', ...},
+--        {field, calls, ...} (limits/share.py)}
 --       or {0, 'unknown', 0, 0, 0}; of the calls the next to expire first, 10,000 at most
 
 local account, leases, calls = KEYS[1], KEYS[2], KEYS[3]
@@ -32,4 +33,4 @@ for prefix in string.gmatch(found[3] or '', '([^ :]+):%d*:%d*') do
   prefixes[#prefixes + 1] = string.format('%.0f', call('ZCOUNT', leases .. ':' .. prefix, after, '+inf'))
 end
 return {1, now, call('ZCOUNT', leases, after, '+inf'), call('HGETALL', account), holders, call('ZCARD', KEYS[5]),
-  prefixes, call('HGETALL', KEYS[6])}
+  prefixes, call('HGETALL', KEYS[6]), call('HGETALL', account .. ':share')}

@@ -16,6 +16,18 @@ end
 older(KEYS[2])
 older(KEYS[4])
 for _, key in ipairs(redis.call('KEYS', KEYS[1] .. ':freq:*')) do older(key) end
+-- Days are whole: an age that is none leaves them.
+local days = math.floor(ms / 86400000)
+local shares = redis.call('HGETALL', KEYS[1] .. ':share')
+redis.call('DEL', KEYS[1] .. ':share')
+for i = 1, #shares, 2 do
+  local kind, day = string.match(shares[i], '^([pr]:)(%d+)$')
+  if kind then
+    redis.call('HSET', KEYS[1] .. ':share', kind .. string.format('%.0f', day - days), shares[i + 1])
+  else
+    redis.call('HSET', KEYS[1] .. ':share', shares[i], string.format('%.0f', shares[i + 1] - days))
+  end
+end
 local calls = redis.call('HGETALL', KEYS[3])
 for i = 1, #calls, 2 do
   local _, _, admitted, answered, renewed, rest = string.find(calls[i + 1], '^(%d+) (%d+) (%d+) (.*)$')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limits import Account, AccountId, Admit, Admitted, Denied, Limit, Renew, Settle
+from limits import Account, AccountId, Admit, Admitted, Answer, Denied, Limit, Renew, Settle
 from limits.frequency import (
     COUNT,
     SHADOW,
@@ -14,6 +14,7 @@ from limits.frequency import (
 )
 from limits.model import Outcome
 from limits.rates import Price
+from limits.share import Share, share_of
 
 DAY = 86_400_000
 FOUR = Frequency("four", "k", 4, 30 * DAY)
@@ -372,3 +373,67 @@ async def test_a_guard_without_a_price_asks_nothing(bench, account_id):
     asked = Admit(account_id, "a", "n", guard=SpendGuard("premium", 0))
 
     assert told(await bench.ask(asked)) == ["+"]
+
+
+# Placed against received (numbering plan 2.3.2 f)
+
+
+SMALL = Frequency("small", "all", 1, 30 * DAY, Counts.DISTINCT, "a", unless_percent=20)
+
+
+def placed(account: AccountId, uid: str, item: str, **change) -> Admit:
+    return often(account, uid, SMALL._replace(item=item, **change))
+
+
+def received(account: AccountId, calls: int, since: str = "r") -> list[Answer]:
+    return [Answer(account, f"{since}{number}", is_received=True) for number in range(calls)]
+
+
+async def test_a_fifth_of_what_was_received_1_2_3(bench, account_id):
+    """More numbers than a small system has, but its calls are at most 20 % of those received, over all nodes and the
+    last 30 days: what was placed and received before counts no more."""
+    await rich(bench, account_id)
+    await bench.ask(placed(account_id, "p0", "a"), *received(account_id, 90))
+    await bench.age(account_id, 40 * DAY)
+    await bench.ask(placed(account_id, "p1", "a"), *received(account_id, 9))
+
+    nine = await bench.ask(placed(account_id, "p2", "b"))
+    await bench.ask(*received(account_id, 1, "s"), through=1)
+    ten = await bench.ask(placed(account_id, "p3", "b"), placed(account_id, "p4", "c"), through=1)
+
+    assert told([*nine, *ten]) == ["frequency:small", "+", "frequency:small"]
+    usage = await bench.peek(account_id)
+    share = share_of(dict(usage.shares), window_ms=30 * DAY, now_ms=usage.now_ms)
+    assert share == Share(placed=2, received=10, is_whole=True)
+
+
+async def test_the_same_attempt_is_placed_once(bench, account_id):
+    """Asked again by its node it is no second call; what the limits refuse was not placed."""
+    await rich(bench, account_id)
+    await bench.ask(placed(account_id, "p1", "a"), placed(account_id, "p1", "a"), placed(account_id, "p2", "b"))
+
+    usage = await bench.peek(account_id)
+    assert share_of(dict(usage.shares), window_ms=30 * DAY, now_ms=usage.now_ms) == Share(1, 0, False)
+
+
+async def test_who_receives_needs_no_lease(bench, account_id):
+    """Nothing but the count is touched: neither calls nor counters; a holder nobody knows counts nothing."""
+    await rich(bench, account_id)
+    before = await bench.peek(account_id)
+
+    assert told(await bench.ask(*received(account_id, 2))) == ["Answered", "Answered"]
+    assert told(await bench.ask(Answer(AccountId("nobody"), "u", is_received=True))) == ["unknown"]
+
+    after = await bench.peek(account_id)
+    assert after._replace(shares=(), now_ms=0, tokens_micro=0) == before._replace(shares=(), now_ms=0, tokens_micro=0)
+
+
+async def test_without_a_whole_window_nothing_is_allowed(bench, account_id):
+    """Counting began today: nobody knows what was placed before."""
+    await rich(bench, account_id)
+    await bench.ask(*received(account_id, 100))
+
+    assert told(await bench.ask(placed(account_id, "p1", "a"), placed(account_id, "p2", "b"))) == [
+        "+",
+        "frequency:small",
+    ]

@@ -8,6 +8,7 @@ from limits.counts import FrequencyBook
 from limits.frequency import Counts, Frequency
 from limits.rates import MAX_PAID_S, Price, affordable_s, billed_s, cost, interval_s
 from limits.script_loader import script
+from limits.share import DAY_MS, PLACED, RECEIVED, count, share_of
 
 ARITHMETIC = (
     script("settle").text.partition("-- settle: ")[0]
@@ -53,7 +54,7 @@ JUDGE = (
     script("settle").text.partition("-- settle: ")[0]
     + """
 local one = { name = 'n', key = 'k', most = tonumber(ARGV[1]), window = tonumber(ARGV[2]), counts = ARGV[3],
-  item = ARGV[4] }
+  item = ARGV[4], percent = 0 }
 local account, now = KEYS[1], tonumber(ARGV[5])
 redis.call('DEL', count_key(account, one))
 for i = 6, #ARGV, 2 do
@@ -86,3 +87,42 @@ def test_lua_judges_a_window_as_python_does(server_urls, most, window_ms, counts
     for url in server_urls.values():
         found = client_of(url).eval(JUDGE, 1, "{acct:window}", *asked)
         assert [int(number) for number in found] == [int(is_over), used, wait_ms]
+
+
+SHARE = (
+    script("settle").text.partition("-- settle: ")[0]
+    + """
+local account, window, percent = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+redis.call('DEL', account .. ':share')
+for i = 4, #ARGV, 2 do
+  count_day(account, ARGV[i], tonumber(ARGV[i + 1]))
+end
+local one = { window = window, percent = percent }
+return { has_share(account, one, tonumber(ARGV[3])) and 1 or 0, redis.call('HGETALL', account .. ':share') }
+"""
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    window_ms=st.one_of(st.integers(1, 5).map(lambda days: days * DAY_MS), st.integers(1, 5 * DAY_MS)),
+    percent=st.integers(1, 300),
+    steps=st.lists(
+        st.tuples(st.sampled_from([PLACED, RECEIVED]), st.one_of(st.integers(0, 3 * DAY_MS), st.just(402 * DAY_MS))),
+        max_size=20,
+    ),
+    later=st.integers(0, 3 * DAY_MS),
+)
+def test_lua_weighs_placed_against_received_as_python_does(server_urls, window_ms, percent, steps, later):
+    """Day by day, what is kept and what it allows."""
+    fields, now, words = {}, 20_000 * DAY_MS, []
+    for kind, wait in steps:
+        now += wait
+        count(fields, kind, now)
+        words += [kind, str(now)]
+    allowed = share_of(fields, window_ms=window_ms, now_ms=now + later).allows(percent)
+    asked = [str(window_ms), str(percent), str(now + later), *words]
+    for url in server_urls.values():
+        found, kept = client_of(url).eval(SHARE, 1, "{acct:share}", *asked)
+        flat = [str(word) for word in kept]
+        assert (int(found), dict(zip(flat[::2], flat[1::2], strict=True))) == (int(allowed), fields)

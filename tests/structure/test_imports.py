@@ -22,6 +22,7 @@ PURE_ROOMS = (
     "limits.rates",
     "limits.account",
     "limits.frequency",
+    "limits.share",
     "limits.counts",
     "limits.books",
     "limits.admission",
@@ -47,6 +48,7 @@ PURE_ROOMS = (
     "edge.config.rulesets",
     "edge.config.rulebook",
     "edge.config.ownership",
+    "edge.config.receiving",
     "edge.config.listing",
     "edge.config.faults",
 )

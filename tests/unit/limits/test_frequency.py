@@ -46,5 +46,5 @@ def test_terms() -> None:
         Contact("d", 5, 6, False, 7, "shadow"),
         SpendGuard("g", 8),
     )
-    assert words == b"f a k 1 2 attempts - enforce;f b l 3 4 distinct i shadow;c d 5 6 0 7 shadow;g g 8 enforce;"
+    assert words == b"f a k 1 2 attempts - enforce 0;f b l 3 4 distinct i shadow 0;c d 5 6 0 7 shadow;g g 8 enforce;"
     assert terms_of(()) == b""

@@ -32,7 +32,7 @@ TERMS = [b"60", b"20000"]
 RINGING = [b"-1", b"0", b""]
 PRICE = Price(1, 2, 3, 4, 5)
 OFTEN = Frequency("n.1", "k", 4, 60_000, item="i")
-OFTEN_WORDS = b"n.1 k 4 60000 attempts i enforce"
+OFTEN_WORDS = b"n.1 k 4 60000 attempts i enforce 0"
 
 
 def words_of(data: bytes) -> list[bytes]:
@@ -57,7 +57,8 @@ def words_of(data: bytes) -> list[bytes]:
             "admit",
             [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"n", b"9", b"1:2:3:4:5", b"+33", b"m", b"7", b"\x00r", b"30", b""],
         ),
-        (Answer("a", "u", b"r"), "answer", [b"5", *KEYS, b"u", b"r"]),
+        (Answer("a", "u", b"r"), "answer", [b"5", *KEYS, b"u", b"r", b""]),
+        (Answer("a", "u", is_received=True), "answer", [b"5", *KEYS, b"u", b"", b"1"]),
         (
             Renew("a", ("u", "v"), "n", 9),
             "renew",
@@ -217,12 +218,12 @@ def test_a_peek_is_a_usage():
     bucket = [b"tokens_micro", b"500000", b"refilled_ms", b"1000"]
 
     call = [b"u", b"n", 31_000, 1_000, 0, 30, 5]
-    full = usage_of("a", [1, 1_250, 1, fields, call, 2, [b"+33", b"1"], [b"status", b"9 active"]])
-    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], call, 0, [], []])
+    full = usage_of("a", [1, 1_250, 1, fields, call, 2, [b"+33", b"1"], [b"status", b"9 active"], [b"since", b"1"]])
+    half = usage_of("a", [1, 1_250, 1, [*fields, *bucket], call, 0, [], [], []])
 
     account = Account("a", caps_base=2, generation=7)
     counters = tuple((name, 9 if name == "calls_admitted" else 0) for name in COUNTERS)
-    more = {"expired": 2, "prefixes": (("+33", 1),), "reverts": (("status", 9, "active"),)}
+    more = {"expired": 2, "prefixes": (("+33", 1),), "reverts": (("status", 9, "active"),), "shares": (("since", "1"),)}
     calls = (RunningCall("u", "n", 31_000, 1_000, 0, 30, 5),)
     assert full == Usage(account, 2_000_000, calls, 1, counters, now_ms=1_250, **more)
     assert half == Usage(account, 1_000_000, calls, 1, counters, now_ms=1_250)
@@ -234,17 +235,18 @@ def test_a_peek_is_a_usage():
     [
         None,
         [1, 2],
-        [1, 5, 0, b"x", [], 0, [], []],
-        [1, 5, 0, [1], [], 0, [], []],
-        [1, 5, 0, [], [], 0, [], []],
-        [1, 5, 0, [b"status", b"active"], [], b"x", [], []],
-        [1, 5, 0, [b"status", b"active"], [], 0, [b"+33"], []],
-        [1, 5, 0, [b"status", b"active"], [], 0, [], [b"status", b"soon"]],
-        [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], [], 0, [], []],
-        [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], [], 0, [], []],
-        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1], 0, [], []],
-        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1, 2, 3, 4, b"x"], 0, [], []],
-        [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], [], 0, [], []],
+        [1, 5, 0, b"x", [], 0, [], [], []],
+        [1, 5, 0, [1], [], 0, [], [], []],
+        [1, 5, 0, [], [], 0, [], [], []],
+        [1, 5, 0, [b"status", b"active"], [], b"x", [], [], []],
+        [1, 5, 0, [b"status", b"active"], [], 0, [b"+33"], [], []],
+        [1, 5, 0, [b"status", b"active"], [], 0, [], [b"status", b"soon"], []],
+        [1, 5, 0, [b"status", b"active", b"caps_base", b"many"], [], 0, [], [], []],
+        [1, 5, 0, [b"status", b"active"], [], 0, [], [], [b"since"]],
+        [1, 5, 0, [b"status", b"active", b"refilled_ms", b"1"], [], 0, [], [], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1], 0, [], [], []],
+        [1, 5, 0, [b"status", b"active"], [b"u", b"n", 1, 2, 3, 4, b"x"], 0, [], [], []],
+        [1, b"5", 0, [b"status", b"active", b"refilled_ms", b"1", b"tokens_micro", b"1"], [], 0, [], [], []],
     ],
 )
 def test_a_peek_that_makes_no_sense_is_garbage(reply):

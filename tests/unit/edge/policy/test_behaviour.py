@@ -346,13 +346,16 @@ def test_calls_per_called_number(document_with: Documents, attempt_of: Attempts)
 def test_small_systems_1_2_3_9_2_4(
     document_with: Documents, attempt_of: Attempts, cli: str, mode: str | None, refused: Reason | None
 ) -> None:
-    """At most 5 different numbers in 30 days spare a small system the ban on geographic numbers; all its calls are
-    counted, those with a number made for automated calls too; a mobile number is never spared (1.2.4, 9.2.3)."""
+    """At most 5 different numbers in 30 days, or calls that are at most 20 % of those received, spare a small system
+    the ban on geographic numbers; all its calls are counted, those with a number made for automated calls too; a mobile
+    number is never spared (1.2.4, 9.2.3)."""
     account = 'kind = "automated"\ncalling = { small_system = true }\n'
     found = judged(document_with, attempt_of, "2026-11-26T11:00:00", account=account, cli=cli)
     assert refused == reason(found)
-    expected = Frequency("small-system", "all", 5, 30 * DAY_MS, Counts.DISTINCT, PARIS, mode or "")
+    expected = Frequency("small-system", "all", 5, 30 * DAY_MS, Counts.DISTINCT, PARIS, mode or "", 20)
     assert found[1].frequencies == ([] if mode is None else [expected])
+    # Who leans on the exception is not let pass uncounted.
+    assert found[1].needs_store == (mode == ENFORCE)
 
 
 def test_a_system_that_does_not_claim_to_be_small_1_2_1(document_with: Documents, attempt_of: Attempts) -> None:
