@@ -51,6 +51,10 @@ class CliRule:
     """What it rests on."""
 
 
+_ANYWHERE = ("192.0.2.0/24",)
+"""For a trunk that is known by a name alone: addresses that are nobody's (RFC 5737)."""
+
+
 class PolicySnapshot:
     """The policy in force for the attempts that pinned it."""
 
@@ -171,17 +175,28 @@ class PolicySnapshot:
             self._source_cache[key] = found
             return found
 
-    def address_of(self, trunk: str) -> tuple[str, str] | None:
-        """An address and a listener by which this ingress trunk is found; None: other trunks have all of them."""
+    def address_of(self, trunk: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """An address, a listener and the name to prove by which this ingress trunk is found; None: other trunks have
+        all of them."""
         for entry in self._document.ingress:
-            for source in entry.sources if entry.id == trunk else ():
+            names = entry.tls_names[:1]
+            for source in (entry.sources or _ANYWHERE) if entry.id == trunk else ():
                 network = parse_source(source)
                 ends = network.network_address, network.broadcast_address
                 for address in (ends[0] + 1, *ends) if network.num_addresses > 2 else ends:
-                    found = self.ingress_of(str(address), entry.listener)
+                    found = self.ingress_of(str(address), entry.listener, names)
                     if found is not None and found.id == trunk:
-                        return str(address), entry.listener
+                        return str(address), entry.listener, names
         return None
+
+    def proof_of(self, trunk: str, account: str) -> tuple[tuple[str, ...], str]:
+        """A name of a certificate and a user name that would bring this account's call by this ingress trunk; empty
+        where it asks for none."""
+        entry = next((entry for entry in self._document.ingress if entry.id == trunk), None)
+        if entry is None:
+            return (), ""
+        users = [user.decode() for user, known in self.secrets.items() if known.account == account]
+        return entry.tls_names[:1], users[0] if entry.digest and users else ""
 
     def is_stranger(self, host: str, listener: str, names: tuple[str, ...] = ()) -> bool:
         """No trunk names this address, ingress or egress, nor what its certificate has proved."""

@@ -33,6 +33,10 @@ def explain(
     account_header: Annotated[
         str, typer.Option(help="Account named in the header of a trusted trunk.", metavar="ACCOUNT")
     ] = "",
+    tls_name: Annotated[
+        _Many, typer.Option(help="Name that the caller's certificate has proved; repeatable.", metavar="NAME")
+    ] = None,
+    username: Annotated[str, typer.Option(help="User name that the caller has proved (digest).", metavar="USER")] = "",
     listener: Annotated[str, typer.Option(help="Listener it comes in by.", metavar="ADDRESS")] = "",
     at: Annotated[
         str, typer.Option(help="At this instant: 2026-08-11, or 2026-08-11T09:30Z; now.", metavar="WHEN")
@@ -62,17 +66,9 @@ def explain(
 
     place = Place(redis, state, config)
     wanted = Wanted(
-        from_,
-        to,
-        source,
-        listener,
-        tuple(pai or ()),
-        tuple(diversion or ()),
-        privacy,
-        tuple(header or ()),
-        account_header,
-        at,
-    )
+        from_, to, source, listener, tuple(pai or ()), tuple(diversion or ()), privacy, tuple(header or ()),
+        account_header, at, tuple(tls_name or ()), username,
+    )  # fmt: skip
     _check_mode(call, trunk, wanted)
     try:
         record = explaining.record_of(call, cdrs or [], place) if call else None
@@ -81,8 +77,8 @@ def explain(
             told = _or_fail(lambda: told_of(record, document.snapshot, document.name), FAILED)
         else:
             if trunk:
-                source, listener = explaining.address_of(document.snapshot, trunk)
-                wanted = wanted._replace(source=source, listener=listener)
+                source, listener, names = explaining.address_of(document.snapshot, trunk)
+                wanted = wanted._replace(source=source, listener=listener, tls_names=wanted.tls_names or names)
             now = datetime.now(UTC).timestamp()
             attempt = _or_fail(lambda: imagined(document.snapshot, wanted, now=now), USAGE)
             told = explain_view.Told(attempt, trace(attempt, document.snapshot), document.name)

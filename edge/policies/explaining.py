@@ -73,8 +73,8 @@ def limits_now(attempt: CallAttempt, place: Place) -> tuple[str, ...]:
     return tuple([line.strip() for line in usage_lines(usage)])
 
 
-def address_of(snapshot: PolicySnapshot, trunk: str) -> tuple[str, str]:
-    """An address that this ingress trunk gets its calls from, and the listener. Raises Refused."""
+def address_of(snapshot: PolicySnapshot, trunk: str) -> tuple[str, str, tuple[str, ...]]:
+    """An address that this ingress trunk gets its calls from, the listener, and the name it proves. Raises Refused."""
     names = [one.id for one in snapshot.ingress]
     if trunk not in names:
         raise Refused(f"no ingress trunk named {trunk!r}; known: {', '.join(names[:10]) or 'none'}")

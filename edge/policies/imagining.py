@@ -25,6 +25,9 @@ class Wanted(NamedTuple):
     header: tuple[str, ...]
     account_header: str
     at: str
+    tls_names: tuple[str, ...] = ()
+    username: str = ""
+    """What the caller has proved."""
 
 
 def imagined(snapshot: PolicySnapshot, wanted: Wanted, *, now: float) -> CallAttempt:
@@ -38,6 +41,8 @@ def imagined(snapshot: PolicySnapshot, wanted: Wanted, *, now: float) -> CallAtt
             asserted=wanted.pai,
             diverting=wanted.diversion,
             headers=_headers(snapshot, wanted),
+            tls_names=wanted.tls_names,
+            username=wanted.username,
             wall=_instant(wanted.at) if wanted.at else now,
         )
     except (LocalError, ParseError) as error:
@@ -62,7 +67,7 @@ def _headers(snapshot: PolicySnapshot, wanted: Wanted) -> list[tuple[str, str]]:
             raise ValueError(f"--header: expected NAME=VALUE, got {text!r}")
         headers.append((name, value))
     if wanted.account_header:
-        ingress = snapshot.ingress_of(wanted.source, wanted.listener)
+        ingress = snapshot.ingress_of(wanted.source, wanted.listener, wanted.tls_names)
         if ingress is None or ingress.account_header is None:
             problem = f"{wanted.source} belongs to no ingress trunk that names accounts in a header"
             raise ValueError(f"--account-header: {problem}")

@@ -90,7 +90,9 @@ def attempt_of(record: Record, snapshot: PolicySnapshot) -> CallAttempt:
     host, _, port = text(record, "source").rpartition(":")
     listener = text(record, "listener")
     headers = [(name, value) for name, value in _headers(record) if value]
-    ingress = snapshot.ingress_of(host, listener)
+    # What it has proved is not recorded; but it must have proved what its trunk asks for.
+    names, username = snapshot.proof_of(text(record, "ingress_trunk"), text(record, "account"))
+    ingress = snapshot.ingress_of(host, listener, names)
     account = text(record, "account")
     is_named = account or text(record, "reason") == Reason.UNKNOWN_ACCOUNT
     if ingress is not None and ingress.account_header is not None and is_named:
@@ -103,6 +105,8 @@ def attempt_of(record: Record, snapshot: PolicySnapshot) -> CallAttempt:
             cli=_uri(text(record, "cli_original"), _ANONYMOUS if is_hidden else ""),
             called=_uri(text(record, "called_original")),
             headers=headers,
+            tls_names=names,
+            username=username,
             wall=instant_of(record),
         )
     except (LocalError, ParseError) as error:

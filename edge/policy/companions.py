@@ -32,7 +32,11 @@ def of_identity(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse 
     """Whose call it is."""
     if attempt.ingress is None:
         return Found(f"{attempt.source_host} belongs to no ingress trunk")
-    trunk = f"{attempt.source_host} is ingress trunk {attempt.ingress.id}, class {attempt.ingress_class}"
+    proved = [f"tls:{name}" for name in attempt.tls_names] + (
+        [f"digest:{attempt.username}"] if attempt.username else []
+    )
+    shown = "".join([f", proved {name}" for name in proved])
+    trunk = f"{attempt.source_host}{shown} is ingress trunk {attempt.ingress.id}, class {attempt.ingress_class}"
     if attempt.account is None:
         return Found(f"{trunk}; no account", attempt.ingress.id)
     if attempt.tech_prefix:

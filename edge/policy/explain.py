@@ -83,11 +83,13 @@ def imagine(
     asserted: Sequence[str] = (),
     diverting: Sequence[str] = (),
     headers: Sequence[tuple[str, str]] = (),
+    tls_names: Sequence[str] = (),
+    username: str = "",
     draw: float = 0.0,
     wall: float = ALWAYS,
 ) -> CallAttempt:
     """An attempt as it would come from `source`. `cli`, `called`, `asserted` and `diverting` (Diversion) are numbers
-    or whole URIs; `wall`: UTC seconds.
+    or whole URIs; `tls_names`, `username`: what its certificate and its password have proved; `wall`: UTC seconds.
 
     Raises LocalError or ParseError for values that cannot stand in a message."""
     lines = [(b"P-Asserted-Identity", b"<" + _uri(value) + b">") for value in asserted]
@@ -109,7 +111,17 @@ def imagine(
         request.from_()
     except FieldError as error:
         raise LocalError(str(error)) from error
-    return CallAttempt(request=request, source_host=source, source_port=5060, listener=listener, draw=draw, wall=wall)
+    attempt = CallAttempt(
+        request=request,
+        source_host=source,
+        source_port=5060,
+        listener=listener,
+        draw=draw,
+        wall=wall,
+        tls_names=tuple(tls_names),
+    )
+    attempt.username = username
+    return attempt
 
 
 def _uri(text: str) -> bytes:

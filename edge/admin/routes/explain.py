@@ -32,10 +32,10 @@ async def explain_attempt(here: Here, attempt: Attempt) -> Explained:
     snapshot, name = await here.policies.in_force()
     if bool(attempt.source) == bool(attempt.trunk):
         raise invalid("expected one of source and trunk", pointer="/source")
-    source, listener = attempt.source, attempt.listener
+    source, listener, names = attempt.source, attempt.listener, tuple[str, ...]()
     if attempt.trunk:
         try:
-            source, listener = explaining.address_of(snapshot, attempt.trunk)
+            source, listener, names = explaining.address_of(snapshot, attempt.trunk)
         except Refused as error:
             raise invalid(str(error), pointer="/trunk") from error
     wanted = Wanted(
@@ -49,6 +49,7 @@ async def explain_attempt(here: Here, attempt: Attempt) -> Explained:
         tuple(attempt.headers),
         attempt.account_header,
         attempt.at,
+        names,
     )
     with naming(Attempt):
         made = imagined(snapshot, wanted, now=here.wall_ms() / 1_000)

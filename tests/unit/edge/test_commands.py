@@ -195,6 +195,46 @@ def test_a_trunk_stands_for_its_address(policy):
     )
 
 
+NAMED = """
+[[ingress]]
+id = "named"
+tls_names = ["sip.peer.example"]
+account = "acme"
+
+[[ingress]]
+id = "phones"
+sources = ["192.0.3.0/24"]
+digest = true
+
+[[credentials]]
+id = "acme-1"
+account = "acme"
+md5 = "00000000000000000000000000000000"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "last"),
+    [
+        (["--source", "198.18.0.1", "--tls-name", "sip.peer.example"],
+         "198.18.0.1, proved tls:sip.peer.example is ingress trunk named", "would be admitted"),
+        (["--trunk", "named"], "192.0.2.1, proved tls:sip.peer.example is ingress trunk named", "would be admitted"),
+        (["--trunk", "phones", "--username", "acme-1"],
+         "192.0.3.1, proved digest:acme-1 is ingress trunk phones", "would be admitted"),
+        (["--trunk", "phones", "--username", "me"], "192.0.3.1, proved digest:me is ingress", "unknown_account"),
+        (["--trunk", "phones"], "192.0.3.1 is ingress trunk phones", "credentials_missing"),
+    ],
+)  # fmt: skip
+def test_what_a_caller_has_proved(policy, words, first, last):
+    """A name of its certificate, a user name: said by the operator, as nobody can prove anything here."""
+    policy.write_text(policy.read_text() + NAMED)
+    result = edge("explain", "--policy", str(policy), *words, *EXPLAINED)
+
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"identify      {first}")
+    assert last in result.stdout
+
+
 def test_an_attempt_may_lie_in_the_past(policy):
     """The law of its instant is asked: a French mobile from abroad passed until 2025 and is masked since."""
     words = ("--policy", str(policy), "--trunk", "transit", "--account-header", "acme", "--from", "0639981234")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.cdr.builder import CdrBuilder
@@ -43,6 +43,18 @@ id = "abroad"
 sources = ["203.0.113.0/24"]
 account = "acme"
 class = "international"
+[[ingress]]
+id = "named"
+tls_names = ["sip.peer.example"]
+account = "robot"
+[[ingress]]
+id = "phones"
+sources = ["192.0.3.0/24"]
+digest = true
+[[credentials]]
+id = "acme-pbx"
+account = "acme"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 [[egress]]
 id = "a"
 uri = "sip:127.0.0.1:5070"
@@ -188,7 +200,7 @@ ANYTHING = st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda 
 COLUMNS = st.sampled_from(["source", "outcome", "headers", "candidates", "cli_original", "received_at", "attempts"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(COLUMNS, ANYTHING))
 @example({"source": "1:1", "outcome": "answered", "candidates": [[]]})
 def test_any_json_is_survived(record: dict[str, object]) -> None:
@@ -226,3 +238,21 @@ def test_what_was_withheld_is_so_again(cli: str, headers: list[tuple[str, str]])
     attempt = attempt_of(record, SNAPSHOT)
     judge(attempt, SNAPSHOT)
     assert attempt.withheld == record["withheld"] == bool(headers or "anonymous" in cli)
+
+
+PROVED = [
+    ({"source": "192.0.2.200", "tls_names": ("sip.peer.example",)}, "robot", "cli_refused"),
+    ({"source": "192.0.3.1", "username": "acme-pbx"}, "acme", "answered"),
+    ({"source": "192.0.3.1"}, "", "credentials_missing"),
+]
+
+
+@pytest.mark.parametrize(("who", "account", "said"), PROVED)
+def test_what_its_trunk_asks_for_is_proved_again(who: dict[str, object], account: str, said: str) -> None:
+    """A name of its certificate, a user name of its account: the record tells the trunk and the account."""
+    record = record_of(listener="l", cli="+33199001234", called="+33261910000", **who)
+    assert (record["account"], record["reason"]) == (account, said)
+    attempt = attempt_of(record, SNAPSHOT)
+    verdict = judge(attempt, SNAPSHOT)
+    assert (PASSED if verdict is None else verdict.reason.value) == then(record).verdict
+    assert ("" if attempt.account is None else attempt.account.id) == account
