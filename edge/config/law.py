@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from edge.config.rulebook import RuleBook, days_of, is_on
+from edge.config.rulebook import RuleBook, chosen_action, days_of, is_on
 from edge.config.ruleset_schema import CategoryEntry
 
 
@@ -22,6 +22,8 @@ class Line(NamedTuple):
     unless: str
     basis: str
     conf: str
+    signed: str = ""
+    """What is done instead with a call that carries a signature nobody has verified; empty: the same."""
 
 
 class Law(NamedTuple):
@@ -82,7 +84,8 @@ def _lines(book: RuleBook, categories: Iterable[CategoryEntry], day: date) -> It
                 ruled.update(rule.contexts)
                 for context in rule.contexts:
                     span = (rule.since or category.since, rule.until or category.until)
-                    yield Line(category.id, context, action, switch, *span, rule.unless or "", rule.basis, rule.conf)
+                    said = (rule.unless or "", rule.basis, rule.conf, chosen_action(rule.signed or "", book.choices))
+                    yield Line(category.id, context, action, switch, *span, *said)
         for entry in book.document.contexts:
             if entry.id not in ruled:
                 yield Line(category.id, entry.id, "allow", "", None, None, "", "", "")

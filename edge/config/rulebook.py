@@ -41,6 +41,8 @@ class Ruling(NamedTuple):
     """A counted fact of the account that lifts it; empty: none."""
     basis: str
     conf: str
+    signed: str = ""
+    """The action instead, where the call carries a signature that nobody here has verified; empty: the same."""
 
 
 class Category(NamedTuple):
@@ -235,6 +237,12 @@ def _era(document: RulesetDocument, day: date, end: float, chosen: Mapping[str, 
 
 
 def _ruling(category: CategoryEntry, context: str, rule: RuleEntry, chosen: Mapping[str, str]) -> Ruling:
-    switch = rule.action.removeprefix("switch:")
-    action = rule.action if switch == rule.action else chosen[switch]
-    return Ruling(action, f"{category.id}.{context}", Reason(rule.reason), rule.unless or "", rule.basis, rule.conf)
+    action, signed = chosen_action(rule.action, chosen), chosen_action(rule.signed or "", chosen)
+    unless, reason = rule.unless or "", Reason(rule.reason)
+    return Ruling(action, f"{category.id}.{context}", reason, unless, rule.basis, rule.conf, signed)
+
+
+def chosen_action(action: str, chosen: Mapping[str, str]) -> str:
+    """What an action is with these values of the switches."""
+    switch = action.removeprefix("switch:")
+    return action if switch == action else chosen[switch]

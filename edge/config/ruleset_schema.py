@@ -94,6 +94,8 @@ class RuleEntry(Dated):
     """Token of the refusal where the action is `deny`."""
     unless: Word | None = None
     """A counted fact of the account that lifts the rule."""
+    signed: Action | None = None
+    """The action instead, where the call carries a signature, or a token that stands for one, not verified here."""
     basis: Basis
     conf: Confidence
 

@@ -149,8 +149,9 @@ def _check_category(document: RulesetDocument, index: int, category: CategoryEnt
     for place, rule in enumerate(category.rules):
         where = f"{path}.rules[{place}]"
         yield from _check_days(where, rule)
-        if rule.action.startswith("switch:") and rule.action not in switches:
-            yield Problem(f"{where}.action", f"no switch named {rule.action[7:]!r}")
+        for name, action in (("action", rule.action), ("signed", rule.signed or "")):
+            if action.startswith("switch:") and action not in switches:
+                yield Problem(f"{where}.{name}", f"no switch named {action[7:]!r}")
         if rule.unless is not None and rule.unless not in [threshold.id for threshold in document.thresholds]:
             yield Problem(f"{where}.unless", f"no threshold named {rule.unless!r}")
         for context in rule.contexts:

@@ -12,6 +12,7 @@ from edge.config.bundle import build, bundle_of
 from edge.config.errors import PolicyError, Problem
 from edge.config.schema import PolicyDocument
 from edge.config.snapshot import PolicySnapshot
+from edge.contacts.key import KeyDiffers
 from edge.proxy.facts import Fact
 from limits import notices
 from limits.documents import NOTHING, Damaged, DocumentStore, Head, Version
@@ -38,6 +39,8 @@ class Follower:
         self._due = asyncio.Event()
         self._taken = NOTHING
         self._refused = NOTHING
+        self._differing = NOTHING
+        """What was told of, but is tried again: another contacts key may be agreed on."""
         self.snapshot = PolicySnapshot(PolicyDocument(), generation=0)
         """What is in force here. Nobody is known in it before `begin`."""
         self.offered = 0
@@ -108,7 +111,13 @@ class Follower:
             self._refused = head
             self._say("policy.refused", head, why=str(error) if isinstance(error, PolicyError) else repr(error))
             return
-        await take(snapshot)
+        try:
+            await take(snapshot)
+        except KeyDiffers as error:
+            if head != self._differing:
+                self._differing = head
+                self._say("policy.refused", head, why=str(error))
+            raise
         self._taken, self.snapshot = head, snapshot
         self._say("policy.loaded", head)
 

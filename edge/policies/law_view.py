@@ -87,6 +87,7 @@ def reference(document: RulesetDocument) -> str:
         lines += ["| context | action | days | rests on | confidence |", "|---|---|---|---|---|"]
         for rule in category.rules:
             action = f"`{rule.action}`" + (f", unless `{rule.unless}`" if rule.unless else "")
+            action += f"; signed, not verified: `{rule.signed}`" if rule.signed else ""
             contexts = ", ".join(f"`{context}`" for context in rule.contexts)
             days = span_text(rule.since, rule.until)
             lines.append(f"| {contexts} | {action} | {days} | {rule.basis} | {rule.conf} |")
@@ -109,6 +110,7 @@ def _told(line: Line) -> str:
         return f"  {line.context:<14} {line.action}, no rule"
     action = f"{line.action} (switch {line.switch})" if line.switch else line.action
     unless = f", unless {line.unless}" if line.unless else ""
+    unless += f"; signed, not verified: {line.signed}" if line.signed else ""
     return f"  {line.context:<14} {action}{unless}, {span_text(line.since, line.until)}; {line.basis} [{line.conf}]"
 
 

@@ -8,7 +8,11 @@ from edge.policy.attempt import CallAttempt
 
 JUDGED_HEADERS = (b"p-asserted-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy")
 """Canonical names of what stages read, beside the headers that a trunk of the policy is marked with."""
-_JUDGED = frozenset(JUDGED_HEADERS)
+SIGNATURES = (b"identity", b"p-identity-bypass", b"identity-bypass")
+"""RFC 8224, and the token by which an operator says that it cannot sign for now: policy asks whether one is there."""
+THERE = "there"
+"""What is kept of it: a signature is long, and nothing of it is judged."""
+_JUDGED = frozenset(JUDGED_HEADERS + SIGNATURES)
 MAX_FIELDS = 12
 MAX_VALUE = 160
 """Characters of a value; a longer one is cut, and cannot be judged again exactly."""
@@ -23,7 +27,9 @@ def evidence(attempt: CallAttempt) -> list[tuple[str, str]]:
     names: tuple[bytes, ...] = JUDGED_HEADERS
     if is_marking and ingress is not None:
         names += tuple([name for name in (ingress.automated_header, ingress.purpose_header) if name is not None])
+    signed = [(name.decode("latin-1"), THERE) for name in SIGNATURES if request.has(name)]
     found = [(name, value) for name in names for value in request.values(name)]
-    return [
-        (name.decode("latin-1"), value[:MAX_VALUE].decode("utf-8", "replace")) for name, value in found[:MAX_FIELDS]
+    return signed + [
+        (name.decode("latin-1"), value[:MAX_VALUE].decode("utf-8", "replace"))
+        for name, value in found[: MAX_FIELDS - len(signed)]
     ]

@@ -7,9 +7,13 @@ every P-Asserted-Identity are judged, since each could be the one that is shown;
 from edge.config.rulebook import Era, Ruling
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from edge.policy.evidence import SIGNATURES
 from edge.policy.spelling import ABSENT, Reading
 from edge.policy.verdicts import Reason, Refuse
 
+UNVERIFIED = "natl_unverified"
+"""In place of the context, in the name of a ruling on a call whose signature nobody here has verified."""
+_SIGNATURES = frozenset(SIGNATURES)
 MASK = "mask"
 SUBSTITUTE = "substitute"
 """Treatments: what is done to the CLI before it leaves."""
@@ -47,6 +51,8 @@ def ruling_of(reading: Reading, attempt: CallAttempt, era: Era) -> Ruling:
         return _ALWAYS
     category = era.category_of_reading(reading)
     ruling = era.ruling(category, attempt.ingress_class, "automated" if attempt.automated else "human")
+    if ruling.signed and attempt.request.has_any(_SIGNATURES):
+        ruling = ruling._replace(action=ruling.signed, id=f"{category}.{UNVERIFIED}")
     if ruling.unless and ruling.unless in attempt.exceptions:
         return ruling._replace(action="allow_if_listed")
     known = era.category(category)

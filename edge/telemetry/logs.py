@@ -54,7 +54,12 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("trunk.login_refused", "warning", True, "an egress trunk refuses our password; the next one is tried"),
     FactRow("trunk.skipped", "info", True, "a call passed an egress trunk over, and why"),
     FactRow("caller.locked_out", "warning", True, "too many wrong passwords: not heard for a while"),
-    FactRow("policy.refused", "error", False, "a policy does not build; the one before stays in force"),
+    FactRow(
+        "policy.refused",
+        "error",
+        False,
+        "a policy does not build, or the contacts key differs from the store's; the one before stays",
+    ),
     FactRow("tls.loaded", "info", False, "the certificates were read anew; in force for the next connection"),
     FactRow("tls.refused", "error", False, "a certificate cannot be used; the ones before stay in force"),
     FactRow("store.up", "info", False, "the store answers"),

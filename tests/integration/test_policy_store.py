@@ -12,6 +12,10 @@ import pytest
 from edges import CALLED, CLI, calling, policy, running
 
 from edge.agents import Trunk
+from edge.config.snapshot import PolicySnapshot
+from edge.contacts.key import KeyDiffers, agree
+from edge.policies.following import Follower
+from edge.proxy.facts import Fact
 from limits.documents import DocumentStore
 from limits.embedded import EmbeddedStore
 
@@ -294,3 +298,31 @@ async def test_any_refusal_is_explained_in_one_command(
     assert passed[-1] == "would be admitted, if the account's ceilings allow"
     code, _, err = await operator.runs("explain", "--call", "nobody", "--cdrs", str(tmp_path / "state"), *where)
     assert (code, err.startswith("edge: no record of call 'nobody' in ")) == (1, True)
+
+
+async def test_another_contacts_key_is_told_once_for_each_version(store: str, operator: Operator, trunk: Trunk) -> None:
+    """A node whose key is another than the store's keeps what it has, says why, and takes over once they agree."""
+    await operator.brings(policy(trunk, sources="127.0.0.9/32"))
+    facts: list[Fact] = []
+    taken: list[int] = []
+    follower = Follower(store, facts.append)
+    await follower.begin(may_be_empty=False)
+    await agree(store, b"the key of the others")
+    keys = [b"a key of our own!"]
+
+    async def take(snapshot: PolicySnapshot) -> None:
+        await agree(store, keys[-1])
+        taken.append(snapshot.generation)
+
+    async with DocumentStore(store) as documents:
+        for number in (2, 3):
+            await operator.brings(policy(trunk, sources=f"127.0.0.{number}/32"))
+            for _ in range(3):
+                with pytest.raises(KeyDiffers):
+                    await follower.look(documents, take)
+        told = [(fact.name, fact.fields["generation"], "contacts key" in str(fact.fields["why"])) for fact in facts]
+        assert told == [("policy.refused", 2, True), ("policy.refused", 3, True)]
+        assert (follower.is_stale, follower.snapshot.generation, taken) == (True, 1, [])
+        keys.append(b"the key of the others")
+        await follower.look(documents, take)
+    assert (facts[-1].name, follower.is_stale, taken) == ("policy.loaded", False, [3])

@@ -38,7 +38,7 @@ def test_the_same_for_programs() -> None:
     assert (law["ruleset"], law["day"], law["next_change"]) == ("fr-arcep", "2026-08-11", "2028-01-01")
     mobile = next(category for category in law["categories"] if category["id"] == "mobile")
     assert {rule["context"]: rule["action"] for rule in mobile["rules"]} == {
-        "manual": "allow_if_listed", "automated": "deny", "intl_unauth": "mask", "natl_unsigned": "tag",
+        "manual": "allow_if_listed", "automated": "deny", "intl_unauth": "mask", "natl_unsigned": "deny",
     }  # fmt: skip
 
 

@@ -37,6 +37,12 @@ purpose_header = "X-Purpose"
     assert evidence(attempt) == [("x-automated", "yes"), ("x-purpose", "commercial")]
 
 
+def test_that_a_signature_was_there(attempt_of: Callable[..., CallAttempt]) -> None:
+    """Not the signature: nothing of it is judged."""
+    attempt = attempt_of(headers=["Identity: " + "x" * 900, "P-Identity-Bypass: ABC123-T", "Privacy: id"])
+    assert evidence(attempt) == [("identity", "there"), ("p-identity-bypass", "there"), ("privacy", "id")]
+
+
 def test_bounds(attempt_of: Callable[..., CallAttempt]) -> None:
     """Callers write these lines: few, short, and always text."""
     long = attempt_of(headers=["Diversion: <sip:" + "9" * 1_000 + "@h>"] * 40)

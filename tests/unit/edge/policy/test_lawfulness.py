@@ -218,9 +218,9 @@ def test_a_tag_is_put_once(snapshot_with: Callable[..., PolicySnapshot], screene
     snapshot = snapshot_with(
         '[[ingress]]\nid = "n"\nsources = ["192.0.2.99"]\naccount = "acme"\nclass = "interconnect"'
     )
-    headers = ["P-Asserted-Identity: <sip:+33199001235@h>"]
+    headers = ["P-Asserted-Identity: <sip:+33199001235@h>", "Identity: e30.e30.c2ln;info=<https://h/c>"]
     _, attempt = screened(snapshot, source="192.0.2.99", cli="sip:+33199001234@h", headers=headers)
-    assert attempt.tags == ["geographic.natl_unsigned"]
+    assert attempt.tags == ["geographic.natl_unverified"]
 
 
 SUBSTITUTE = parse_ruleset(

@@ -102,7 +102,7 @@ def outcome(attempt_of: Attempts) -> Callable[..., str]:
             return refusal.reason.value
         if attempt.treatment:
             return attempt.treatment
-        return "tag" if any(tag.endswith(".natl_unsigned") for tag in attempt.tags) else "pass"
+        return "tag" if any(tag.endswith((".natl_unsigned", ".natl_unverified")) for tag in attempt.tags) else "pass"
 
     return run
 
@@ -116,6 +116,13 @@ def nowhere() -> str:
     return (Path(__file__).parents[3] / "config" / "rulesets" / "nowhere.toml").read_text()
 
 
+SIGNED = (
+    "Identity: e30.e30.c2ln;info=<https://certs.example/1.cer>;alg=ES256",
+    "y: e30.e30.c2ln;info=<https://certs.example/1.cer>",
+    "P-Identity-Bypass: ABC123-TOKEN",
+    "Identity-Bypass: ABC123-TOKEN",
+)
+"""RFC 8224, also in its compact form, and the token of an operator that cannot sign for now (3.4.1)."""
 LISTED, DENY, MASK, ALLOW, SIGN = "allow_if_listed", "deny", "mask", "allow", "stir"
 ROWS = [
     # category, a number of it, what the accounts may list, manual, automated, intl_unauth, natl_unsigned
@@ -182,9 +189,14 @@ def test_section_10_category_in_context(outcome: Outcome, cli: str, listed: str,
     elif action == ALLOW:
         assert outcome(others, context, uri) == "pass"
     else:
-        assert outcome(own, context, uri) == "tag"
-        strict = policy(listed, more='[numbers.switches]\nunsigned = "deny"\n')
-        assert outcome(strict, context, uri) == "identity_missing"
+        assert outcome(own, context, uri) == "identity_missing"
+        lenient = policy(listed, more='[numbers.switches]\nunsigned = "tag"\n')
+        assert outcome(lenient, context, uri) == "tag"
+        # Section 3.4.6: nobody verifies here, so a signature that is there passes and is marked.
+        strict = policy(listed, more='[numbers.switches]\nunverified = "deny"\n')
+        for header in SIGNED:
+            assert outcome(own, context, uri, headers=(header,)) == "tag"
+            assert outcome(strict, context, uri, headers=(header,)) == "identity_missing"
 
 
 DATES = [
@@ -201,8 +213,8 @@ DATES = [
     ("+33639980001", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
     ("+33199001234", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
     ("+33970000001", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
-    ("+33199001234", "natl_unsigned", "pass", "2024-10-01", "tag", "MAN"),
-    ("+33639980001", "natl_unsigned", "pass", "2024-10-01", "tag", "MAN"),
+    ("+33199001234", "natl_unsigned", "pass", "2024-10-01", "identity_missing", "MAN"),
+    ("+33639980001", "natl_unsigned", "pass", "2024-10-01", "identity_missing", "MAN"),
     ("+33800112112", "intl_unauth", "cli_refused", "2024-10-01", "pass", "call-back"),
     ("+33162000001", "automated", "pass", "2023-01-01", "pass", "npv begin"),
     ("+262268800001", "automated", "cli_refused", "2026-01-01", "pass", "npv roots added"),
