@@ -6,7 +6,9 @@ came; `edge policy replay` and `edge explain --call` judge by them. Bounds are n
 
 from edge.policy.attempt import CallAttempt
 
-JUDGED_HEADERS = (b"p-asserted-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy")
+JUDGED_HEADERS = (
+    b"p-asserted-identity", b"p-preferred-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy",
+)  # fmt: skip
 """Canonical names of what stages read, beside the headers that a trunk of the policy is marked with."""
 SIGNATURES = (b"identity", b"p-identity-bypass", b"identity-bypass")
 """RFC 8224, and the token by which an operator says that it cannot sign for now: policy asks whether one is there."""

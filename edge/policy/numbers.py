@@ -7,7 +7,7 @@ the record. Remote-Party-ID is a draft that never became an RFC, and is what old
 
 import re
 
-from edge.config.plan import CACHE_LIMIT, WITHHELD, NumberPlan
+from edge.config.plan import CACHE_LIMIT, MALFORMED, WITHHELD, NumberPlan
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.spelling import MAX_CACHED_LENGTH, MAX_TEXT, NUMBER, Reading, read_user, without_portability
@@ -26,6 +26,7 @@ _USUAL_URI = re.compile(rb"sip:(\+?[0-9]{1,20})@[0-9.]{7,15}(?::[0-9]{1,5})?(?:;
 
 _MAX_DIVERSIONS = 20
 """Entries of Diversion, and of History-Info, that are looked at."""
+_DIGIT = re.compile(rb"[0-9]")
 _MIN_LONG = 11
 """Characters of the shortest number with a country code that is none of the emergency ones."""
 
@@ -56,7 +57,7 @@ def read_numbers(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | Non
     reading = read_user(sender, plan, bare_international=bare)
     attempt.sender = attempt.presented = reading
     try:
-        asserted = request.list_values(b"p-asserted-identity")
+        asserted = request.list_values(b"p-asserted-identity") + request.list_values(b"p-preferred-identity")
         remote = request.list_values(b"remote-party-id")
     except FieldError:
         return Refuse(Reason.CLI_INVALID)
@@ -65,6 +66,9 @@ def read_numbers(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | Non
         is_hidden = _read_remote(attempt, remote, plan, bare)
         _believe(attempt)
         attempt.withheld = is_hidden
+    display = request.from_().display
+    if display and _DIGIT.search(display) is not None:
+        _read_display(attempt, display, plan)
     attempt.cli_presented = attempt.presented.e164
     privacy = request.value(b"privacy")
     if is_anonymous_host or reading.state == WITHHELD or (privacy is not None and hides_identity(privacy)):
@@ -134,6 +138,15 @@ def _read_asserted(attempt: CallAttempt, values: list[bytes], plan: NumberPlan, 
     attempt.network = tuple(readings)
 
 
+def _read_display(attempt: CallAttempt, display: bytes, plan: NumberPlan) -> None:
+    """The display name in From, which a telephone shows instead of the number: where it spells one of the plan, it is
+    judged as one. A name that says again what From says adds nothing."""
+    reading = read_user(display.strip(b'" \t'), plan)
+    is_of_plan = reading.state == NUMBER and bool(plan.code_of(reading.e164[1:]))
+    if (is_of_plan or reading.state == MALFORMED) and (attempt.sender or reading).e164 != (reading.e164 or "-"):
+        attempt.network += (reading,)
+
+
 def _read_remote(attempt: CallAttempt, values: list[bytes], plan: NumberPlan, bare: bool) -> bool:
     """Remote-Party-ID, which older neighbours send for P-Asserted-Identity: read like it. True: it asks to hide."""
     is_hidden = False
@@ -183,7 +196,10 @@ def _read_uri(uri: bytes) -> tuple[bytes, bool]:
     except FieldError:
         return uri, False
     if isinstance(parsed, SipUri):
-        return parsed.user or b"", parsed.host.lower().endswith(_ANONYMOUS_HOST)
+        user = parsed.user or b""
+        if parsed.password and _DIGIT.search(user) is None:
+            user += b":" + parsed.password  # sip:tel:+33…@h: the number would be the password
+        return user, parsed.host.lower().endswith(_ANONYMOUS_HOST)
     if isinstance(parsed, TelUri):
         return parsed.number + parsed.params, False
     return uri, False
@@ -192,12 +208,23 @@ def _read_uri(uri: bytes) -> tuple[bytes, bool]:
 def _is_emergency(called: str, plan: NumberPlan) -> bool:
     if called in plan.emergency:
         return True
-    # A gateway that puts the country code before everything makes +33112 of 112: no other number has that shape.
-    if len(called) < _MIN_LONG and called[:1] == "+":
-        code = plan.code_of(called[1:])
-        if code and called[1 + len(code) :] in plan.emergency:
-            return True
+    if len(called) < _MIN_LONG and _is_decorated_emergency(called.rstrip("#"), plan):
+        return True
     return bool(plan.emergency_prefixes) and called.startswith(plan.emergency_prefixes)
+
+
+def _is_decorated_emergency(called: str, plan: NumberPlan) -> bool:
+    """+33112 and 0033112, of a gateway that puts the country code before everything; 0112, of a switchboard that leaves
+    the digit for an outside line there; 112#, with the key that ends dialling. No other number has those shapes."""
+    if called in plan.emergency or (plan.trunk_prefix and called.removeprefix(plan.trunk_prefix) in plan.emergency):
+        return True
+    for prefix in ("+", *plan.international_prefixes):
+        if called.startswith(prefix):
+            digits = called[len(prefix) :]
+            code = plan.code_of(digits)
+            if code and digits[len(code) :] in plan.emergency:
+                return True
+    return False
 
 
 def _text(user: bytes) -> str:

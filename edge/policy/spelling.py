@@ -212,6 +212,8 @@ def _is_disguised(text: str, plan: NumberPlan) -> bool:
     """Is there a number of the plan in this text, once its other characters are gone?"""
     runs = [run for run in _RUN.findall(text) if len(run) >= _MIN_DISGUISED_DIGITS][:_MAX_DISGUISED_RUNS]
     together = _NO_DIGITS.sub("", text)
+    if text[:1] in ("*", "#"):
+        runs.append(_NO_DIGITS.sub("", text[3:]))  # *67 and the like: a code for a service before the number
     for digits in (together, *runs):
         if _MIN_DISGUISED_DIGITS <= len(digits) <= 2 * MAX_E164_DIGITS:
             e164, _ = _number(digits, plan)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from edge.config.plan import MALFORMED, NUMBER, NumberPlan, Reading
 from edge.policy.numbers import read_uri
+from edge.policy.spelling import read_user
 from edge.proxy.identifiers import SEALED, Identifiers
 from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
@@ -64,11 +65,11 @@ def numbers_of(message: Message, plan: NumberPlan, *, but: str = "") -> Hidden:
             values = message.values(name)
         for value in values:
             try:
-                reading = read_uri(parse_name_addr(value).uri, plan)
+                address = parse_name_addr(value)
             except FieldError:
                 continue
-            if reading.e164 != but or not but:
-                found.append(_significant(reading, plan))
+            said = (read_uri(address.uri, plan), read_user(address.display.strip(b'" \t'), plan))
+            found += [_significant(reading, plan) for reading in said if reading.e164 != but or not but]
     return tuple(dict.fromkeys([digits for digits in found if len(digits) >= _LEAST_DIGITS]))
 
 

@@ -30,6 +30,15 @@ from edge.policy.verdicts import Reason, Refuse
         ("sip:112;phone-context=+33@h", "112", True),
         ("tel:116000;phone-context=+33", "116000", True),
         ("sip:+33112@h", "+33112", True),
+        ("sip:0033112@h", "0033112", True),
+        ("sip:0112@h", "0112", True),
+        ("sip:015@h", "015", True),
+        ("sip:112%23@h", "112#", True),
+        ("sip:0112%23@h", "0112#", True),
+        ("sip:33112@h", "33112", False),
+        ("sip:3315@h", "3315", False),
+        ("sip:03315@h", "03315", False),
+        ("sip:0315@h", "0315", False),
         ("sip:1122@h", "1122", False),
         ("sip:+33199009112@h", "+33199009112", False),
     ],
@@ -261,3 +270,47 @@ def test_diverting_numbers(snapshot: PolicySnapshot, attempt_of: Callable[..., C
     assert [reading.e164 for reading in found[:2]] == ["+33353010000", "+33199000000"]
     assert (len(found), found[-1].e164) == (21, "+33353010001")
     assert diverting_numbers(attempt_of().request, snapshot.plan) == []
+
+
+@pytest.mark.parametrize(
+    ("display", "judged"),
+    [
+        ('"0199001234" ', ["+33199001234"]),
+        ("0199001234 ", ["+33199001234"]),
+        ('"call 01 99 00 12 34 now" ', [""]),
+        ('"+44 20 7946 0000" ', []),
+        ('"Line 7" ', []),
+        ('"Anonymous" ', []),
+        ('"02 61 91 00 00" ', []),
+        ("", []),
+    ],
+)
+def test_a_display_name_that_is_a_number(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], display: str, judged: list[str]
+) -> None:
+    """A telephone shows it instead of the number: one of the plan is judged like an asserted one; what From says
+    anyway, a name, another country's number are not."""
+    attempt = attempt_of(cli="sip:+33261910000@h")
+    attempt.request.replace(b"from", f"{display}<sip:+33261910000@h>;tag=1".encode())
+    assert read_numbers(attempt, snapshot) is None
+    assert [reading.e164 for reading in attempt.network] == judged
+
+
+@pytest.mark.parametrize(
+    ("user", "e164"), [("tel:+33199001234", "+33199001234"), ("+33261910000:0199001234", "+33261910000"), ("x:y", "")]
+)
+def test_a_number_in_the_place_of_a_password(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], user: str, e164: str
+) -> None:
+    """RFC 3261 §19.1.1: what follows the colon is a password; where nothing before it is a number, it is read too."""
+    attempt = attempt_of(cli=f"sip:{user}@h")
+    assert read_numbers(attempt, snapshot) is None
+    assert attempt.cli_presented == e164
+
+
+def test_a_preferred_identity_is_judged(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
+    """RFC 3325 §9.2: a neighbour further on may make an assertion of it."""
+    attempt = attempt_of(headers=["P-Preferred-Identity: <sip:0199001234@h>"])
+    assert read_numbers(attempt, snapshot) is None
+    assert [reading.e164 for reading in attempt.network] == ["+33199001234"]
+    assert attempt.cli_network == ""

@@ -52,14 +52,14 @@ def test_whatever_is_said_of_the_account(state: str, source: tuple[str, int], us
     assert wire.held == NOTHING
 
 
-@pytest.mark.parametrize("called", ["15", "0112", "+33112", "112;phone-context=+33", "116000"])
+@pytest.mark.parametrize("called", ["15", "0112", "01122", "+33112", "0033112", "112;phone-context=+33", "116000"])
 def test_the_store_is_dead(called: str) -> None:
-    """Nobody is asked, so nobody need answer. (`0112` is no emergency number, and is refused as any other.)"""
+    """Nobody is asked, so nobody need answer. (`01122` is no emergency number, and is refused as any other.)"""
     wire = Wire()
     wire.is_store_away = True
     Caller(wire, called=called).start()
     invites = wire.requests_to(TRUNK_A, b"INVITE")
-    assert len(invites) == (0 if called == "0112" else 1)
+    assert len(invites) == (0 if called == "01122" else 1)
 
 
 def test_under_full_load() -> None:

@@ -304,8 +304,10 @@ def test_numbers_by_which_a_caller_is_known(wire: Wire) -> None:
     """Numbers of the plan by their significant digits, others by their last eight; a short one would be everywhere."""
     head = f"INVITE sip:1@{EDGE} SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nTo: <sip:1@h>\r\n"
     head += "Call-ID: c\r\nCSeq: 1 INVITE\r\n"
-    head += "From: <sip:0612345678@h>;tag=1\r\nP-Asserted-Identity: <tel:+442079460123>, <sip:3000@h>\r\n"
+    head += (
+        'From: "01 99 00 12 34" <sip:0612345678@h>;tag=1\r\nP-Asserted-Identity: <tel:+442079460123>, <sip:3000@h>\r\n'
+    )
     head += "Remote-Party-ID: <sip:alice42@h>\r\nP-Preferred-Identity: not one\r\n\r\n"
     message = parse(head.encode())
-    assert numbers_of(message, wire.snapshot.plan) == (b"612345678", b"79460123")
-    assert numbers_of(message, wire.snapshot.plan, but="+33612345678") == (b"79460123",)
+    assert numbers_of(message, wire.snapshot.plan) == (b"612345678", b"199001234", b"79460123")
+    assert numbers_of(message, wire.snapshot.plan, but="+33612345678") == (b"199001234", b"79460123")
