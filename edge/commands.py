@@ -12,6 +12,8 @@ from edge.accounts import commands as account_commands
 from edge.admin import commands as admin_commands
 from edge.cdr import commands as cdr_commands
 from edge.contacts import commands as contact_commands
+from edge.control import commands as control_commands
+from edge.control import top_commands, trace_commands
 from edge.policies import commands as policy_commands
 from edge.policies import explain_commands
 from edge.quality import commands as quality_commands
@@ -27,7 +29,6 @@ app = typer.Typer(
     name="edge",
     help="A SIP edge that decides which call attempts may pass.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -37,6 +38,13 @@ app.add_typer(account_commands.app)
 app.add_typer(penalty_commands.app)
 app.command()(quality_commands.quality)
 app.command()(quality_commands.billing)
+app.command()(control_commands.nodes)
+app.add_typer(control_commands.calls)
+app.command()(control_commands.drain)
+app.command()(control_commands.undrain)
+app.command()(control_commands.journal)
+app.command()(trace_commands.trace)
+app.command()(top_commands.top)
 app.add_typer(cdr_commands.app)
 app.add_typer(contact_commands.app)
 app.add_typer(policy_commands.app)
@@ -157,6 +165,7 @@ app.command()(explain_commands.explain)
 def ping(
     target: Annotated[str, typer.Argument(help="udp:HOST:PORT", metavar="TARGET")],
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0.1, max=60.0)] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Send one OPTIONS and wait for the answer. Exit 0 on 200: a health check."""
     from edge.config.addresses import parse_host_port
@@ -169,11 +178,15 @@ def ping(
     except ValueError:
         usage(f"TARGET: expected udp:HOST:PORT, got {target!r}")
     from edge import ping as pinging
+    from edge.terminal import to_json
 
     pong = pinging.ping(host, port, timeout_s=timeout)
+    if as_json:
+        say(to_json({"target": target, "is_up": pong.is_up, "text": pong.text}))
     if not pong.is_up:
         fail(f"{target}: {pong.text}")
-    say(f"{target}: {pong.text}")
+    if not as_json:
+        say(f"{target}: {pong.text}")
 
 
 @app.command()

@@ -13,10 +13,11 @@ from edge.cdr.unleased import Unleased
 from edge.cdr.writer import CdrWriter
 from edge.config.snapshot import PolicySnapshot
 from edge.control.meter import Meter
+from edge.control.tracing import Tap
 from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
-from edge.proxy.facts import Fact
-from edge.sip.flow import Flow
+from edge.proxy.facts import CallFacts, Fact
+from edge.sip.flow import Flow, Send
 from edge.sip.framing import FramingFault
 from edge.sip.locating import Address, Target
 from edge.sip.transaction.layer import Transaction
@@ -47,7 +48,19 @@ class Outlets:
 class Pump:
     """Turns between the event loop and the core."""
 
-    __slots__ = ("_core", "_is_pump_due", "_loop", "_now", "_outlets", "_tasks", "_timer", "_timer_at", "idle", "watch")
+    __slots__ = (
+        "_core",
+        "_is_pump_due",
+        "_loop",
+        "_now",
+        "_outlets",
+        "_tap",
+        "_tasks",
+        "_timer",
+        "_timer_at",
+        "idle",
+        "watch",
+    )
 
     _core: ProxyCore
     _outlets: Outlets
@@ -61,6 +74,8 @@ class Pump:
         self._is_pump_due = False
         self.idle = asyncio.Event()
         """Set whenever after a turn no call is live and no registration is being taken back."""
+        self._tap: Tap | None = None
+        """Who looks at every message while a SIP trace runs; None: nobody."""
         self.watch = Watch()
         """What the limiter's answers show by themselves."""
 
@@ -74,8 +89,11 @@ class Pump:
 
     def received(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         """A datagram; the socket calls `turn` when it has read what there is."""
+        flow = Flow(listener, address)
         try:
-            self._core.received(data, Flow(listener, address), self._now())
+            if self._tap is not None:
+                self._tap.saw(True, data, flow, self._now())
+            self._core.received(data, flow, self._now())
         except Exception:
             self._escaped("received")
 
@@ -83,6 +101,8 @@ class Pump:
         """Whole messages of one reading of a connection."""
         for data in messages:
             try:
+                if self._tap is not None:
+                    self._tap.saw(True, data, flow, self._now())
                 self._core.received(data, flow, self._now())
             except Exception:
                 self._escaped("received")
@@ -206,6 +226,8 @@ class Pump:
         sends = out.sends
         endpoints = self._outlets.endpoints
         failed: list[Transaction] = []
+        if self._tap is not None:
+            self._show(sends)
         for data, flow, txn in sends:
             try:
                 endpoints[flow.listener].send(data, flow, txn)
@@ -222,6 +244,26 @@ class Pump:
             except Exception:
                 self._escaped("transport_failed")
 
+    def show_to(self, tap: Tap | None) -> None:
+        """Every message and record from now on; None: to nobody."""
+        self._tap = tap
+
+    def _show_ended(self, facts: CallFacts, now: float) -> None:
+        assert self._tap is not None
+        try:
+            self._tap.ended(facts, now)
+        except Exception:
+            self._escaped("traced")
+
+    def _show(self, sends: Sequence[Send]) -> None:
+        """To whoever traces."""
+        assert self._tap is not None
+        for data, flow, _ in sends:
+            try:
+                self._tap.saw(False, data, flow, self._now())
+            except Exception:
+                self._escaped("traced")
+
     def _tell_failed(self, flow: Flow, why: str) -> None:
         address = f"{flow.address[0]}:{flow.port or flow.address[1]}"
         self._outlets.tell(Fact("transport.failed", {"address": address, "why": why}))
@@ -235,6 +277,8 @@ class Pump:
             writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
             add(facts)
             count(facts, now)
+            if self._tap is not None:
+                self._show_ended(facts, now)
         writer.flush(now)
         outlets.unleased.over([facts.uid for facts in ended])
 

@@ -205,6 +205,7 @@ class _Server:
                 url, sources, core=self._core, meter=self._meter, clock=self._clock, listeners=self.listeners,
                 turn=self._pump.turn, tell=self._tell, is_stopping=self._stopping.is_set,
             )  # fmt: skip
+            self._control.tap.switch = self._pump.show_to
             if self.static.metrics:
                 page = _metrics_page(self.static.metrics, sources)
                 opened.callback(page.close)
@@ -240,6 +241,7 @@ class _Server:
                     tasks.create_task(self._books.run()),
                     tasks.create_task(self._control.listen()),
                     tasks.create_task(self._control.show()),
+                    tasks.create_task(self._control.hand_on()),
                 ]
                 background += self.policy.begin(self._policy_changed, tasks)
                 self._take_signals()

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from edge.accounts import values
 from edge.accounts.values import Changed, Created, Terms, ToppedUp, WrongState
 from edge.config.errors import Problem, StaticConfigError
 from edge.config.money import format_money
 from edge.settings import UNREADABLE_STORE, read_settings
+from edge.terminal import Place as Place
 from limits import fields
 from limits.account import Account, AccountId, AccountStatus
 from limits.accounts import AccountStore, AuditEntry
@@ -29,14 +30,6 @@ TRIES = 5
 _T = TypeVar("_T")
 Plan = Callable[[Usage], tuple[fields.Patch, bool]]
 """Of what is in force: the patch, and whether it may be made again on other values. Raises ValueError."""
-
-
-class Place(NamedTuple):
-    """Where the store is, as the command line says; None: as the environment, the file or the default say."""
-
-    redis: str | None = None
-    state: str | None = None
-    config: str | None = None
 
 
 class Refused(Exception):

@@ -90,14 +90,18 @@ def verify(
     redis: Redis = None,
     state: State = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Do the books add up? Money, leases, holds; takes nothing. Exit 1 where they do not."""
     from edge.accounts import changes
 
     looked_at, broken = _run((redis, state, config), lambda store: changes.verify(store, pattern))
+    if as_json:
+        say(to_json({"looked_at": looked_at, "broken": [{"account": a, "invariant": i} for a, i in broken]}))
     if broken:
         fail(f"of {looked_at} books these do not add up: " + ", ".join(f"{name} ({what})" for name, what in broken))
-    say(f"{looked_at} books add up")
+    if not as_json:
+        say(f"{looked_at} books add up")
 
 
 # -- changing ------------------------------------------------------------------------------------------------------

@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-Name = Annotated[str, typer.Argument(help="An account, group:ID or trunk:ID.", metavar="ACCOUNT")]
-Lots = Annotated[str, typer.Argument(help="+1, -1: so many more or less; 3 or =3: so many in all.", metavar="LOTS")]
-Redis = Annotated[
-    str | None,
-    typer.Option(help="URL of the store, or `embedded`: that of the edge on --state. Also EDGE_REDIS.", metavar="URL"),
+from edge.completion import accounts
+from edge.terminal import Config as Config
+from edge.terminal import Redis as Redis
+from edge.terminal import State as State
+
+Name = Annotated[
+    str, typer.Argument(help="An account, group:ID or trunk:ID.", metavar="ACCOUNT", autocompletion=accounts)
 ]
-State = Annotated[str | None, typer.Option(help="State directory of a running edge. Also EDGE_STATE.", metavar="DIR")]
-Config = Annotated[str | None, typer.Option(help="The TOML file of `edge run`.", metavar="FILE", envvar="EDGE_CONFIG")]
+Lots = Annotated[str, typer.Argument(help="+1, -1: so many more or less; 3 or =3: so many in all.", metavar="LOTS")]
 Json = Annotated[bool, typer.Option("--json", help="For machines; money in micro-units, instants in UTC ms.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the account's history.", metavar="TEXT")]

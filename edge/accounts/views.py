@@ -13,6 +13,7 @@ from edge.accounts.values import (
     show_text,
 )
 from edge.config.money import format_money, parse_money
+from edge.terminal import aligned
 from limits import fields
 from limits.account import Account
 from limits.keys import VALUE_FIELDS
@@ -169,7 +170,7 @@ def call_lines(usage: Usage) -> list[str]:
             )
         )
     more = usage.in_use - len(usage.calls)
-    return [*_aligned(rows), *([f"and {more} more"] if more > 0 else [])]
+    return [*aligned(rows), *([f"and {more} more"] if more > 0 else [])]
 
 
 # -- many ----------------------------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ def list_lines(rows: list[Listed]) -> list[str]:
         last = show_instant(row.last_call_ms) if row.last_call_ms else "never"
         numbers = (str(row.in_use), str(row.calls), str(row.caps), money(row.balance_micros), money(row.held_micros))
         cells.append((row.account, row.status, *numbers, last))
-    return _aligned(cells, right=range(2, 7))
+    return aligned(cells, right=range(2, 7))
 
 
 # -- changes -------------------------------------------------------------------------------------------------------
@@ -346,15 +347,3 @@ def _or_any(number: int | None) -> str:
 
 def _of_cap(spent: int, cap: int | None) -> str:
     return money(spent) if cap is None else f"{money(spent)} of {money(cap)}"
-
-
-def _aligned(rows: list[tuple[str, ...]], right: range = range(0)) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

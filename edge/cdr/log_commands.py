@@ -76,6 +76,7 @@ def export(
 ) -> None:
     """Records of the log as CSV (columns in the order of docs/cdr.md), JSON lines or Parquet."""
     from edge.cdr import export as exporting
+    from edge.progress import watched
 
     if form not in exporting.FORMATS:
         usage(f"--format {form}: expected csv, jsonl or parquet")
@@ -93,7 +94,7 @@ def export(
             return
         beside = output.with_name(output.name + ".part")
         with beside.open("wb") as file:
-            count = exporting.write(exporting.entries(found, picked), form, file)
+            count = exporting.write(watched(exporting.entries(found, picked), "records"), form, file)
         beside.replace(output)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read it has seen enough

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from edge.accounts.options import By, Config, Json, Redis, State
-from edge.terminal import fail, say, usage, user_name
+from edge.terminal import fail, say, to_json, usage, user_name
 from limits.account import AccountId, is_account_id
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ def refusal(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """The person refuses to be called: nobody calls them for this account for 60 full days; consents are undone."""
     words = {"number": number, "what": "refusal", "at": at}
-    _record((redis, state, config, contacts_key), account, [words], by)
+    _record((redis, state, config, contacts_key), account, [words], by, as_json)
 
 
 @app.command()
@@ -67,10 +68,11 @@ def consent(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """The person consents to be called, for a year at most."""
     words = {"number": number, "what": "hours-consent" if any_hour else "consent", "at": at, "proof": proof}
-    _record((redis, state, config, contacts_key), account, [words], by)
+    _record((redis, state, config, contacts_key), account, [words], by, as_json)
 
 
 @app.command()
@@ -83,10 +85,11 @@ def withdraw(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """The person takes every consent back."""
     words = {"number": number, "what": "withdrawal", "at": at}
-    _record((redis, state, config, contacts_key), account, [words], by)
+    _record((redis, state, config, contacts_key), account, [words], by, as_json)
 
 
 @app.command()
@@ -99,10 +102,11 @@ def contract(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """A contract with the person is in progress: calls about it need no consent."""
     words = {"number": number, "what": "contract", "until": until}
-    _record((redis, state, config, contacts_key), account, [words], by)
+    _record((redis, state, config, contacts_key), account, [words], by, as_json)
 
 
 @app.command("import")
@@ -115,6 +119,7 @@ def import_(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """Many at once: all lines of the file, or none where one cannot be read."""
     from edge.contacts.entries import EntriesError, read_csv
@@ -129,8 +134,9 @@ def import_(
     except EntriesError as error:
         fail(*(f"{file}: {problem}" for problem in error.problems))
     counts = ", ".join(f"{count} {what}" for what, count in _counted([entry.what for entry in entries]))
+    told = to_json({"account": account, "dry_run": dry_run, "recorded": dict(_counted([one.what for one in entries]))})
     if dry_run:
-        say(f"{file}: would record {counts or 'nothing'}")
+        say(told if as_json else f"{file}: would record {counts or 'nothing'}")
         return
     from edge.contacts.entries import note_of
 
@@ -138,7 +144,7 @@ def import_(
     now, who, digest = _now_ms(), _by(by), _digest(key)
     notes = [note_of(entry, digest, now, by=who) for entry in entries]
     _run(url, shown, key, account, lambda book: book.note(AccountId(account), notes))
-    say(f"{account}: recorded {counts or 'nothing'}")
+    say(told if as_json else f"{account}: recorded {counts or 'nothing'}")
 
 
 @app.command()
@@ -177,6 +183,7 @@ def key_(
     state: State = None,
     config: Config = None,
     contacts_key: KeyOption = None,
+    as_json: Json = False,
 ) -> None:
     """Is this the key the store's digests were made with?"""
     from edge.contacts.key import fingerprint
@@ -190,12 +197,15 @@ def key_(
         return await book.agree_on_key(ours)
 
     theirs = _run(url, shown, None, "", look)
+    if as_json:
+        say(to_json({"key": ours, "store": theirs, "agree": ours == theirs}))
     if theirs != ours:
         fail(f"this key is {ours}, the store's is {theirs}; --accept changes the store to this one")
-    say(f"{ours}: this key and the store agree")
+    if not as_json:
+        say(f"{ours}: this key and the store agree")
 
 
-def _record(store: Store, account: str, rows: list[dict[str, str]], by: str) -> None:
+def _record(store: Store, account: str, rows: list[dict[str, str]], by: str, as_json: bool) -> None:
     from edge.contacts.entries import entry_of, note_of
 
     now = _now_ms()
@@ -207,6 +217,9 @@ def _record(store: Store, account: str, rows: list[dict[str, str]], by: str) -> 
     notes = [note_of(entry, _digest(key), now, by=_by(by)) for entry in entries]
     found = _run(url, shown, key, account, lambda book: book.note(AccountId(account), notes))
     for entry, after in zip(entries, found, strict=True):
+        if as_json:
+            say(to_json({"account": account, "number": entry.number, "what": entry.what, **after._asdict()}))
+            continue
         say(f"{account}: {entry.what} of {entry.number} is recorded; {'; '.join(_facts(after)) or 'nothing counts'}")
 
 

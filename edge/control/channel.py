@@ -1,7 +1,8 @@
-"""A node's end of the control channel (I/O): answers questions, and shows itself once a second.
+"""A node's end of the control channel (I/O): answers questions, shows itself once a second, hands traces on.
 
-Off the way of calls: one task waits for questions, one shows the snapshot, and each does a bounded piece of work in a
-turn of the loop. While the store is away there is no channel: nobody can ask, nothing queues up, and calls go on.
+Off the way of calls: one task waits for questions, one shows the snapshot, one hands copies on; each does a bounded
+piece of work in a turn of the loop. While the store is away there is no channel: nobody can ask, nothing queues up, and
+calls go on.
 """
 
 import asyncio
@@ -18,11 +19,14 @@ from edge.control.questions import (
     Fault,
     Outcome,
     Question,
+    TraceEnd,
+    TraceLetter,
     read_question,
     write,
     write_answer,
 )
 from edge.control.snapshot import LIFE_MS, PUBLISH_S
+from edge.control.tracing import Tap
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 from edge.proxy.listeners import Listeners
@@ -39,6 +43,11 @@ AT_ONCE = 16
 """Questions taken at one time."""
 ANSWER_LIFE_MS = 15_000
 """An answer nobody fetches is gone after this."""
+HAND_ON_S = 0.2
+COPY_LIFE_MS = 30_000
+"""Copies that nobody fetches are gone after this."""
+MOST_COPIES = 2_000
+"""In the box of one trace, of all nodes."""
 MOST_ANSWERS = 1_024
 """In one box: one for each node that was asked."""
 REMEMBERED = 256
@@ -65,8 +74,10 @@ class ControlChannel:
         now = clock.now()
         names = tuple([listener.name for listener in listeners.all])
         self._identity = Identity(__version__, names, now, clock.wall(now) - now)
+        self.tap = Tap(core, listeners, node=sources.node, wall_offset=self._identity.wall_offset)
         self._orders = Orders(
             core,
+            self.tap,
             node=sources.node,
             wall_offset=self._identity.wall_offset,
             now=clock.now,
@@ -103,22 +114,57 @@ class ControlChannel:
                 now = self._now()
                 self._meter.worst_lag_s = max(self._meter.worst_lag_s, now - due)
                 due = max(due + PUBLISH_S, now)
+                self.tap.expire(now)
                 try:
                     await boxes.show(self._sources.node, await self.snapshot(), life_ms=LIFE_MS)
                 except StoreUnavailable:
                     continue
 
+    async def hand_on(self) -> None:
+        """Hands the copies of traced messages on, a few times a second while there are any, until cancelled. What a box
+        has no room for, and what the store is away for, is left out."""
+        async with Mailboxes(self._url) as boxes:
+            while True:
+                await asyncio.sleep(HAND_ON_S)
+                while self.tap.queue:
+                    try:
+                        await self._hand_on(boxes)
+                    except StoreUnavailable:
+                        await asyncio.sleep(AWAY_S)
+
+    async def _hand_on(self, boxes: Mailboxes) -> None:
+        queue = self.tap.queue
+        name = queue[0].trace
+        letters: list[bytes] = []
+        room = MOST_COPIES
+        while queue and queue[0].trace == name and len(letters) < AT_ONCE:
+            said = queue.popleft()
+            letters.append(write(TraceLetter(said)))
+            if isinstance(said, TraceEnd):
+                room += AT_ONCE  # a last word is said although the box is full
+        taken = 0
+        try:
+            taken = await boxes.post(answer_box_key(name), letters, most=room, life_ms=COPY_LIFE_MS)
+        finally:
+            self.tap.lost(name, len(letters) - taken)
+
     async def snapshot(self) -> bytes:
         """This node now, as JSON."""
         live = self._core.calls.live()
         by_trunk: dict[str, int] = {}
-        for first in range(0, len(live), 10 * SLICE):
-            trunk_calls(live[first : first + 10 * SLICE], by_trunk)
+        for first in range(0, len(live), 4 * SLICE):
+            trunk_calls(live[first : first + 4 * SLICE], by_trunk)
             await asyncio.sleep(0)
         draining = "stopping" if self._is_stopping() else "operator" if self._core.is_draining else ""
         return write(
             self._meter.snapshot(
-                self._sources, self._core, self._identity, by_trunk, self._now(), draining=draining, traces=0
+                self._sources,
+                self._core,
+                self._identity,
+                by_trunk,
+                self._now(),
+                draining=draining,
+                traces=len(self.tap),
             )
         )
 

@@ -12,6 +12,7 @@ nothing can be asked, while their calls go on. Who may ask is not judged here: w
 import asyncio
 import secrets
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import NamedTuple, Self, TypeVar
 
 from edge.control.questions import (
@@ -26,6 +27,12 @@ from edge.control.questions import (
     Outcome,
     Question,
     ShowCall,
+    TracedMessage,
+    TraceEnd,
+    TraceLetter,
+    TraceStart,
+    TraceStop,
+    TraceWanted,
     Undrain,
     read,
     read_answer,
@@ -44,6 +51,10 @@ MOST_QUESTIONS = 64
 ALIVE_MS = 5_000
 """A node whose last heartbeat is older than this is not asked."""
 
+TRACE_AT_ONCE = 200
+UID_LENGTH = 32
+SHORT_UID = 12
+
 _T = TypeVar("_T")
 
 
@@ -55,7 +66,15 @@ class UnknownCall(Exception):
         self.silent = tuple(silent)
         """Nodes that did not answer: one of them may hold it."""
         rest = f"; no answer from {', '.join(self.silent)}" if self.silent else ""
-        super().__init__(f"no node holds a call {uid!r}: it has ended, or never was{rest}")
+        super().__init__(f"no node has a running call {uid}: it has ended, or never was{rest}")
+
+
+class AmbiguousCall(Exception):
+    """Several calls have a uid that begins so."""
+
+    def __init__(self, beginning: str, uids: Iterable[str]) -> None:
+        self.uids = tuple(uids)
+        super().__init__(f"{beginning} begins the uid of more than one call: {', '.join(self.uids)}")
 
 
 class UnknownNode(Exception):
@@ -87,6 +106,7 @@ class NotDone(Exception):
 _SENTENCES: dict[str, str] = {
     Fault.ENDING: "the call is being ended already",
     Fault.STOPPING: "the node is stopping: it takes no attempts any more",
+    Fault.TOO_MANY: "as many traces run there as it has at one time",
     Fault.UNREADABLE: "it does not know this question: it runs another version",
     Fault.INTERNAL: "a fault of its own; its log has it",
 }
@@ -117,6 +137,16 @@ class Journal(NamedTuple):
     at_ms: int
     """UTC, by the store's clock."""
     entry: JournalEntry
+
+
+class RunningTrace(NamedTuple):
+    """A trace that has begun."""
+
+    name: str
+    nodes: tuple[str, ...]
+    """Where it runs: each says a last word."""
+    missing: tuple[str, ...]
+    """Nodes that live and do not take it."""
 
 
 class Control:
@@ -164,6 +194,18 @@ class Control:
         more = len(rows) > limit or any(part.more for part in parts)
         return Calls(tuple(rows[:limit]), more, sum(part.held for part in parts), silent)
 
+    async def whole_uid(self, beginning: str) -> str:
+        """The uid of the one call whose uid begins so (a list shows `SHORT_UID` characters of it). Raises UnknownCall,
+        AmbiguousCall."""
+        if len(beginning) >= UID_LENGTH:
+            return beginning
+        found = await self.list_calls(CallFilter(uid=beginning), limit=3)
+        if not found.calls:
+            raise UnknownCall(beginning, found.silent)
+        if len(found.calls) > 1:
+            raise AmbiguousCall(beginning, [row.uid for row in found.calls])
+        return found.calls[0].uid
+
     async def show_call(self, uid: str) -> CallDetail:
         """One running call. Raises UnknownCall; ValueError where that is no uid."""
         answers, silent = await self._ask(CallDetail, await self._alive(), ShowCall(uid))
@@ -203,6 +245,42 @@ class Control:
     async def undrain(self, node: str, *, by: str, why: str = "") -> Done:
         """It takes attempts again. Raises UnknownNode, NoAnswer, NotDone."""
         return await self._change(node, Undrain(), by, why)
+
+    # -- tracing -----------------------------------------------------------------------------------------------
+
+    async def trace_start(
+        self, wanted: TraceWanted, *, seconds: int = 300, messages: int = 1_000, by: str, why: str = ""
+    ) -> "RunningTrace":
+        """Have every node copy these SIP messages, for a time and up to a number on each. Fetch them by `trace_read`: a
+        copy waits half a minute. Raises ValueError where nothing is wanted or the source is no network; NotDone where
+        no node takes it."""
+        if wanted == TraceWanted():
+            raise ValueError("a trace needs an account, a number, a call or a source")
+        if wanted.source:
+            ip_network(wanted.source, strict=False)
+        name = secrets.token_hex(16)
+        nodes = await self._alive()
+        answers, silent = await self._ask(Done, nodes, TraceStart(name, wanted, seconds, messages), by=by, why=why)
+        running = tuple(sorted([outcome.node for outcome, found in answers if found is not None]))
+        if not running:
+            raise NotDone(answers[0][0]) if answers else NoAnswer(silent or ("any node",))
+        return RunningTrace(name, running, tuple(sorted({*silent, *nodes} - {*running})))
+
+    async def trace_read(self, trace: str, *, wait_s: float = 1.0) -> list[TracedMessage | TraceEnd]:
+        """The copies that have come since, in the order of their instants; none where none came in this time."""
+        said = []
+        for letter in await self._boxes.take(answer_box_key(trace), wait_s=wait_s, most=TRACE_AT_ONCE):
+            try:
+                said.append(read(TraceLetter, letter.data).said)
+            except ValueError:
+                continue  # of a later version
+        ends = [one for one in said if isinstance(one, TraceEnd)]
+        copies = [one for one in said if isinstance(one, TracedMessage)]
+        return [*sorted(copies, key=lambda copy: copy.at_us), *ends]
+
+    async def trace_stop(self, trace: str, *, by: str, why: str = "") -> None:
+        """End it on every node; each says its last word (`TraceEnd`) into the box."""
+        await self._ask(Done, await self._alive(), TraceStop(trace), by=by, why=why)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Lists are made in slices, with a turn of the event loop between two: a call that
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import NamedTuple
 
 from edge.control.questions import (
@@ -18,9 +19,12 @@ from edge.control.questions import (
     Outcome,
     Question,
     ShowCall,
+    TraceStart,
+    TraceStop,
     Undrain,
 )
 from edge.control.rows import CallRow, Calls, detail_of, matches, row_of
+from edge.control.tracing import Tap
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
 
@@ -44,6 +48,7 @@ class Orders:
     def __init__(
         self,
         core: ProxyCore,
+        tap: Tap,
         *,
         node: str,
         wall_offset: float,
@@ -54,6 +59,7 @@ class Orders:
     ) -> None:
         """`wall_offset`: UTC seconds less monotonic seconds."""
         self._core = core
+        self._tap = tap
         self._node = node
         self._wall_offset = wall_offset
         self._now = now
@@ -73,6 +79,13 @@ class Orders:
             return self._reply(question, detail_of(call, self._node, self._wall_offset))
         if isinstance(ask, HangUp):
             return self._hang_up(question, ask.uid)
+        if isinstance(ask, TraceStart):
+            return self._trace(question, ask)
+        if isinstance(ask, TraceStop):
+            changed = self._tap.stop(ask.trace)
+            if changed:
+                self._tell(Fact("operator.trace_stopped", {"trace": ask.trace, **_who(question)}))
+            return self._reply(question, Done(0, changed))
         return self._drain(question)
 
     async def _list(self, ask: ListCalls) -> Calls:
@@ -97,6 +110,19 @@ class Orders:
         self._turn()
         self._tell(Fact("operator.hung_up", {"call_uid": uid, "account": account, **_who(question)}))
         return self._reply(question, Done(1, True, account), account=account, uid=uid)
+
+    def _trace(self, question: Question, ask: TraceStart) -> Reply:
+        try:
+            fault = self._tap.start(ask, self._now())
+        except ValueError as error:
+            return Reply(Outcome(self._node, Fault.UNREADABLE, str(error)), None, None)
+        if fault is not None:
+            return self._fault(question, fault)
+        wanted = {name: value for name, value in asdict(ask.wanted).items() if value}
+        said = " ".join([f"{name}={value}" for name, value in wanted.items()])
+        limits = {"seconds": ask.seconds, "messages": ask.messages}
+        self._tell(Fact("operator.trace_started", {"trace": ask.trace, "wanted": said, **limits, **_who(question)}))
+        return self._reply(question, Done())
 
     def _drain(self, question: Question) -> Reply:
         core, is_draining = self._core, isinstance(question.ask, Drain)
@@ -124,8 +150,9 @@ class Orders:
     def _entry(self, question: Question, fault: str, account: str, uid: str) -> JournalEntry | None:
         if not isinstance(question.ask, CHANGES):
             return None
-        return JournalEntry(self._node, question.ask.verb, question.by, question.why, uid, account, fault)
+        wanted = question.ask.wanted if isinstance(question.ask, TraceStart) else None
+        return JournalEntry(self._node, question.ask.verb, question.by, question.why, uid, account, fault, wanted)
 
 
-def _who(question: Question) -> dict[str, str]:
+def _who(question: Question) -> dict[str, str | int | float]:
     return {"by": question.by, "why": question.why}

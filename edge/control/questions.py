@@ -16,6 +16,8 @@ MAX_QUESTION_BYTES = 8_192
 MAX_ANSWER_BYTES = 4 << 20
 MAX_LISTED = 1_000
 """Calls in one answer."""
+MAX_TRACE_S = 3_600
+MAX_TRACE_MESSAGES = 10_000
 
 _T = TypeVar("_T")
 
@@ -23,7 +25,7 @@ Word = Annotated[str, Field(max_length=128)]
 """A name: of an account, a trunk, a state."""
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Ident = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
-"""Of a question, of a call."""
+"""Of a question, a trace, a call."""
 
 
 class Fault(StrEnum):
@@ -35,6 +37,8 @@ class Fault(StrEnum):
     """The call is being ended already."""
     STOPPING = "stopping"
     """The node is on its way out."""
+    TOO_MANY = "too_many"
+    """As many traces run as a node has at one time."""
     UNREADABLE = "unreadable"
     """The question makes no sense to this node: another version, or damage by hand."""
     INTERNAL = "internal"
@@ -56,6 +60,8 @@ class CallFilter:
     """Its SIP Call-ID."""
     state: Word = ""
     """`setup`, `answered` … (`edge.proxy.call.CallState`)."""
+    uid: Word = ""
+    """Beginning of its uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,41 @@ class Undrain:
     verb: Literal["undrain"] = "undrain"
 
 
-Ask = ListCalls | ShowCall | HangUp | Drain | Undrain
-CHANGES = (HangUp, Drain, Undrain)
+@dataclass(frozen=True, slots=True)
+class TraceWanted:
+    """Whose SIP messages. One of these at least is given; what is given must all be so."""
+
+    account: Word = ""
+    number: Word = ""
+    """Calling or called number, in any spelling: what ends in the same digits."""
+    call: Annotated[str, Field(max_length=1_000)] = ""
+    """Uid or Call-ID of one call."""
+    source: Word = ""
+    """Address or network of a neighbour: everything to and from it, and its calls on their other side too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStart:
+    """Copy these messages, for a time and up to a number, into the box `trace`."""
+
+    trace: Ident
+    """Name of the trace; the same one on every node, so that all write into one box."""
+    wanted: TraceWanted
+    seconds: Annotated[int, Field(ge=1, le=MAX_TRACE_S)] = 300
+    messages: Annotated[int, Field(ge=1, le=MAX_TRACE_MESSAGES)] = 1_000
+    verb: Literal["trace_start"] = "trace_start"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStop:
+    """End that trace; it is no fault where it has ended."""
+
+    trace: Ident
+    verb: Literal["trace_stop"] = "trace_stop"
+
+
+Ask = ListCalls | ShowCall | HangUp | Drain | Undrain | TraceStart | TraceStop
+CHANGES = (HangUp, Drain, Undrain, TraceStart, TraceStop)
 """What is told, and entered in the journal."""
 
 
@@ -149,6 +188,56 @@ class JournalEntry:
     account: Word = ""
     fault: Word = ""
     """Empty: it was done."""
+    wanted: TraceWanted | None = None
+    """Of a trace: whose messages."""
+
+
+Address = tuple[Annotated[str, Field(max_length=64)], Annotated[int, Field(ge=0, le=65_535)]]
+"""Host and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """One copy of a SIP message."""
+
+    trace: Ident
+    node: Word
+    at_us: Annotated[int, Field(ge=0, lt=2**53)]
+    """UTC, microseconds."""
+    way: Annotated[str, Field(pattern="^[<>]$")]
+    """`<` came in, `>` went out."""
+    transport: Annotated[str, Field(max_length=8)]
+    local: Address
+    remote: Address
+    text: Annotated[str, Field(max_length=65_535, pattern=r"^[\x00-\xff]*$")]
+    """The message, a character for a byte (ISO 8859-1), without secrets."""
+    kind: Literal["message"] = "message"
+
+    @property
+    def data(self) -> bytes:
+        """The message."""
+        return self.text.encode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEnd:
+    """The last word of one node's trace."""
+
+    trace: Ident
+    node: Word
+    why: Word
+    """`time`, `messages`, `bytes`, `stopped` or `node_stops`."""
+    messages: Annotated[int, Field(ge=0)]
+    left_out: Annotated[int, Field(ge=0)]
+    """Copies for which there was no room."""
+    kind: Literal["end"] = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLetter:
+    """What is put into the box of a trace."""
+
+    said: Annotated[TracedMessage | TraceEnd, Field(discriminator="kind")]
 
 
 _readers: dict[type, TypeAdapter[object]] = {}

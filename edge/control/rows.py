@@ -185,7 +185,8 @@ def matches(call: Call, wanted: CallFilter) -> bool:
     """Is it one of those?"""
     facts = call.facts
     return (
-        (not wanted.account or facts.account == wanted.account)
+        call.uid.startswith(wanted.uid)
+        and (not wanted.account or facts.account == wanted.account)
         and (not wanted.state or call.state.value == wanted.state)
         and (not wanted.trunk or wanted.trunk in (facts.ingress_trunk, facts.egress_trunk))
         and (not wanted.call_id or facts.call_id == wanted.call_id)

@@ -40,13 +40,33 @@ Expected = Annotated[
 
 
 @app.command()
-def check(file: File) -> None:
+def check(file: File, as_json: Json = False) -> None:
     """Validate a policy document: one line when it is sound, else each fault with its exact place."""
+    from edge.config.errors import PolicyError
     from edge.config.source import PolicyFile
     from edge.policies.versions import find_document
 
-    snapshot = _sound(lambda: PolicyFile(find_document(Path(file)))).snapshot
+    def load() -> PolicyFile:
+        try:
+            return PolicyFile(find_document(Path(file)))
+        except PolicyError as error:
+            if as_json:
+                problems = [problem._asdict() for problem in error.problems]
+                say(to_json({"file": file, "sound": False, "problems": problems}))
+            raise
+
+    snapshot = _sound(load).snapshot
     routes = sum(len(routes) for routes in snapshot.routes.values())
+    if as_json:
+        counts = {
+            "accounts": len(snapshot.accounts),
+            "ingress": len(snapshot.ingress),
+            "egress": len(snapshot.trunks),
+            "route_prefixes": routes,
+            "cli_rules": len(snapshot.rules),
+        }
+        say(to_json({"file": file, "sound": True, "problems": [], **counts}))
+        return
     say(
         f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
         f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules"
@@ -223,9 +243,9 @@ def replay(
 ) -> None:
     """Judge attempts of the past under another document, and say what would be decided otherwise. Changes nothing."""
     from edge.policies import replay_view
-    from edge.policies.progress import watched
     from edge.policies.records import NoRecords, Records
     from edge.policies.replay import Replay
+    from edge.progress import watched
 
     if bool(policy) == (generation is not None):
         usage("--policy, --generation: expected one of them: the document to judge by")
@@ -235,7 +255,7 @@ def replay(
     replayed = Replay(snapshot)
     try:
         found = Records(records)
-        for record in watched(found):
+        for record in watched(found, "records", total=found.size, done=lambda: found.read):
             replayed.add(record)
     except NoRecords as error:
         fail(str(error))

@@ -17,7 +17,7 @@ from edge.quality.commands import (
     run,
     write,
 )
-from edge.terminal import fail, or_usage, say, usage, user_name
+from edge.terminal import fail, or_usage, say, to_json, usage, user_name
 from limits.account import AccountId, is_account_id
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def correct(
     redis: Redis = None,
     state: State = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """A counter-entry, so that an entry comes to another amount: 0 takes it back, 2000 makes a candidate count."""
     holder = _account(account)
@@ -156,10 +157,15 @@ def correct(
     async def work(desk: "Desk") -> list[str]:
         if dry_run:
             net = net_micros(await book.read(desk.ledger, holder), entry)
+            if as_json:
+                return [to_json({"account": holder, "entry": entry, "dry_run": True, "from": net, "to": micros})]
             lines = ["dry run: nothing is changed", f"entry {entry}: {format_money(net)} -> {format_money(micros)}"]
             return lines
         currency = desk.terms.currency
         done = await book.correct(desk.ledger, holder, entry, to_micros=micros, currency=currency, by=who, why=reason)
+        if as_json:
+            seq = None if done is None else done.entry.seq
+            return [to_json({"account": holder, "entry": entry, "dry_run": False, "to": micros, "entered": seq})]
         if done is None:
             return [f"{holder}: entry {entry} comes to {format_money(micros)} already: nothing was entered"]
         amount = format_money(done.entry.amount_micros)
@@ -195,19 +201,26 @@ def export(
 
 
 @app.command()
-def verify(prefix: Prefix = "", redis: Redis = None, state: State = None, config: Config = None) -> None:
+def verify(
+    prefix: Prefix = "", redis: Redis = None, state: State = None, config: Config = None, as_json: Json = False
+) -> None:
     """Is every ledger whole, entry by entry? Tells the last digest of each: keep it elsewhere. Exit 1 where one is
     not."""
     from edge.quality import book
 
     async def work(desk: "Desk") -> tuple[list[str], list[str]]:
         whole, broken = [], []
+        ledgers: list[dict[str, str | int]] = []
         for holder in await _accounts(desk, prefix):
             lines, fault = await book.prove(desk.ledger, holder)
+            digest = lines[-1].digest if lines else ""
+            ledgers.append({"account": holder, "entries": len(lines), "digest": digest, "fault": fault})
             if fault:
                 broken.append(f"{holder}: {fault}")
             elif lines:
                 whole.append(f"{holder}: {len(lines)} entries, whole, last digest {lines[-1].digest}")
+        if as_json:
+            return [to_json([one for one in ledgers if one["entries"] or one["fault"]])], broken
         return whole or ["no entries"], broken
 
     whole, broken = run((redis, state, config), work)

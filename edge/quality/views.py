@@ -15,6 +15,7 @@ from edge.quality.idle import Idle
 from edge.quality.report import Breach, HourReport, Report
 from edge.quality.rules import Metric, badness
 from edge.quality.terms import Terms
+from edge.terminal import aligned
 
 Data = dict[str, object]
 
@@ -31,7 +32,7 @@ def report_lines(report: Report, terms: Terms) -> list[str]:
     lines = [f"{of}: clock hours of {terms.quality.time_zone}, by the instant calls were {terms.quality.counted_at}"]
     if report.hours:
         rows = [("HOUR", "ATTEMPTS", "ANSWERED", "ASR", "NER", "ACD", "SHORT", "PDD p50/p95", "COST", "BREACH")]
-        lines += _aligned([*rows, *[_row(hour, terms.zone) for hour in report.hours]], right=range(1, 9))
+        lines += aligned([*rows, *[_row(hour, terms.zone) for hour in report.hours]], right=range(1, 9))
     else:
         lines.append("no call in these hours")
     for hour in report.hours:
@@ -172,7 +173,7 @@ def entry_lines(entries: Sequence[Entry]) -> list[str]:
                 f"{what}: {why}" if what and why else what or why or "-",
             )
         )
-    lines = _aligned(rows, right=range(3, 5))
+    lines = aligned(rows, right=range(3, 5))
     for total in totals(entries):
         lines.append(f"{total.kind}: {total.entries} entries, {format_money(total.amount_micros)}")
     lines.append(f"in all {format_money(sum(entry.amount_micros for entry in entries))} {entries[0].currency}")
@@ -271,7 +272,7 @@ def idle_lines(found: Sequence[Idle], closed: Sequence[str], months: int) -> lis
                 "closed" if one.account in closed else "",
             )
         )
-    return _aligned(rows, right=range(2, 3))
+    return aligned(rows, right=range(2, 3))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -302,14 +303,3 @@ def _delay(ms: int | None, amount: int) -> str:
     if not amount:
         return "-"
     return "long" if ms is None else f"{ms} ms"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], right: range) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -45,6 +45,8 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("operator.hung_up", "warning", False, "an operator ended a call: who, and why"),
     FactRow("operator.drained", "warning", False, "an operator has this node take no new attempts: who, and why"),
     FactRow("operator.undrained", "warning", False, "an operator has this node take attempts again: who, and why"),
+    FactRow("operator.trace_started", "warning", False, "an operator copies SIP messages: whose, who, and why"),
+    FactRow("operator.trace_stopped", "info", False, "an operator ended a SIP trace before its time"),
     FactRow("control.unreadable", "warning", True, "a question in the store that this node does not understand"),
     FactRow("edge.stopped", "info", False, "the process ends in order"),
     FactRow("policy.loaded", "info", False, "a policy is in force for new attempts"),

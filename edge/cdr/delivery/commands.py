@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.terminal import USAGE, fail, say
+from edge.terminal import USAGE, fail, say, to_json
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
@@ -47,15 +47,17 @@ def redeliver(
     ],
     state: State = None,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Deliver records again that a sink has had: its checkpoint goes back to before SEQ."""
     from edge.cdr.delivery import report
 
     static = _static(state, config)
     try:
-        say(*report.redeliver(Path(static.state), _kinds(static), sink=sink, from_seq=from_))
+        lines = report.redeliver(Path(static.state), _kinds(static), sink=sink, from_seq=from_)
     except report.Refused as refused:
         fail(str(refused))
+    say(*([to_json({"sink": sink, "from": from_, "said": list(lines)})] if as_json else lines))
 
 
 def _kinds(static: "StaticConfig") -> dict[str, str]:

@@ -291,3 +291,50 @@ def test_the_build_of_the_interpreter_is_told_as_far_as_it_is_known(arguments, e
 
     assert compiler
     assert told == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_its_completion(shell):
+    """The script that a package ships, by the name it is asked for."""
+    result = CliRunner().invoke(app, [], prog_name="edge", env={"_EDGE_COMPLETE": f"source_{shell}"})
+    assert (result.exit_code, "_EDGE_COMPLETE=complete_" + shell in result.output) == (0, True)
+
+
+def test_commands_are_completed():
+    """As far as they are plain."""
+    words = {"_EDGE_COMPLETE": "complete_bash", "COMP_WORDS": "edge calls ", "COMP_CWORD": "2"}
+    result = CliRunner().invoke(app, [], prog_name="edge", env=words)
+    assert result.output.split() == ["list", "show", "hangup"]
+
+
+def commands_in(command, path=()):
+    """(words, command) of every command there is."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands_in(one, (*path, name))
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+
+
+FOR_PEOPLE = {"run", "admin", "demo", "secret", "policy export", "audit export", "token revoke"}
+"""What serves, shows, or writes a text of its own form."""
+
+
+def test_every_command_speaks_to_machines():
+    """`--json`, or another form that is asked for by name."""
+    silent = {
+        words
+        for words, command in commands_in(get_command(app))
+        if not {"--json", "--format"} & {option for parameter in command.params for option in parameter.opts}
+    }
+    assert silent <= FOR_PEOPLE
+
+
+def test_a_faulty_document_is_told_to_machines_too(tmp_path, policy):
+    """Each fault with its place; the exit code is the same."""
+    good = edge("check", str(policy), "--json")
+    assert (good.exit_code, json.loads(good.stdout)["egress"]) == (0, 1)
+    policy.write_text(POLICY.replace('trunks = ["carrier-a"]', 'trunks = ["carrier-b"]'))
+    bad = edge("check", str(policy), "--json")
+    found = json.loads(bad.stdout)
+    assert (bad.exit_code, found["sound"]) == (FAILED, False)
+    assert found["problems"][0]["path"].endswith("routes[0].trunks[0]")

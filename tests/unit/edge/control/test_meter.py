@@ -95,6 +95,15 @@ def test_a_trunk_is_told_with_its_calls_and_what_it_answered(reading, wire):
     assert found["a"].answered == 0
 
 
+def test_only_the_trunk_that_took_the_call_has_answered_it(reading, wire):
+    """The one that failed before it has not."""
+    facts = CallFacts("u1", wire.now)
+    facts.candidates, facts.egress_trunk, facts.answered_at = [("a", 503), ("b", 200)], "b", wire.now
+    reading.meter.add(facts, wire.now)
+    found = {one.trunk: (one.attempts, one.answered) for one in reading.second().trunks}
+    assert (found["a"], found["b"]) == ((1, 0), (1, 1))
+
+
 def test_ceilings_that_are_near_are_alarms_for_a_while(reading, wire):
     """80 % of the calls: told, with its age, until it has not been told for a while."""
     for _ in range(3):

@@ -7,6 +7,7 @@ from network import CALLER, TRUNK_A, WALL_OFFSET, Caller, Established, Ringing
 
 from edge.control.orders import SLICE, Orders
 from edge.control.questions import CallFilter, Done, Drain, HangUp, ListCalls, Question, ShowCall, Undrain
+from edge.control.tracing import Tap
 
 
 class Desk:
@@ -17,6 +18,7 @@ class Desk:
         self.stopping = False
         self.orders = Orders(
             wire.core,
+            Tap(wire.core, wire.listeners, node="edge1", wall_offset=WALL_OFFSET),
             node="edge1",
             wall_offset=WALL_OFFSET,
             now=lambda: wire.now,
