@@ -24,7 +24,8 @@ ENV EDGE_POLICY=/etc/trunkgate/policy.toml \
     EDGE_STATE=/var/lib/trunkgate \
     EDGE_LOG=json \
     EDGE_METRICS=0.0.0.0:9464
-EXPOSE 5060/udp 9464/tcp
+# The admin API where EDGE_ADMIN names an address (docs/api.md): 8443 by habit.
+EXPOSE 5060/udp 9464/tcp 8443/tcp
 # OPTIONS to itself: 200 while it takes calls, 503 while it drains, silence when it hangs.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["edge", "ping", "udp:127.0.0.1:5060"]
 # SIGTERM drains: give `docker stop` more time than EDGE_DRAIN_S.
