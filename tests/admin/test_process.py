@@ -58,7 +58,7 @@ async def command(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def line_with(stream: asyncio.StreamReader | None, word: str) -> str:
     assert stream is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             line = (await stream.readline()).decode()
             assert line, f"ended without {word!r}"
