@@ -144,7 +144,7 @@ def usage_data(usage: Usage) -> Data:
         "reverts": [{"name": name, "at_ms": at, "to": _typed(name, back)} for name, at, back in usage.reverts],
         "last_call_ms": usage.last_call_ms,
         "now_ms": usage.now_ms,
-        "shares": dict(usage.shares),
+        "shares": {name: int(number) for name, number in usage.shares},
         "counters": dict(usage.counters),
     }
 

@@ -82,6 +82,10 @@ class Account(Answer):
     reverts: list[Revert]
     last_call_ms: int
     now_ms: int
+    shares: dict[str, int] = Field(
+        description="Of a small automated system: calls placed (`p:`) and received (`r:`) by day since 1970, and the "
+        "first day counted (`since`). Empty: nothing is counted."
+    )
     counters: dict[str, int]
 
 
