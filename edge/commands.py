@@ -163,9 +163,12 @@ app.command()(explain_commands.explain)
 
 @app.command()
 def ping(
-    target: Annotated[str, typer.Argument(help="udp:HOST:PORT", metavar="TARGET")],
+    target: Annotated[str, typer.Argument(help="udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT", metavar="TARGET")],
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0.1, max=60.0)] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    ca: Annotated[str, typer.Option(help="TLS: authorities believed. Default: the system's.", metavar="FILE")] = "",
+    certificate: Annotated[str, typer.Option(help="TLS: our own chain and key.", metavar="FILE")] = "",
+    name: Annotated[str, typer.Option(help="TLS: the name to be proved. Default: HOST.", metavar="NAME")] = "",
 ) -> None:
     """Send one OPTIONS and wait for the answer. Exit 0 on 200: a health check."""
     from edge.config.addresses import parse_host_port
@@ -173,14 +176,20 @@ def ping(
     transport, _, address = target.partition(":")
     try:
         host, port = parse_host_port(address)
-        if transport != "udp" or not port:
+        if transport not in ("udp", "tcp", "tls") or not port:
             raise ValueError
     except ValueError:
-        usage(f"TARGET: expected udp:HOST:PORT, got {target!r}")
+        usage(f"TARGET: expected udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT, got {target!r}")
+    if transport != "tls" and (ca or certificate or name):
+        usage("--ca, --certificate and --name are for tls: targets")
     from edge import ping as pinging
     from edge.terminal import to_json
 
-    pong = pinging.ping(host, port, timeout_s=timeout)
+    if transport == "udp":
+        pong = pinging.ping(host, port, timeout_s=timeout)
+    else:
+        trust = pinging.Trust(ca, certificate, name) if transport == "tls" else None
+        pong = pinging.ping_stream(host, port, timeout_s=timeout, trust=trust)
     if as_json:
         say(to_json({"target": target, "is_up": pong.is_up, "text": pong.text}))
     if not pong.is_up:

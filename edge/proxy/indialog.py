@@ -15,7 +15,7 @@ from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, q850_of
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.dialogs import Dialog
-from edge.proxy.forwarding import Preprocessed, add_hop, next_hop
+from edge.proxy.forwarding import MAX_UDP_REQUEST, Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from, mark_in
@@ -32,6 +32,8 @@ from edge.sip.uri import parse_uri
 from limits.model import Answer
 
 _CHALLENGES = frozenset((401, 407))
+_OUR_VIA = 100
+"""Bytes that our Via adds, at most."""
 
 
 class InDialog:
@@ -127,9 +129,26 @@ class InDialog:
         if onward is None or not flows:
             return False
         flow, relayed.flows = flows[0], flows[1:]
+        by_tcp = self._by_tcp(relayed, onward, flow, now)
+        if by_tcp is not None:
+            flow, relayed.flows = by_tcp, flows
         relayed.onward = onward.copy() if relayed.flows or relayed.may_be_asked else None
         self._start(relayed, context, onward, flow, now)
         return True
+
+    def _by_tcp(self, relayed: "_Relayed", onward: Request, flow: Flow, now: float) -> Flow | None:
+        """A large request goes by TCP where the trunk allows it, and by UDP where it is refused (§18.1.1); None: by
+        this flow."""
+        node, call = self._node, relayed.call
+        if call is None or not relayed.from_ingress or node.listeners.reliable[flow.listener]:
+            return None
+        trunk = node.snapshot.trunks.get(call.facts.egress_trunk)
+        if trunk is None or not trunk.large_by_tcp or len(onward.render()) + _OUR_VIA <= MAX_UDP_REQUEST:
+            return None
+        if relayed.tcp_at == flow.address:
+            self._destinations.refused_tcp(flow, now)
+        relayed.tcp_at = flow.address
+        return self._destinations.by_tcp(flow, now)
 
     def prove(self, relayed: "_Relayed", context: ResponseContext, branch: Branch, now: float) -> bool:
         """The trunk asks who we are: the same request again, with the proof and the next CSeq number; once."""
@@ -324,7 +343,7 @@ class _Relayed:
 
     __slots__ = (
         "_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "may_be_asked", "method", "onward",
-        "passage", "session",
+        "passage", "session", "tcp_at",
     )  # fmt: skip
 
     def __init__(self, room: InDialog, request: Request) -> None:
@@ -334,6 +353,8 @@ class _Relayed:
         self.dialog: Dialog | None = None
         self.from_ingress = True
         self.session: session_timers.Asked | None = None
+        self.tcp_at: tuple[str, int] | None = None
+        """Where it was last sent by TCP for its size."""
         self.passage: Passage | None = None
         """What becomes of it between the two trunks."""
         self.onward: Request | None = None

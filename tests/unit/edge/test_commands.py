@@ -257,13 +257,22 @@ def test_an_explanation_for_machines(policy):
     assert told["in_words"].startswith("The caller number +33123456789 may not be presented")
 
 
-@pytest.mark.parametrize("target", ["127.0.0.1:5060", "tcp:127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:"])
+@pytest.mark.parametrize(
+    "target", ["127.0.0.1:5060", "sctp:127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:"]
+)
 def test_a_wrong_target_of_a_ping_is_told(target):
     """What was expected, what was there."""
     result = edge("ping", target)
 
     assert result.exit_code == USAGE
-    assert result.stderr == f"edge: TARGET: expected udp:HOST:PORT, got {target!r}\n"
+    assert result.stderr == f"edge: TARGET: expected udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT, got {target!r}\n"
+
+
+def test_certificates_are_for_tls():
+    """Whoever names some for another transport has mistyped the target."""
+    result = edge("ping", "tcp:127.0.0.1:5060", "--ca", "ca.pem")
+
+    assert (result.exit_code, result.stderr) == (USAGE, "edge: --ca, --certificate and --name are for tls: targets\n")
 
 
 def test_the_version_tells_what_runs():

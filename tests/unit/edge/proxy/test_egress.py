@@ -6,6 +6,7 @@ from network import CALLER, NOTHING, POLICY, TRUNK_A, TRUNK_B, Caller, Ringing, 
 from edge.proxy.listeners import Listener
 from edge.sip.flow import Flow
 from edge.sip.locating import Address
+from edge.sip.message import Request
 
 UDP = Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)
 TCP = Listener("tcp:192.0.2.10:5060", b"TCP", "192.0.2.10", 5060, "192.0.2.10", 5060)
@@ -211,6 +212,52 @@ def test_a_large_request_falls_back_to_udp_when_tcp_is_refused():
     network.sent.clear()
     Caller(network).start(body=LARGE)
     assert flows(network) == [1]
+
+
+def established(network):
+    """A small call over UDP, answered."""
+    caller = Caller(network)
+    caller.start()
+    ((invite, flow),) = [(m, f) for m, f in network.sent if getattr(m, "method", b"") == b"INVITE"]
+    assert flow.listener == 0
+    network.sent.clear()
+    network.send(reply(invite, 200, contact="sip:callee@198.51.100.1:5060"), ("198.51.100.1", 5060))
+    (answer,) = network.responses_to(CALLER)
+    caller.learn(answer)
+    caller.ack()
+    network.sent.clear()
+    return caller
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "MESSAGE"])
+def test_a_large_request_in_the_dialog_goes_by_tcp_too(method):
+    """As the INVITE would; and by UDP to the same address where that is refused, this one and the next."""
+    network = by("sip:198.51.100.1:5060", 'large_requests = "tcp"')
+    caller = established(network)
+    caller.say(method, body=LARGE)
+    ((request, flow),) = [(m, f) for m, f in network.sent if isinstance(m, Request)]
+    assert (flow.listener, flow.address, request.via().transport) == (1, ("198.51.100.1", 5060), b"TCP")
+    network.sent.clear()
+    network.core.flow_failed(Flow(1, ("198.51.100.1", 5060), 0, 5060), network.now)
+    network.pump()
+    ((again, flow),) = [(m, f) for m, f in network.sent if isinstance(m, Request)]
+    assert (flow.listener, again.cseq(), again.via().transport) == (0, request.cseq(), b"UDP")
+    network.sent.clear()
+    network.send(reply(again, 200, tag=""), ("198.51.100.1", 5060))
+    assert network.statuses_to(CALLER)[-1] == 200
+    network.sent.clear()
+    caller.say("INFO", body=LARGE)
+    assert [f.listener for m, f in network.sent if isinstance(m, Request)] == [0]
+
+
+def test_small_ones_and_those_of_the_callee_stay_where_they_are():
+    """Only what is large, and only toward the trunk that allows it."""
+    network = by("sip:198.51.100.1:5060", 'large_requests = "tcp"')
+    established(network).say("INFO", body="x" * 100)
+    assert [f.listener for m, f in network.sent if isinstance(m, Request)] == [0]
+    network = by("sip:198.51.100.1:5060")
+    established(network).say("INFO", body=LARGE)
+    assert [f.listener for m, f in network.sent if isinstance(m, Request)] == [0]
 
 
 # -- SIPS --------------------------------------------------------------------------------------------------------------
