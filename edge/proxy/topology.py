@@ -240,8 +240,8 @@ def _seal_contact(message: Message, shown: Shown) -> None:
 def _sweep(message: Message, shown: Shown) -> None:
     """Every other header: addresses that are not that side's own become ours."""
     for at, line in enumerate(message.lines):
-        if _ADDRESS.search(line) is None:
-            continue
+        if (line.count(b".") < 3 and line.count(b":") < 3) or _ADDRESS.search(line) is None:
+            continue  # three dots, or the header's colon and two more, are the least that an address has
         name = canonical(line.partition(b":")[0].rstrip(b" \t"))
         if name not in _STAYS:
             message.put_line(at, _swept(line, shown))
