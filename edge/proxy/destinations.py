@@ -102,7 +102,8 @@ class Destinations:
             return None
         if transport == b"udp":
             return Flow(index, (host, port))
-        names = (hop.names or (hop.host.decode("ascii", "replace"),)) if transport == b"tls" else ()
+        name = self._numeric.get(hop.host) or hop.host.decode("ascii", "replace")  # an address in its one spelling
+        names = (hop.names or (name,)) if transport == b"tls" else ()
         return Flow(index, (host, port), 0, port, names)
 
     def _remember(self, host: bytes) -> str | None:

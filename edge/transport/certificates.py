@@ -8,6 +8,7 @@ import calendar
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from cryptography import x509
 
@@ -85,8 +86,10 @@ def proven_names(certificate: Mapping[str, object] | None) -> tuple[str, ...]:
     for kind, value in names[:MAX_NAMES]:
         if kind == "URI" and value[:4].lower() == "sip:" and "@" not in value:
             uris.append(value[4:].partition(";")[0].lower())
-        elif kind in ("DNS", "IP Address"):
+        elif kind == "DNS":
             hosts.append(value.lower())
+        elif kind == "IP Address":
+            hosts.append(str(ip_address(value.strip())))  # OpenSSL spells IPv6 out: 2001:DB8:0:0:0:0:0:1
     return tuple(dict.fromkeys(uris or hosts))
 
 

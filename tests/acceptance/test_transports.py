@@ -39,6 +39,7 @@ TRUNKS = {
     "tcp6": ("+331405", "sip:[::1]:@;transport=tcp", ""),
     "wrong-name": ("+331406", "sip:127.0.0.1:@;transport=tls", 'tls_names = ["other.example"]'),
     "named": ("+331407", "sip:carrier.example", ""),
+    "tls6": ("+331409", "sip:[::1]:@;transport=tls", 'tls_names = ["callee.example"]'),
     "large": ("+331408", "sip:127.0.0.1:@", 'large_requests = "tcp"'),
 }
 """Prefix of the called number, URI, and what else its entry says."""
@@ -49,8 +50,8 @@ class Transports(Lab):
 
     def __init__(self, folder: Path) -> None:
         self.authority = Authority(folder)
-        self.authority.issue("edge.pem", "edge.example", "127.0.0.1")
-        self.authority.issue("telephone.pem", "callee.example", "127.0.0.1")
+        self.authority.issue("edge.pem", "edge.example", "127.0.0.1", "::1")
+        self.authority.issue("telephone.pem", "callee.example", "127.0.0.1", "::1")
         self.authority.issue("pbx.pem", "pbx.example")
         self.ports = {name: free_port() for name in TRUNKS}
         self.names = NameServer(folder, self._zone())
@@ -78,7 +79,9 @@ one IN A 127.0.0.1
         self.policy.write_text(text)
         port = self.edge_port
         self.tls_port = port + 1
-        listens = (f"tcp:127.0.0.1:{port}", f"tls:127.0.0.1:{self.tls_port}", f"udp:[::1]:{port}", f"tcp:[::1]:{port}")
+        four, six = f"127.0.0.1:{port}", f"[::1]:{port}"
+        tls = (f"tls:127.0.0.1:{self.tls_port}", f"tls:[::1]:{self.tls_port}")
+        listens = (f"tcp:{four}", f"udp:{six}", f"tcp:{six}", *tls)
         self._options = tuple(word for listen in listens for word in ("--listen", listen))
         self._options += ("--tls-certificates", str(self.folder / "edge.pem"), "--tls-ca", str(self.authority.ca))
         self._options += ("--dns", self.names.address, "--drain-s", "1", "--max-connections-per-peer", "40")
@@ -173,22 +176,28 @@ def test_a_trunk_that_is_a_name(lab: Transports):
 # -- baresip -----------------------------------------------------------------------------------------------------------
 
 PAIRS = [("udp", "udp"), ("tcp", "tcp"), ("tls", "tls"), ("tls", "udp"), ("udp", "tls"), ("tcp", "tls")]
+PAIRS += [("udp6", "udp6"), ("tcp6", "tcp6"), ("tcp6", "udp6")]
+"""Not from one family to the other: the edge carries no media, and baresip refuses media of the other one."""
+
+
+def host_of(trunk: str) -> str:
+    """As a URI prints it."""
+    return "[::1]" if trunk.endswith("6") else "127.0.0.1"
 
 
 @pytest.mark.parametrize(("ingress", "egress"), PAIRS)
 def test_one_telephone_calls_another(lab: Transports, ingress, egress):
-    """baresip on both sides, each on its transport; TLS with both ends verified."""
+    """baresip on both sides, each on its transport, over IPv4 and IPv6; TLS with both ends verified."""
     before = len(lab.edge.cdrs())
-    here = f"127.0.0.1:{lab.ports[egress] - (egress == 'tls')}"  # its TLS listens on the port above
-    callee = start_peer(lab, "baresip", "baresip_pair.py", "callee", here, egress, lab.folder)
+    is_above = egress.startswith("tls")  # its TLS listens on the port above
+    here = f"{host_of(egress)}:{lab.ports[egress] - is_above}"
+    callee = start_peer(lab, "baresip", "baresip_pair.py", "callee", here, egress.strip("6"), lab.folder)
     try:
         until(lambda: is_held(lab.ports[egress], egress[0]), what="the callee to listen")
-        port = lab.tls_port if ingress == "tls" else lab.edge_port
-        mine = f"127.0.0.1:{free_port()}"
-        called = TRUNKS[egress][0] + "0001"
-        caller = start_peer(
-            lab, "baresip", "baresip_pair.py", "caller", f"127.0.0.1:{port}", mine, called, ingress, lab.folder
-        )
+        port = lab.tls_port if ingress.startswith("tls") else lab.edge_port
+        host = host_of(ingress)
+        words = (f"{host}:{port}", f"{host}:{free_port()}", TRUNKS[egress][0] + "0001", ingress.strip("6"), lab.folder)
+        caller = start_peer(lab, "baresip", "baresip_pair.py", "caller", *words)
         assert told(lab, caller) == {"call": "established"}
         assert told(lab, callee) == {"call": "answered"}
     finally:
@@ -246,20 +255,23 @@ def test_a_call_to_a_downstream_kamailio(lab: Transports, trunk, ends):
     lab.assert_no_lease_is_left()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.17", "[::1]"])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_call_from_an_upstream_kamailio(lab: Transports, transport):
-    """It record-routes and reaches the edge over UDP or TCP; both hang-ups cross."""
+def test_a_call_from_an_upstream_kamailio(lab: Transports, transport, host):
+    """It record-routes and reaches the edge over UDP or TCP, IPv4 or IPv6; both hang-ups cross."""
     port = free_port()
-    following = f"127.0.0.1:{lab.edge_port};transport={transport}"
-    with kamailio(lab, "kamailio_trunk.cfg", HOST="127.0.0.17", PORT=port, NEXT=following):
+    edge = "[::1]" if host == "[::1]" else "127.0.0.1"
+    caller = RETAIL if edge == "127.0.0.1" else "::1"
+    following = f"{edge}:{lab.edge_port};transport={transport}"
+    with kamailio(lab, "kamailio_trunk.cfg", HOST=host, PORT=port, NEXT=following):
         for uas_name, uac_name in (
             ("uas_answer__200", "uac_invite__200"),
             ("uas_hangs_up__200", "uac_bye_from_callee__200"),
         ):
             uas = lab.callee("tcp", uas_name)
             keys = {"called": TRUNKS["tcp"][0] + "0001", "cli": "+33612345678"}
-            mine = ("-t", "u1", "-i", RETAIL, "-p", str(free_port(RETAIL)))
-            uac = lab.play(uac_name, *mine, f"127.0.0.17:{port}", keys=keys)
+            mine = ("-t", "u1", "-i", caller, "-p", str(free_port()))
+            uac = lab.play(uac_name, *mine, f"{host}:{port}", keys=keys)
             uac.finish()
             uas.finish()
             assert lab.cdr(uac)["outcome"] == "answered"

@@ -32,7 +32,7 @@ class Authority:
             x509.UniformResourceIdentifier(name)
             if name.startswith("sip:")
             else x509.IPAddress(ipaddress.ip_address(name))
-            if name.replace(".", "").isdigit()
+            if ":" in name or name.replace(".", "").isdigit()
             else x509.DNSName(name)
             for name in names
         ]

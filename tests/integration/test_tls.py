@@ -67,6 +67,7 @@ NAMES = [
     (["PBX.acme.example", "b.example"], ("pbx.acme.example", "b.example")),
     (["sip:acme.example", "pbx.acme.example"], ("acme.example",)),
     (["sip:alice@acme.example", "pbx.acme.example"], ("pbx.acme.example",)),
+    (["192.0.2.7", "2001:db8::1"], ("192.0.2.7", "2001:db8::1")),
     ([], ()),
 ]
 
