@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.unleased import Unleased
+from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrWriter
 from edge.config.snapshot import PolicySnapshot
 from edge.control.meter import Meter
@@ -25,7 +26,7 @@ from edge.telemetry.totals import CallTotals
 from edge.transport.endpoints import Endpoint
 from edge.transport.resolver import Resolver
 from limits.limiter import Limiter
-from limits.model import Outcome, Verb
+from limits.model import Outcome, Settle, Verb
 from limits.watch import Watch
 
 
@@ -39,6 +40,7 @@ class Outlets:
     writer: CdrWriter
     builder: CdrBuilder
     unleased: Unleased
+    verdicts: Verdicts
     totals: CallTotals
     meter: Meter
     resolver: Resolver
@@ -151,6 +153,8 @@ class Pump:
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""
         self.watch.see(verb, outcome)
+        if type(verb) is Settle:
+            self._outlets.verdicts.heard(verb, outcome)
         try:
             self._core.limiter_answered(verb, outcome, self._now())
         except Exception:
@@ -206,11 +210,15 @@ class Pump:
                 outlets.unleased.opened(opened)
             if out.sends:
                 self._send(out)
-            if out.asks:
-                submit = outlets.limiter.submit
-                asks, out.asks = out.asks, []
+            if out.ended:
+                self._record(out)  # of what could not be sent
+            asks, out.asks = out.asks, []
+            if asks:
+                submit, signed = outlets.limiter.submit, outlets.verdicts.signed
                 for verb in asks:
-                    submit(verb)
+                    submit(signed(verb) if type(verb) is Settle else verb)
+            outlets.verdicts.over()
+            if asks:
                 outlets.limiter.flush()
             if out.resolves:
                 self._locate(out)
@@ -272,9 +280,11 @@ class Pump:
         ended, out.ended = out.ended, []
         outlets = self._outlets
         writer, line, add, count = outlets.writer, outlets.builder.line, outlets.totals.add, outlets.meter.add
-        now = self._now()
+        written, now = outlets.verdicts.written, self._now()
         for facts in ended:
-            writer.append(line(facts, writer.take_seq()), is_billable=facts.answered_at is not None)
+            seq = writer.take_seq()
+            writer.append(line(facts, seq), is_billable=facts.answered_at is not None)
+            written(seq, facts.uid, facts.account)
             add(facts)
             count(facts, now)
             if self._tap is not None:

@@ -21,10 +21,11 @@ from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.build import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
-from edge.cdr.opening import keep, open_log, what_is_left
+from edge.cdr.opening import judge, keep, open_log, what_is_left
 from edge.cdr.recent import Recent
-from edge.cdr.replay import mark_settled, replay
+from edge.cdr.replay import replay
 from edge.cdr.unleased import Unleased
+from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
@@ -134,6 +135,7 @@ class _Server:
         self.writer: CdrWriter
         self._unleased: Unleased
         self._recent: list[Recent]
+        self._verdicts: Verdicts
         self._bound: Bound
         self._connections: Connections
         self._core: ProxyCore
@@ -173,6 +175,7 @@ class _Server:
                 opened.callback(lambda: self.writer.close(self._now()))
                 self._unleased, self._recent = what_is_left(self.writer, directory, self._clock.wall(now), self._tell)
                 opened.callback(self._unleased.close)
+                self._verdicts = judge(self.writer, node=self.node, tell=self._tell)
                 self._bind(opened)
                 await self._open_policy(url, is_embedded=embedded is not None)
                 self._limiter = open_limiter(
@@ -181,7 +184,9 @@ class _Server:
                     deadline_s=self.static.decision_deadline_ms / 1000,
                     journal=directory / "settlements",
                     on_epoch=self._lost_data,
+                    on_settled=self._verdicts.final,
                 )
+                self._verdicts.join(self._limiter)
             except (
                 state.StateError, CdrError, SinkError, EmbeddedStoreError, PolicyError, TlsError, BindError, ValueError
             ) as error:  # fmt: skip
@@ -224,6 +229,7 @@ class _Server:
                 tasks.create_task(self._limiter.run()),
                 tasks.create_task(self.writer.run()),
                 tasks.create_task(self._unleased.run()),
+                tasks.create_task(self._verdicts.run(lambda: self.writer.backlog)),
                 tasks.create_task(keep(self.static, self._tell)),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._delivery.run(url)),
@@ -302,6 +308,7 @@ class _Server:
             self.writer,
             CdrBuilder(self.node, wall0=self._clock.wall(now), mono0=now),
             self._unleased,
+            self._verdicts,
             self._totals,
             self._meter,
             Resolver(self.listeners.paths, static.dns),
@@ -320,7 +327,7 @@ class _Server:
     async def _replay(self) -> None:
         """What a crash may have left between a record and its settlement."""
         try:
-            count = await replay(self._limiter, self.writer.directory, timeout_s=STORE_START_S)
+            count = await replay(self._limiter, self._verdicts, timeout_s=STORE_START_S)
         except OSError as error:
             raise StartError(f"{error.filename}: {error.strerror}") from error
         if count:
@@ -353,6 +360,7 @@ class _Server:
             totals=self._totals,
             limiter=self._limiter,
             cdr=self.writer,
+            verdicts=self._verdicts,
             log=self._log,
             transactions=lambda: core.transactions,
             leases=lambda: core.leases,
@@ -433,8 +441,9 @@ class _Server:
         self._pump.turn()
         if core.unregistering:
             await until_idle(self._pump, LAST_WORDS_S, None)
-        if await self._limiter.drained(timeout_s=LAST_WORDS_S) and not self.writer.backlog:
-            mark_settled(self.writer.directory, self.writer.last_seq)
+        await self._limiter.drained(timeout_s=LAST_WORDS_S)
+        if not self.writer.backlog:
+            await self._verdicts.save()
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 
 

@@ -31,6 +31,7 @@ class HeldCall:
         "charged",
         "guard",
         "held",
+        "is_adopted",
         "member",
         "node",
         "paid_s",
@@ -54,6 +55,8 @@ class HeldCall:
         self.guard = ""
         """Under which guard its charges and holds count."""
         self.node = node
+        self.is_adopted = False
+        """Another node had it before."""
 
 
 class Tombstone(NamedTuple):
@@ -62,6 +65,8 @@ class Tombstone(NamedTuple):
     outcome: str
     charged: int
     until_ms: int
+    by: str = ""
+    """The record that settled it."""
 
 
 class Bucket:
@@ -127,7 +132,6 @@ class Book:
         self.expired: dict[str, int] = {}
         """uid -> instant its lease was swept: charged, not settled by anybody yet."""
         self.done: dict[str, Tombstone] = {}
-        """Oldest first."""
         self.counters = dict.fromkeys(COUNTERS, 0)
         self.balance = 0
         self.held = 0
@@ -197,11 +201,8 @@ class Book:
     def tombstone(self, uid: str, now: int) -> Tombstone | None:
         """A call settled not long ago. Forgets those settled long ago on the way."""
         done = self.done
-        while done:
-            oldest = next(iter(done))
-            if done[oldest].until_ms >= now:
-                break
-            del done[oldest]
+        for old in [uid for uid, tombstone in done.items() if tombstone.until_ms < now]:
+            del done[old]
         return done.get(uid)
 
     # -- money -----------------------------------------------------------------------------------------------------

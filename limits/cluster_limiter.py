@@ -65,6 +65,7 @@ class ClusterLimiter:
         stall_s: float = STALL_S,
         journal: Path | None = None,
         on_epoch: Callable[[str], None] | None = None,
+        on_settled: Deliver | None = None,
     ) -> None:
         """`journal`: directory of the settlements that wait, one file a master; the rest as RedisLimiter."""
         self._deliver = deliver
@@ -73,6 +74,7 @@ class ClusterLimiter:
         self._stall_s = stall_s
         self._directory = journal
         self._on_epoch = on_epoch
+        self._on_settled = on_settled
         self._lanes: dict[Place, Lane] = {}
         self._by_slot: list[LaneLimiter] = []
         self._slots: dict[str, int] = {}
@@ -262,6 +264,7 @@ class ClusterLimiter:
             stall_s=self._stall_s,
             journal=SettlementJournal(self._directory, name=f"settlements-{name}.jsonl"),
             on_epoch=self._on_epoch,
+            on_settled=self._on_settled,
             find=find,
             elsewhere=self._elsewhere,
             epoch_key=key or EPOCH,

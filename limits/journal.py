@@ -61,14 +61,17 @@ class SettlementJournal:
         """Is there anything in the file to be emptied?"""
         return self._is_written
 
-    def keep(self, settle: Settle, *, is_maybe_applied: bool) -> None:
-        """It could not be delivered: the store is away, or its answer never came."""
+    def keep(self, settle: Settle, *, is_maybe_applied: bool) -> Settle | None:
+        """It could not be delivered: the store is away, or its answer never came. Returns the oldest one where that had
+        to make place."""
+        dropped = None
         if len(self._waiting) >= CAPACITY:
-            self._waiting.popleft()
+            dropped = self._waiting.popleft()[0]
             self.dropped += 1
         at = time.time()
         self._waiting.append((settle, is_maybe_applied, at))
         self._write(_line(settle, is_maybe_applied, at))
+        return dropped
 
     def take(self, most: int) -> list[Settle]:
         """The next to be sent, at most so many; doubtful ones are marked."""
@@ -150,6 +153,8 @@ class SettlementJournal:
                     None if price is None else Price(*(int(part) for part in price)),
                     marks=_frequencies(entry.get("marks", ())),
                     returned=_frequencies(entry.get("returned", ())),
+                    by=str(entry.get("by", "")),
+                    charged=entry.get("charged"),
                 )
                 self._waiting.append((settle, bool(entry["maybe"]), float(entry["at"])))
             except (ValueError, TypeError, KeyError):
@@ -176,4 +181,8 @@ def _line(settle: Settle, is_maybe_applied: bool, at: float) -> bytes:
     }
     if settle.marks or settle.returned:
         entry |= {"marks": settle.marks, "returned": settle.returned}
+    if settle.by:
+        entry["by"] = settle.by
+    if settle.charged is not None:
+        entry["charged"] = settle.charged
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

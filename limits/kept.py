@@ -5,9 +5,10 @@ No I/O of its own: the journal writes them down.
 
 from collections.abc import Callable
 
-from limits.asked import Asked
+from limits.asked import Asked, Request
 from limits.journal import SettlementJournal
-from limits.model import GIVEN_BACK, Admit, Settle
+from limits.limiter import Deliver
+from limits.model import GIVEN_BACK, Admit, Admitted, Outcome, Settle, Unavailable
 from limits.pending import Pending
 
 SLICE = 256
@@ -17,10 +18,19 @@ SLICE = 256
 class Kept:
     """Of one limiter."""
 
-    __slots__ = ("_encode", "_pending", "_under_way", "given_back", "journal")
+    __slots__ = ("_encode", "_on_settled", "_pending", "_under_way", "given_back", "journal")
 
-    def __init__(self, journal: SettlementJournal, pending: Pending, encode: Callable[[Settle], bytes | None]) -> None:
+    def __init__(
+        self,
+        journal: SettlementJournal,
+        pending: Pending,
+        encode: Callable[[Settle], bytes | None],
+        on_settled: Deliver | None = None,
+    ) -> None:
+        """`on_settled` hears the last word on each settlement whose asker was told Unavailable, or is gone: the answer
+        that came after all; Unavailable where there will be none."""
         self.journal = journal
+        self._on_settled = on_settled
         self._pending = pending
         self._encode = encode
         self._under_way = 0
@@ -29,7 +39,17 @@ class Kept:
 
     def keep(self, settle: Settle, *, is_maybe_applied: bool = False) -> None:
         """For later."""
-        self.journal.keep(settle, is_maybe_applied=is_maybe_applied)
+        dropped = self.journal.keep(settle, is_maybe_applied=is_maybe_applied)
+        if dropped is not None:
+            self.heard(dropped, Unavailable("dropped: too many settlements wait"))
+
+    def heard(self, verb: Request, outcome: Outcome) -> None:
+        """The last word on a request whose asker has been answered already."""
+        if isinstance(verb, Settle):
+            if self._on_settled is not None:
+                self._on_settled(verb, outcome)
+        elif isinstance(verb, Admit) and type(outcome) is Admitted:
+            self.give_back(verb)
 
     def give_back(self, admit: Admit) -> None:
         """Returns a lease nobody knows of. Idempotent, and harmless where none was taken."""

@@ -9,11 +9,12 @@ can name another one's keys.
     {acct:ID}:leases:P    zset    the same for the calls under the ceiling of prefix P
     {acct:ID}:leases:@M   zset    of a group: the same for the calls of member M
     {acct:ID}:calls       hash    uid -> "admitted answered renewed paid held charged connect rate first next minimum
-                                  prefix member guard node" (answered 0: not yet; next 0: no price; node may
-                                  hold spaces)
+                                  prefix member guard hands node" (answered 0: not yet; next 0: no price; hands 1:
+                                  another node had it before; node may hold spaces)
     {acct:ID}:records     hash    uid -> what another node needs to go on with the call
     {acct:ID}:expired     zset    uid -> instant its lease was swept, until somebody settles it
-    {acct:ID}:done:UID    string  tombstone of a settled call, "outcome charged", for TOMBSTONE_MS
+    {acct:ID}:done:UID    string  tombstone of a settled call, "outcome charged record", for TOMBSTONE_MS; for CLAIM_MS
+                                  where it changed hands
     {acct:ID}:refs        hash    reference of a top-up -> amount
     {acct:ID}:reverts     hash    value changed for a time -> "at_ms what it returns to"
     {acct:ID}:freq:N:K    zset    newest uids (or items) of what frequency N counts under key K -> instant (ms)

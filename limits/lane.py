@@ -25,6 +25,7 @@ class LaneLimiter(RedisLimiter):
         stall_s: float,
         journal: SettlementJournal,
         on_epoch: Callable[[str], None] | None,
+        on_settled: Deliver | None,
         find: Find,
         elsewhere: Elsewhere,
         epoch_key: str,
@@ -36,6 +37,7 @@ class LaneLimiter(RedisLimiter):
             stall_s=stall_s,
             journal=journal,
             on_epoch=on_epoch,
+            on_settled=on_settled,
             find=find,
             epoch_key=epoch_key,
         )

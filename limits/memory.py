@@ -15,6 +15,7 @@ from limits.errors import StaleGeneration, UnknownAccount, UsedReference
 from limits.frequency import Contacted
 from limits.limiter import Deliver
 from limits.model import (
+    CLAIM_MS,
     GIVEN_BACK,
     OUTCOMES,
     TOMBSTONE_MS,
@@ -166,7 +167,7 @@ class MemoryLimiter:
                 continue
             is_expired = uid in book.expired
             before = call.renewed_ms
-            call.node = heir
+            call.node, call.is_adopted = heir, True
             if not is_expired:
                 call.renewed_ms = now
                 book.leases[uid] = now + lease_ms
@@ -306,7 +307,13 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
     tombstone = book.tombstone(uid, now)
     # A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
     if tombstone is not None and (verb.outcome == GIVEN_BACK or tombstone.outcome != GIVEN_BACK):
-        return Settled(already=True, charged_micros=tombstone.charged)
+        if verb.charged is not None and tombstone.by != verb.by:
+            # The record that settled it here is void: its charge makes place for the one that stands.
+            book.charge(verb.charged - tombstone.charged, now, None)
+            book.done[uid] = tombstone._replace(charged=verb.charged, by=verb.by)
+            return Settled(already=True, charged_micros=verb.charged)
+        other = tombstone.by if verb.by and tombstone.by != verb.by else ""
+        return Settled(already=True, charged_micros=tombstone.charged, by=other)
     is_leased = uid in book.leases
     call = book.calls.get(uid)
     price = verb.price if call is None or call.price is None else call.price
@@ -315,6 +322,8 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
         # Doubtful: it may have been applied longer ago than a tombstone lives.
         is_charged = verb.outcome == "answered" and not (call is None and verb.doubtful)
         charged = rates.cost(price, verb.duration_ms) if is_charged else 0
+        if verb.charged is not None:
+            charged = verb.charged
         held, before = (0, 0) if call is None else (call.held, call.charged)
         if call is not None:
             book.set_hold(call, 0)
@@ -328,8 +337,8 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
     for one in verb.returned:
         book.frequencies.take_back(one, uid)
     book.forget(uid)
-    book.done.pop(uid, None)  # the oldest stays first
-    book.done[uid] = Tombstone(verb.outcome, charged, now + TOMBSTONE_MS)
+    kept_ms = CLAIM_MS if call is not None and call.is_adopted else TOMBSTONE_MS
+    book.done[uid] = Tombstone(verb.outcome, charged, now + kept_ms, verb.by)
     if not is_leased:
         # The lease had run out, or was never given: counted apart, so that leases given = leases ended.
         if call is None and verb.doubtful:

@@ -25,6 +25,10 @@ MAX_LEASE_MS = 3_600_000
 TOMBSTONE_MS = 64_000
 """A settled uid is remembered this long: 64·T1 twice over, so that no late copy of the INVITE brings it back."""
 
+CLAIM_MS = 3_024_000_000
+"""A call that changed hands is remembered as settled for 35 days: so long the node that had it before may be away with
+a record of its own, and learns when it is back that another one stands."""
+
 OUTCOMES = ("answered", "failed", "cancelled", "abandoned", "given_back")
 """How a settled call ended. `given_back`: the limiter returned a lease whose asker had stopped waiting for it; a
 running call may still take it again by renewing. Any other word is counted as `other`."""
@@ -207,6 +211,11 @@ class Settle(NamedTuple):
     """What the call leaves behind, for frequencies that count marks."""
     returned: tuple[Frequency, ...] = ()
     """Attempts counted at its admission that are none after all: it was never sent anywhere."""
+    by: str = ""
+    """The call detail record that says so, `NODE/SEQ`. Of several records of one call that stands which is settled
+    first, wherever the others are. Empty: there is none."""
+    charged: int | None = None
+    """Another record stands, and this was charged for it: whatever this holder was charged before becomes that."""
 
 
 Verb = Admit | Answer | Renew | Settle
@@ -311,6 +320,8 @@ class Settled(NamedTuple):
     """What this call has cost in all; 0 also where `already` and nothing is known of it."""
     marked: int = 0
     """How many such marks lie in the window now, this one included; 0: it left none."""
+    by: str = ""
+    """Another record than the one named by the verb settled this call before: that one stands, ours is void."""
 
 
 Outcome = Admitted | Denied | Unavailable | Answered | Renewed | Settled

@@ -24,7 +24,6 @@ from limits.link import StoreLink
 from limits.model import (
     AccountId,
     Admit,
-    Admitted,
     Denied,
     Outcome,
     Renew,
@@ -65,14 +64,15 @@ class RedisLimiter(Tally):
         stall_s: float = STALL_S,
         journal: SettlementJournal | None = None,
         on_epoch: Callable[[str], None] | None = None,
+        on_settled: Deliver | None = None,
         find: Find | None = None,
         epoch_key: str = EPOCH,
     ) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`).
 
         `on_epoch` is told the name of the store's new life when it has lost its data: whoever owns the accounts must
-        bring them in again and have running calls renewed, then `trust`. `find` says where the store is, where it is
-        not always at one place."""
+        bring them in again and have running calls renewed, then `trust`. `on_settled`: see `Kept`. `find` says where
+        the store is, where it is not always at one place."""
         super().__init__()
         self._deliver = deliver
         self._connection = Connection(
@@ -92,7 +92,8 @@ class RedisLimiter(Tally):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: list[Verb] = []
         self._deadlines = Deadlines(deadline_s, on_missed=self._missed, on_round=self._round)
-        self._kept = Kept(SettlementJournal() if journal is None else journal, self._pending, self._encode)
+        kept_in = SettlementJournal() if journal is None else journal
+        self._kept = Kept(kept_in, self._pending, self._encode, on_settled)
         self._on_epoch = on_epoch
         self._life = StoreLife(epoch_key, self._lost_data)
         self._prober = Prober(
@@ -271,12 +272,10 @@ class RedisLimiter(Tally):
             if type(outcome) is Denied and self._loop is not None:
                 self._near.note(verb.account, outcome, self._loop.time())
             self._deliver(verb, outcome)
-        elif asked.own:
-            self._kept.ended(asked)
         else:
-            self.late += 1
-            if isinstance(verb, Admit) and type(outcome) is Admitted:
-                self._kept.give_back(verb)
+            self.late += not asked.own
+            self._kept.ended(asked)
+            self._kept.heard(verb, outcome)
 
     def _on_other(self, asked: Asked, reply: object) -> None:
         if asked.future is not None:
@@ -323,6 +322,7 @@ class RedisLimiter(Tally):
         if isinstance(asked.verb, Renew):
             self._next_renew()
         self._finish_unavailable(asked, text)
+        self._kept.heard(asked.verb, Unavailable(text))
 
     def _is_elsewhere(self, asked: Asked, text: str) -> bool:
         """Has this error sent the request to another server? (Of one master there is none.)"""

@@ -98,7 +98,7 @@ def _is_false(verb: Admit, denied: Denied) -> bool:
 
 def _is_charged_right(settle: Settle, settled: Settled) -> bool:
     """Is what the store has charged what the CDR of this call says?"""
-    if settled.already or settle.price is None:
+    if settled.already or settle.price is None or settle.charged is not None:
         return True
     cost = rates.cost(settle.price, settle.duration_ms) if settle.outcome == "answered" else 0
     return settled.charged_micros == cost

@@ -12,6 +12,7 @@ from limits.fields import from_fields
 from limits.frequency import terms_of
 from limits.keys import account_keys
 from limits.model import (
+    CLAIM_MS,
     COUNTERS,
     NOTHING_IN_FORCE,
     OUTCOMES,
@@ -46,6 +47,8 @@ _EMPTY = b"$0\r\n\r\n"
 _ONE = b"$1\r\n1\r\n"
 _ZERO = b"$1\r\n0\r\n"
 _TOMBSTONE = b"$%d\r\n%d\r\n" % (len(str(TOMBSTONE_MS)), TOMBSTONE_MS)
+_NOBODY = b"$1\r\n-\r\n"
+_CLAIM = b"$%d\r\n%d\r\n" % (len(str(CLAIM_MS)), CLAIM_MS)
 
 
 class Peek(NamedTuple):
@@ -108,7 +111,7 @@ class Encoder:
     def __init__(self) -> None:
         self._admit = _evalsha("admit", 16, 6)
         self._answer = _evalsha("answer", 8, 5)
-        self._settle = _evalsha("settle", 14, 6)
+        self._settle = _evalsha("settle", 17, 6)
         self._peek = _evalsha("peek", 6, 6)
         self._accounts: dict[str, tuple[bytes, bytes, int, bytes]] = {}
         self._tails: dict[tuple[str, int], bytes] = {}
@@ -152,9 +155,11 @@ class Encoder:
             marks = _bulk(terms_of(verb.marks)) if verb.marks else _EMPTY
             returned = _bulk(terms_of(verb.returned)) if verb.returned else _EMPTY
             outcome = _OUTCOMES.get(verb.outcome, _OTHER)
-            end = (outcome, _number(verb.duration_ms), price, doubt, _TOMBSTONE, marks, returned)
+            by = _bulk(verb.by.encode()) if verb.by else _NOBODY
+            stands = _EMPTY if verb.charged is None else _number(verb.charged)
+            end = (outcome, _number(verb.duration_ms), price, doubt, _TOMBSTONE, marks, returned, by, stands, _CLAIM)
             more = (self._settle, keys, done_size + size, done, uid, size, uid, *end)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b%b" % more
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b%b%b%b%b" % more
         if isinstance(verb, Answer):
             uid = verb.uid.encode()
             received = _ONE if verb.is_received else _EMPTY
@@ -234,8 +239,8 @@ def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
                 paid_s = tuple([int(paid) for paid in reply[5]])
                 return Renewed(reply[1], lost, ended, adopted, paid_s, reply[6].decode("latin-1"), reply[7] == 1)
         elif isinstance(verb, Settle):
-            if len(reply) == 4 and all([type(number) is int for number in reply[1:]]):
-                return Settled(reply[1] == 1, reply[2], reply[3])
+            if len(reply) == 5 and all([type(number) is int for number in reply[1:4]]) and type(reply[4]) is bytes:
+                return Settled(reply[1] == 1, reply[2], reply[3], reply[4].decode("latin-1"))
         elif reply[1] in (0, 1) and len(reply) == 2:
             return Answered(reply[1] == 1)
     elif reply[0] == 0 and len(reply) in (5, 10, 11) and all([type(number) is int for number in reply[2:10]]):

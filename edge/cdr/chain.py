@@ -32,6 +32,8 @@ class Kind(StrEnum):
     REWRITE = "rewrite"
     """Its contents were replaced by rule, number by number: `was` is the digest before."""
     PURGE = "purge"
+    VOID = "void"
+    """One record, `first_seq`, of the call `was`: another record of that call stands, named in `rule`."""
 
 
 class Link(NamedTuple):
@@ -73,6 +75,8 @@ class Chain(NamedTuple):
         """segment -> where it stands, in the order of the links."""
         found: dict[str, Standing] = {}
         for link in self.links:
+            if link.kind is Kind.VOID:
+                continue
             before = found.get(link.segment, Standing(link))
             if link.kind is Kind.PURGE:
                 found[link.segment] = before._replace(purged=link)
@@ -93,9 +97,14 @@ class Chain(NamedTuple):
             ]
         )
 
+    def void(self) -> frozenset[int]:
+        """Numbers of the records that do not stand."""
+        return frozenset([link.first_seq for link in self.links if link.kind is Kind.VOID])
+
     def last_seq(self) -> int:
         """The highest number that any segment is known to have had."""
-        return max((max(link.last_seq, link.first_seq - 1) for link in self.links), default=0)
+        seqs = [max(link.last_seq, link.first_seq - (link.kind is not Kind.VOID)) for link in self.links]
+        return max(seqs, default=0)
 
 
 def parse(data: bytes) -> Chain:

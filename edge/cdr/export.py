@@ -18,6 +18,7 @@ from edge.cdr.delivery.consumer import Entry, entry_of
 from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.picking import Json, Picked
 from edge.cdr.record import COLUMNS
+from edge.cdr.settled import Gate
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,8 +35,10 @@ class ExportError(Exception):
 
 def entries(places: Sequence[Path], picked: Picked) -> Iterator[Entry]:
     """The records that are meant, segment by segment in their order; archives ending in `.gz` too. Lines that are no
-    records are passed by: `verify` names them. Raises OSError."""
+    records are passed by: `verify` names them; so are records that are void, or not settled yet. Raises OSError."""
     for place in places:
+        gate = Gate(place if place.is_dir() else place.parent)
+        gate.look()
         for path in _segments(place):
             name = path.name.removesuffix(".gz")
             if segments.first_seq_of(name) and not picked.may_be_of(segments.day_of(Path(name))):
@@ -43,7 +46,7 @@ def entries(places: Sequence[Path], picked: Picked) -> Iterator[Entry]:
             with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
                 for line in lines:
                     entry = entry_of(line, name) if line.endswith(b"\n") else None
-                    if entry is not None and picked.has(entry.record):
+                    if entry is not None and gate.lets(entry.seq) and picked.has(entry.record):
                         yield entry
 
 

@@ -258,7 +258,8 @@ def _report_lines(report: "Report") -> list[str]:
     nodes = ", ".join(report.nodes) or "no node"
     numbers = f", {report.first_seq} to {report.last_seq}" if report.last_seq else ""
     purged = f", {report.purged} more purged by rule" if report.purged else ""
+    void = f", {report.void} of them void" if report.void else ""
     faults = sum(finding.kind != "note" for finding in report.findings)
     verdict = "whole" if report.is_sound else f"NOT WHOLE: {faults} findings" if faults != 1 else "NOT WHOLE: 1 finding"
-    lines.append(f"{verdict}: {report.records} records{numbers} in {report.segments} segments of {nodes}{purged}")
+    lines.append(f"{verdict}: {report.records} records{numbers}{void} in {report.segments} segments of {nodes}{purged}")
     return lines

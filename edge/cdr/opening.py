@@ -5,8 +5,10 @@ from pathlib import Path
 
 from edge.cdr import keeping
 from edge.cdr.recent import Recent, recent
+from edge.cdr.replay import settled_to
 from edge.cdr.retention import Rule
 from edge.cdr.unleased import Unleased
+from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.config.static import StaticConfig
 from edge.proxy.facts import Fact
@@ -25,6 +27,16 @@ def open_log(static: StaticConfig, *, wall0: float, mono0: float, tell: Callable
         capacity=static.cdr_queue,
         billable_capacity=4 * static.cdr_queue,
     )
+
+
+def judge(writer: CdrWriter, *, node: str, tell: Callable[[Fact], None]) -> Verdicts:
+    """Which of its records stand; before anything is delivered of them. Raises CdrError."""
+    directory, last_seq = writer.directory, writer.last_seq
+    try:
+        known = settled_to(directory, last_seq)
+        return Verdicts(directory, node=node, settled_to=known, last_seq=last_seq, tell=tell)
+    except OSError as error:
+        raise CdrError(f"cannot write CDRs to {directory}: {error.strerror}") from error
 
 
 def keep(static: StaticConfig, tell: Callable[[Fact], None]) -> Coroutine[None, None, None]:

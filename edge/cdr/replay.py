@@ -1,5 +1,6 @@
 """Settlements that a crash may have swallowed: a record is written before its call is settled (R14), and between the
-two the process may die. At the start the newest records are settled again; each changes nothing where it had been.
+two the process may die. At the start what is not known to be settled is settled again; that changes nothing where it
+had been, and says where another record of the call stands.
 
 `settlements_of` is pure; the rest reads the log (I/O). Imports the standard library, orjson, this room and the words of
 the limits.
@@ -7,29 +8,27 @@ the limits.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-import orjson
-
-from edge.cdr.backwards import MOST_BYTES, newest_first
-from edge.cdr.delivery.checkpoint import replace_file
+from edge.cdr import settled
+from edge.cdr.backwards import newest_first
 from edge.cdr.delivery.consumer import Json
+from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.record import CallOutcome
+from edge.cdr.verdicts import Verdicts
 from limits.model import GROUP, TRUNK, Settle
 from limits.rates import Price
 
 REPLAY_S = 60.0
-"""A settlement leaves with its record, and waits in a file of its own where the store is away: what is older than this
-before the last record has been settled, or is in that file."""
+"""A log without the file that says how far it is settled (an older edge's): what is older than this before the last
+record has been settled, or waits in a file of its own."""
 MOST = 50_000
-"""Records looked at."""
+"""Records of such a log looked at."""
 TOGETHER = 256
-"""Settlements sent at one time."""
-MARK = "settled.json"
-"""The last record whose settlement is known to have been applied: written when the edge stops in order."""
+"""Records settled at one time."""
+TOGETHER_BYTES = 4 << 20
 
 
 def settlements_of(record: Mapping[str, Json]) -> list[Settle]:
@@ -51,35 +50,23 @@ def settlements_of(record: Mapping[str, Json]) -> list[Settle]:
     return found
 
 
-def unsettled(directory: Path) -> list[Settle]:
-    """The settlements of the newest records, oldest first; none after a stop in order. Raises OSError."""
-    found: list[list[Settle]] = []
-    known = _marked(directory)
+def settled_to(directory: Path, last_seq: int) -> int:
+    """The last record that is known to be settled. Raises OSError."""
+    found = settled.read(directory)
+    if found is not None:
+        return found.seq
     least: datetime | None = None
-    for entry in newest_first(directory, most_bytes=MOST_BYTES):
-        record, released = entry.record, _instant(entry.record.get("released_at"))
-        if entry.seq <= known or len(found) >= MOST:
-            break
+    known = last_seq
+    for count, entry in enumerate(newest_first(directory)):
+        released = _instant(entry.record.get("released_at"))
         if released is not None:
             least = least or released - timedelta(seconds=REPLAY_S)
             if released < least:
                 break
-        found.append(settlements_of(record))
-    return [settle for settles in reversed(found) for settle in settles]
-
-
-def mark_settled(directory: Path, seq: int) -> None:
-    """Everything up to this record is settled, and the store has said so. A disk that refuses costs a replay."""
-    with suppress(OSError):
-        replace_file(directory / MARK, orjson.dumps({"seq": seq}) + b"\n")
-
-
-def _marked(directory: Path) -> int:
-    try:
-        seq = orjson.loads((directory / MARK).read_bytes())["seq"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
-    return seq if isinstance(seq, int) else 0
+        if count == MOST:
+            break
+        known = entry.seq - 1
+    return known
 
 
 def _price(record: Mapping[str, Json]) -> Price | None:
@@ -110,13 +97,25 @@ class SettlesOnce(Protocol):
         """Wait until all of it is answered, or so long."""
 
 
-async def replay(limiter: SettlesOnce, directory: Path, *, timeout_s: float) -> int:
-    """Settle the newest records of this log again; returns how many settlements that were. Before anything else is
-    asked of the store: a call that has its record must not be taken for one that runs. Raises OSError."""
-    settles = await asyncio.to_thread(unsettled, directory)
-    for start in range(0, len(settles), TOGETHER):
-        for settle in settles[start : start + TOGETHER]:
-            limiter.submit(settle)
-        limiter.flush()
-        await limiter.drained(timeout_s=timeout_s)
-    return len(settles)
+async def replay(limiter: SettlesOnce, verdicts: Verdicts, *, timeout_s: float) -> int:
+    """Settle all of the log again that is not known to be settled; returns how many settlements that were. Before
+    anything else is asked of the store: a call that has its record must not be taken for one that runs. Raises
+    OSError."""
+    reader = LogReader(verdicts.directory)
+    count = 0
+    try:
+        await asyncio.to_thread(reader.seek, verdicts.settled_to)
+        while entries := (await asyncio.to_thread(reader.read, records=TOGETHER, size=TOGETHER_BYTES)).entries:
+            for entry in entries:
+                record = entry.record
+                verdicts.written(entry.seq, entry.uid, str(record.get("account")), node=str(record.get("node")))
+                for settle in settlements_of(record):
+                    limiter.submit(verdicts.signed(settle))
+                    count += 1
+                verdicts.over()
+            limiter.flush()
+            await limiter.drained(timeout_s=timeout_s)
+    finally:
+        reader.close()
+    await verdicts.save()
+    return count

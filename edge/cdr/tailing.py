@@ -10,6 +10,7 @@ from edge.cdr.backwards import newest_first
 from edge.cdr.delivery.consumer import Entry
 from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.picking import Json, Picked
+from edge.cdr.settled import Gate
 
 LOOK_S = 0.2
 """How often a log that is followed is looked at."""
@@ -23,8 +24,11 @@ _CELLS = (
 
 
 def last(directory: Path, picked: Picked, count: int) -> list[Entry]:
-    """The newest of those that are meant, oldest first. Raises OSError."""
-    found = islice((entry for entry in newest_first(directory) if picked.has(entry.record)), count)
+    """The newest of those that are meant, oldest first; settled or not, but no void ones. Raises OSError."""
+    gate = Gate(directory)
+    gate.look()
+    meant = (e for e in newest_first(directory) if picked.has(e.record) and not gate.is_void(e.seq))
+    found = islice(meant, count)
     return list(reversed(list(found)))
 
 

@@ -58,6 +58,8 @@ class Report(NamedTuple):
     """Of all nodes together only where there is one."""
     purged: int
     """Records that a purge took away by rule."""
+    void: int = 0
+    """Records that another one of their call has made void."""
 
     @property
     def is_sound(self) -> bool:
@@ -79,6 +81,8 @@ class _Node:
         self.name = name
         self.files: list[_File] = []
         self.standings: dict[str, Standing] = {}
+        self.void: dict[int, str] = {}
+        """Number of a void record -> what the chain says of it."""
 
 
 class _Uids:
@@ -111,6 +115,8 @@ class _Verifier:
         self.uids = _Uids()
         self.records = 0
         self.purged = 0
+        self.void: set[tuple[str, int]] = set()
+        """(node, number) of the void records that were found."""
         self.bounds: list[tuple[int, int]] = []
 
     def run(self, places: list[Path]) -> Report:
@@ -121,7 +127,7 @@ class _Verifier:
         for path in exports:
             self._lines(_File(0, path, path.name), None, is_export=True)
         files = {(node.name, file.name): file.path for node in nodes.values() for file in node.files}
-        self._duplicates([*files.values(), *exports])
+        self._duplicates([(name, path) for (name, _), path in files.items()] + [("", path) for path in exports])
         first, last = self.bounds[0] if len(self.bounds) == 1 else (0, 0)
         return Report(
             tuple(self.findings),
@@ -131,6 +137,7 @@ class _Verifier:
             first,
             last,
             self.purged,
+            len(self.void),
         )
 
     def find(self, kind: Kind, place: str, text: str) -> None:
@@ -145,9 +152,11 @@ class _Verifier:
         for place in places:
             found = _files(place)
             standings: dict[str, Standing] = {}
+            void: dict[int, str] = {}
             if place.is_dir():
                 links = chain.load(place)
                 standings = links.standings()
+                void = {link.first_seq: link.was for link in links.links if link.kind is chain.Kind.VOID}
                 self._chain_faults(place, links)
             by_node: dict[str, list[_File]] = {}
             for file in found:
@@ -157,8 +166,9 @@ class _Verifier:
             for name, files in by_node.items():
                 node = nodes.setdefault(name or owner, _Node(name or owner))
                 node.files += files
-            if standings:
+            if standings or void:
                 nodes.setdefault(owner, _Node(owner)).standings.update(standings)
+                nodes[owner].void.update(void)
         return nodes
 
     def _chain_faults(self, place: Path, links: Chain) -> None:
@@ -261,7 +271,10 @@ class _Verifier:
                 unsealed += b'"crc":"' not in line[-24:]
                 seq, uid = record
                 self.records += 1
-                self.uids.add(uid)
+                if node is not None and node.void.get(seq) == uid:
+                    self.void.add((node.name, seq))
+                else:
+                    self.uids.add(uid)
                 if node is not None:
                     if seq <= before:
                         self.find(Kind.DUPLICATE, place, f"{node.name}: number {seq} after {before}")
@@ -286,17 +299,18 @@ class _Verifier:
             grown = f"{closed.size} bytes when it was closed, {size} now"
             self.find(Kind.CHANGED, str(file.path), f"is not what it was when it was closed ({grown})")
 
-    def _duplicates(self, paths: list[Path]) -> None:
-        """Name the records whose uid came twice: a second reading, only where there are any."""
+    def _duplicates(self, files: list[tuple[str, Path]]) -> None:
+        """Name the records whose uid came twice, void ones aside: a second reading, only where there are any. `files`:
+        each with its node."""
         twice = self.uids.twice()
         if not twice:
             return
         seen: dict[str, str] = {}
-        for path in paths:
+        for node, path in files:
             with _opened(path) as lines:
                 for number, line in enumerate(lines, 1):
                     record = _record(line)
-                    if record is not None and _digest(record[1]) in twice:
+                    if record is not None and (node, record[0]) not in self.void and _digest(record[1]) in twice:
                         place = f"{path}:{number}"
                         if record[1] in seen:
                             self.find(Kind.DUPLICATE, place, f"uid {record[1]} was at {seen[record[1]]} before")

@@ -99,6 +99,7 @@ FACTS: tuple[FactRow, ...] = (
     ),
     FactRow("cdr.disk_low", "error", False, "little room is left where CDRs are written"),
     FactRow("cdr.replayed", "info", False, "the last settlements before a crash were sent again; each counts once"),
+    FactRow("cdr.void", "warning", False, "a record is void: another node has closed that call, and its record stands"),
     FactRow("cdr.purged", "info", False, "CDR segments were purged by age; each left a tombstone"),
     FactRow("cdr.pseudonymised", "info", False, "called numbers in old CDR segments were made pseudonyms"),
     FactRow("cdr.purge_held", "warning", False, "old CDR segments stay: a sink has not had them yet"),

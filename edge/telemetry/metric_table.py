@@ -279,6 +279,14 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_cdr_failing", _G, "", "1: the disk refuses records", lambda s: int(s.cdr.is_failing)),
     MetricRow("edge_cdr_errors_total", _C, "", "errors of the disk", lambda s: s.cdr.errors),
     MetricRow("edge_cdr_lost_total", _C, "", "records lost; must read 0", lambda s: s.cdr.lost),
+    MetricRow(
+        "edge_cdr_unsettled",
+        _G,
+        "",
+        "records that wait for the store's answer before they are delivered",
+        lambda s: s.verdicts.unsettled,
+    ),
+    MetricRow("edge_cdr_void", _G, "", "records of this log that are void", lambda s: s.verdicts.void),
     MetricRow("edge_cdr_synced_total", _C, "", "group fsyncs done", lambda s: s.cdr.synced),
     MetricRow(
         "edge_cdr_disk_free_bytes", _G, "", "room where records go; -1: not looked at yet", lambda s: s.cdr.free_bytes

@@ -71,6 +71,15 @@ class CdrCounts(Protocol):
     def chain_fault(self) -> str: ...
 
 
+class VerdictCounts(Protocol):
+    """Which records stand (`cdr.verdicts`)."""
+
+    @property
+    def unsettled(self) -> int: ...
+    @property
+    def void(self) -> int: ...
+
+
 class DeliveryCounts(Protocol):
     """What the delivery process says of itself, by sink (`cdr.delivery.supervisor`)."""
 
@@ -139,6 +148,7 @@ class Sources:
     totals: CallTotals
     limiter: LimiterCounts
     cdr: CdrCounts
+    verdicts: VerdictCounts
     log: LogCounts
     transactions: Callable[[], int]
     leases: Callable[[], int]

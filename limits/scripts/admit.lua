@@ -181,7 +181,7 @@ end
 -- Money: spending caps, dearest rate, credit; then a hold for the first interval, or for what is there.
 local record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0,
   prefix = prefix_calls ~= '' and prefix or '-', member = member ~= '' and member or '-',
-  guard = ARGV[4] ~= '' and guard and guard.name or '-', node = node }
+  guard = ARGV[4] ~= '' and guard and guard.name or '-', hands = 0, node = node }
 if ARGV[4] ~= '' then
   local price = read_price(ARGV[4])
   local terms, money = get_terms(account), get_money(account, now)

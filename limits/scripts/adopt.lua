@@ -30,7 +30,7 @@ local function take(uids, is_expired)
       end
       count = count + 1
       local before = record.renewed
-      record.node = heir
+      record.node, record.hands = heir, 1
       if is_expired == 0 then
         record.renewed = now
         call('ZADD', leases, now + lease_ms, uid)

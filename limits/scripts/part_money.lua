@@ -1,6 +1,6 @@
 -- part_money: what a call costs, and the record of a call in its hash: the arithmetic of limits/rates.py, line for line.
--- A record is 15 words: admitted answered renewed paid held charged connect rate first next minimum prefix member guard
--- node.
+-- A record is 16 words: admitted answered renewed paid held charged connect rate first next minimum prefix member guard
+-- hands (1: another node had it before) node.
 
 local call = redis.call
 
@@ -52,8 +52,8 @@ end
 
 local function read_call(line)
   local _, _, admitted, answered, renewed, paid, held, charged, connect, rate, first, next_s, minimum, prefix, member,
-    guard, node = string.find(line or '',
-    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$')
+    guard, hands, node = string.find(line or '',
+    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (%d) (.*)$')
   if not admitted then
     return nil
   end
@@ -64,15 +64,15 @@ local function read_call(line)
   end
   return { admitted = tonumber(admitted), answered = tonumber(answered), renewed = tonumber(renewed),
     paid = tonumber(paid), held = tonumber(held), charged = tonumber(charged), price = price, prefix = prefix,
-    member = member, guard = guard, node = node }
+    member = member, guard = guard, hands = tonumber(hands), node = node }
 end
 
 local function write_call(record)
   local price = record.price or { connect = 0, rate = 0, first = 0, next = 0, minimum = 0 }
-  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %s %s %s %s', record.admitted,
+  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %s %s %s %.0f %s', record.admitted,
     record.answered, record.renewed, record.paid, record.held, record.charged, price.connect, price.rate, price.first,
     price.next, price.minimum, record.prefix, record.member, record.guard,
-    record.node)
+    record.hands, record.node)
 end
 
 -- The money of an account, read once, changed here, written back once by `put_money`. `now`: ms of the store's clock.

@@ -32,7 +32,7 @@ local function reassert(uid, record, score, price, paid)
   end
   if not record then
     record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0, price = price,
-      prefix = '-', member = '-', guard = '-', node = node }
+      prefix = '-', member = '-', guard = '-', hands = 0, node = node }
   elseif call('ZREM', expired, uid) == 1 and record.charged > 0 then
     charge(account, money, record, -record.charged)
     record.charged = 0

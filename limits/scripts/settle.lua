@@ -2,8 +2,9 @@
 -- USES: part_money part_leases part_frequency
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
 -- ARGV: 1 uid, 2 outcome, 3 duration_ms, 4 price, 5 doubtful (0 or 1), 6 tombstone_ms, 7 marks it leaves, 8 counts it
--- gives back (as in admit; '': none)
--- RETURNS: {1, already, charged, marked}; a second settle changes nothing and says so
+-- gives back (as in admit; '': none), 9 record that says so ('-': none), 10 what another record, which stands, was
+-- charged ('': it is not about that), 11 claim_ms
+-- RETURNS: {1, already, charged, marked, by}; a second settle changes nothing and says so; by: the other record that stands
 --       or {0, 'unknown', 0, 0, 0}
 
 local account, leases, calls, records, expired, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -17,8 +18,17 @@ end
 local tomb = call('GET', done)
 -- A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
 if tomb and (outcome == 'given_back' or string.sub(tomb, 1, 10) ~= 'given_back') then
-  local _, _, charged = string.find(tomb, ' (%d+)$')
-  return {1, 1, tonumber(charged) or 0, 0}
+  local _, _, how, before, by = string.find(tomb, '^(%S+) (%d+) (%S+)$')
+  local is_other = by ~= ARGV[9]
+  if ARGV[10] ~= '' and is_other then
+    -- The record that settled it here is void: its charge makes place for the one that stands.
+    local money, stands = get_money(account, clock_ms()), tonumber(ARGV[10])
+    charge(account, money, nil, stands - before)
+    put_money(account, money)
+    call('SET', done, how .. ' ' .. ARGV[10] .. ' ' .. ARGV[9], 'KEEPTTL')
+    return {1, 1, stands, 0, ''}
+  end
+  return {1, 1, tonumber(before), 0, is_other and by ~= '-' and ARGV[9] ~= '-' and by or ''}
 end
 
 local is_leased = call('ZREM', leases, uid) == 1
@@ -29,6 +39,9 @@ if price then
   local is_lost = not is_leased and not record
   if outcome == 'answered' and not (is_lost and ARGV[5] == '1') then
     charged = cost(price, duration_ms)
+  end
+  if ARGV[10] ~= '' then
+    charged = tonumber(ARGV[10])
   end
   local paid_before = record and record.charged or 0
   local held = record and record.held or 0
@@ -65,7 +78,9 @@ if record then
   call('HDEL', calls, uid)
   call('HDEL', records, uid)
 end
-call('SET', done, outcome .. ' ' .. string.format('%.0f', charged), 'PX', ARGV[6])
+-- One that changed hands may have another record, on a node that is away: it is told when it is back.
+call('SET', done, outcome .. ' ' .. string.format('%.0f', charged) .. ' ' .. ARGV[9], 'PX',
+  record and record.hands > 0 and ARGV[11] or ARGV[6])
 if not is_leased then
   -- The lease had run out, or the store never gave one: counted apart, so that leases given = leases ended.
   if record then
@@ -76,8 +91,8 @@ if not is_leased then
   elseif outcome ~= 'given_back' then
     call('HSET', account, 'settled_late', whole(value[5]) + 1)
   end
-  return {1, 1, charged, marked}
+  return {1, 1, charged, marked, ''}
 end
 call('HSET', account, 'calls_settled', whole(value[2]) + 1, field, whole(value[3]) + 1, 'talk_ms',
   whole(value[4]) + duration_ms)
-return {1, 0, charged, marked}
+return {1, 0, charged, marked, ''}

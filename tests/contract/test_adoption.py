@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from limits import Account, Admit, Answer, Denied, Renew, Settle, Settled
 from limits.accounts import AccountStore
 from limits.keys import CHANGES, NODES
-from limits.model import GIVEN_BACK, TOMBSTONE_MS
+from limits.model import CLAIM_MS, GIVEN_BACK, TOMBSTONE_MS
 from limits.nodes import FORGET_MS, NodeRegistry
 from limits.rates import Price
 
@@ -88,6 +88,91 @@ async def test_a_late_settlement_is_overdrawn_by_what_it_adds(bench, account_id)
 
     found = await counters(bench, account_id)
     assert (found["charged_micros"], found["overdrawn_micros"]) == (48 * UNIT, 12 * UNIT)
+
+
+async def adopted(bench, account_id) -> None:
+    """A call of node n, answered, 30 s of talk held; n is gone, m has taken it over."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(Admit(account_id, "u", "n", 60_000, PRICE), Answer(account_id, "u"))
+    await bench.adopt(account_id, gone="n", heir="m")
+
+
+@pytest.mark.parametrize("back_after_ms", [0, TOMBSTONE_MS + 1, CLAIM_MS - 60_000])
+async def test_of_two_records_of_one_call_the_one_that_is_settled_first_stands(bench, account_id, back_after_ms):
+    """The other is told which one that is, however long its node was away; it is charged once."""
+    await adopted(bench, account_id)
+    mine, theirs = (
+        Settle(account_id, "u", "answered", ms, PRICE, by=by) for ms, by in ((36_000, "m/7"), (48_000, "n/3"))
+    )
+    assert await bench.ask(mine) == [Settled(False, 36 * UNIT)]
+    await bench.age(account_id, back_after_ms)
+
+    late = theirs._replace(doubtful=True)
+    assert await bench.ask(mine, theirs, late) == [
+        Settled(True, 36 * UNIT),
+        Settled(True, 36 * UNIT, by="m/7"),
+        Settled(True, 36 * UNIT, by="m/7"),
+    ]
+
+    usage = await bench.peek(account_id)
+    assert (usage.balance_micros, usage.held_micros, usage.in_use) == (64 * UNIT, 0, 0)
+
+
+async def test_the_node_that_is_back_first_has_the_record_that_stands(bench, account_id):
+    """Its heir is told at the next renewal, or when it settles."""
+    await adopted(bench, account_id)
+    assert await bench.ask(Settle(account_id, "u", "answered", 48_000, PRICE, by="n/3")) == [Settled(False, 48 * UNIT)]
+
+    (renewed,) = await bench.ask(Renew(account_id, ("u",), "m", talk_ms=(50_000,), paid_s=(60,), prices=(PRICE,)))
+    assert renewed.ended == ("u",)
+    heir = Settle(account_id, "u", "answered", 60_000, PRICE, by="m/7")
+    assert await bench.ask(heir) == [Settled(True, 48 * UNIT, by="n/3")]
+    assert (await bench.peek(account_id)).balance_micros == 52 * UNIT
+
+
+async def test_after_that_time_nobody_is_charged_for_what_nobody_knows(bench, account_id):
+    """35 days."""
+    await adopted(bench, account_id)
+    await bench.ask(Settle(account_id, "u", "answered", 36_000, PRICE, by="m/7"))
+    await bench.age(account_id, CLAIM_MS + 1)
+    late = Settle(account_id, "u", "answered", 48_000, PRICE, doubtful=True, by="n/3")
+    assert await bench.ask(late) == [Settled(True, 0)]
+    assert (await bench.peek(account_id)).balance_micros == 64 * UNIT
+
+
+@pytest.mark.parametrize("first", ["stands", "void"])
+async def test_a_group_is_charged_for_the_record_that_stands(bench, account_id, first):
+    """Whichever of the two came first there: its account has judged."""
+    await adopted(bench, account_id)
+    stands = Settle(account_id, "u", "answered", 36_000, PRICE, by="m/7")
+    void = Settle(account_id, "u", "answered", 48_000, PRICE, by="n/3")
+    correction = void._replace(by="m/7", charged=36 * UNIT)
+    order = (stands, void, correction) if first == "stands" else (void, correction, stands)
+
+    answers = await bench.ask(*order, correction)
+
+    assert [answer.charged_micros for answer in answers][-2:] == [36 * UNIT] * 2
+    usage = await bench.peek(account_id)
+    assert (usage.balance_micros, usage.spent_hour_micros, usage.in_use) == (64 * UNIT, 36 * UNIT, 0)
+
+
+async def test_what_another_record_was_charged_is_charged_where_nothing_was_yet(bench, account_id):
+    """The correction is the first that comes to this holder: it releases the lease as well."""
+    await adopted(bench, account_id)
+    correction = Settle(account_id, "u", "answered", 0, PRICE, by="m/7", charged=36 * UNIT)
+
+    assert await bench.ask(correction) == [Settled(False, 36 * UNIT)]
+
+    usage = await bench.peek(account_id)
+    assert (usage.balance_micros, usage.held_micros, usage.in_use) == (64 * UNIT, 0, 0)
+
+
+async def test_a_record_that_was_given_a_tombstone_without_name_stands(bench, account_id):
+    """Nobody else's record is known."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(Admit(account_id, "u", "n", 60_000, PRICE), Settle(account_id, "u", "answered", 30_000, PRICE))
+    named = Settle(account_id, "u", "answered", 30_000, PRICE, by="n/3")
+    assert await bench.ask(named, named._replace(by="")) == [Settled(True, 30 * UNIT)] * 2
 
 
 async def test_nothing_is_given_back_twice(bench, account_id):

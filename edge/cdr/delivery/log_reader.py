@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from edge.cdr import segments
 from edge.cdr.delivery.consumer import Entry, entry_of
+from edge.cdr.settled import ALL, Gate
 
 CHUNK_BYTES = 1 << 18
 _LOOK_BACK_BYTES = 1 << 16
@@ -29,11 +30,12 @@ class Reading(NamedTuple):
 class LogReader:
     """One place in the log of one node. Not for two threads at once."""
 
-    __slots__ = ("_directory", "_fd", "_known", "_listed_at", "_name", "_offset", "_seq")
+    __slots__ = ("_directory", "_fd", "_gate", "_known", "_listed_at", "_name", "_offset", "_seq")
 
-    def __init__(self, directory: Path) -> None:
-        """`directory`: STATE/cdr. It may still be empty."""
+    def __init__(self, directory: Path, gate: Gate | None = None) -> None:
+        """`directory`: STATE/cdr. It may still be empty. `gate`: what may leave it; None: all of it."""
         self._directory = directory
+        self._gate = gate
         self._fd = -1
         self._name = ""
         self._offset = 0
@@ -82,7 +84,10 @@ class LogReader:
 
         Lines that are no records are passed only when a record follows them: until then they may be what a crash left,
         and the writer's repair will cut them off and write records in their place. For the same reason nothing is kept
-        in memory from one reading to the next. Raises OSError."""
+        in memory from one reading to the next. Behind the gate nothing is read. Raises OSError."""
+        if self._gate is not None:
+            self._gate.look()
+        last = ALL if self._gate is None else self._gate.seq
         entries: list[Entry] = []
         damaged: list[tuple[int, bytes]] = []
         doubtful: list[bytes] = []
@@ -113,6 +118,8 @@ class LogReader:
             if entry is None:
                 doubtful.append(line)
                 continue
+            if entry.seq > last:
+                break
             if doubtful and self._more(self._offset)[: len(doubtful[0])] != doubtful[0][:CHUNK_BYTES]:
                 break  # repaired meanwhile: look again
             if entries and size < len(line):

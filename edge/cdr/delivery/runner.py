@@ -21,6 +21,7 @@ from edge.cdr.delivery.consumer import REMIND_S, BatchRefused, Bounds, Consumer,
 from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.delivery.status import Status
 from edge.cdr.delivery.worker import Worker
+from edge.cdr.settled import Gate
 from edge.proxy.facts import Fact
 
 POLL_S = 0.2
@@ -76,7 +77,8 @@ class Runner:
         self._bounds = bounds or Bounds()
         self._clock: Clock = clock or SystemClock()
         self._draw = draw
-        self._reader = LogReader(log)
+        self._gate = Gate(log)
+        self._reader = LogReader(log, self._gate)
         self._worker = Worker(f"delivery-{consumer.name}")
         self._position: Checkpoint | None = None
         """None: not loaded yet."""
@@ -271,7 +273,8 @@ class Runner:
         """Deliver the first `_width` records of the batch, and move past them."""
         entries = self._batch[: self._width]
         try:
-            await self._within(self._consumer.deliver(entries))
+            if standing := [entry for entry in entries if not self._gate.is_void(entry.seq)]:
+                await self._within(self._consumer.deliver(standing))
         except BatchRefused as refusal:
             await self._refused(entries, str(refusal))
             return
@@ -286,7 +289,7 @@ class Runner:
             return
         self._refused_in_a_row = 0
         self._width = min(self._bounds.records, self._width * 2)
-        await self._advance(entries, delivered=len(entries))
+        await self._advance(entries, delivered=len(standing))
         self._status = self._status._replace(delivered_at=self._clock.wall())
         self._worked()
 

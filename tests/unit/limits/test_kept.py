@@ -2,7 +2,7 @@
 
 import pytest
 
-from limits import Admit, Settle
+from limits import Admit, Admitted, Settle, Settled, Unavailable
 from limits.asked import Asked
 from limits.journal import SettlementJournal
 from limits.kept import Kept
@@ -107,3 +107,26 @@ def test_what_comes_from_another_master_counts_until_it_ends(kept, pending):
     kept.ended(asked)
     kept.send(1.0)
     assert [one.verb for one in sent(pending)] == [settle(2)]
+
+
+def test_the_last_word_on_a_settlement_is_heard(pending, encoder, monkeypatch):
+    """Its answer, or that there will be none; what other verbs are answered late is nobody's business."""
+    heard = []
+    kept = Kept(SettlementJournal(), pending, encoder.encode, lambda verb, outcome: heard.append((verb, outcome)))
+    kept.heard(settle(1), Settled(already=False))
+    kept.heard(Admit("acme", "u", "n"), Unavailable("late"))
+    assert (heard, kept.given_back) == ([(settle(1), Settled(already=False))], 0)
+
+    monkeypatch.setattr("limits.journal.CAPACITY", 2)
+    for number in range(2, 5):
+        kept.keep(settle(number))
+    assert [(verb, type(outcome)) for verb, outcome in heard[1:]] == [(settle(2), Unavailable)]
+
+
+def test_a_lease_that_came_too_late_is_given_back(kept, pending):
+    """Whoever asked has gone on without it."""
+    kept.heard(Admit("acme", "u", "n"), Admitted(1, 1, 1))
+    kept.heard(settle(1), Settled(already=False))
+    kept.send(1.0)
+    assert [asked.verb for asked in sent(pending)] == [Settle("acme", "u", GIVEN_BACK, 0)]
+    assert kept.given_back == 1

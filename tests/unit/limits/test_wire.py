@@ -29,6 +29,7 @@ from limits.wire import Encoder, Garbage, Load, Peek, command, outcome_of, usage
 KEYS = [b"{acct:a}", b"{acct:a}:leases", b"{acct:a}:calls", b"{acct:a}:records", b"{acct:a}:expired"]
 NOTHING = [b"", b"", b"", b"0", b""]
 TERMS = [b"60", b"20000"]
+STANDS = [b"-", b"", b"3024000000"]
 RINGING = [b"-1", b"0", b""]
 PRICE = Price(1, 2, 3, 4, 5)
 OFTEN = Frequency("n.1", "k", 4, 60_000, item="i")
@@ -73,7 +74,7 @@ def words_of(data: bytes) -> list[bytes]:
         (
             Settle("a", "u", "answered", 1_500),
             "settle",
-            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"", b"0", b"64000", b"", b""],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1500", b"", b"0", b"64000", b"", b"", *STANDS],
         ),
         (
             Settle("a", "u", "failed", 0, marks=(OFTEN,), returned=(OFTEN, OFTEN)),
@@ -90,6 +91,7 @@ def words_of(data: bytes) -> list[bytes]:
                 b"64000",
                 b"f " + OFTEN_WORDS + b";",
                 b"f " + OFTEN_WORDS + b";f " + OFTEN_WORDS + b";",
+                *STANDS,
             ],
         ),
         (
@@ -110,7 +112,15 @@ def words_of(data: bytes) -> list[bytes]:
         (
             Settle("a", "u", "no such", 0, PRICE, True),
             "settle",
-            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"1:2:3:4:5", b"1", b"64000", b"", b""],
+            [b"6", *KEYS, b"{acct:a}:done:u", b"u", b"other", b"0", b"1:2:3:4:5", b"1", b"64000", b"", b"", *STANDS],
+        ),
+        (
+            Settle("a", "u", "answered", 1, by="n1/9", charged=7),
+            "settle",
+            [
+                *[b"6", *KEYS, b"{acct:a}:done:u", b"u", b"answered", b"1", b"", b"0", b"64000", b"", b""],
+                *[b"n1/9", b"7", b"3024000000"],
+            ],
         ),
         (Peek("a"), "peek", [b"6", *KEYS, b"{acct:a}:reverts"]),
     ],
@@ -168,7 +178,8 @@ RENEW, SETTLE = Renew("a", ("u",), "n"), Settle("a", "u", "failed", 0)
         (SETTLE, [0, b"unknown", 0, 0, 0], Denied(Limit.UNKNOWN, 0, 0, 0)),
         (ANSWER, [1, 0], Answered(already=False)),
         (ANSWER, [1, 1], Answered(already=True)),
-        (SETTLE, [1, 1, 7, 2], Settled(already=True, charged_micros=7, marked=2)),
+        (SETTLE, [1, 1, 7, 2, b""], Settled(already=True, charged_micros=7, marked=2)),
+        (SETTLE, [1, 1, 7, 0, b"n2/7"], Settled(True, 7, 0, "n2/7")),
         (
             RENEW,
             [1, 5, [b"u", b"\xff"], [], [b"v"], [60], b"credit", 1],

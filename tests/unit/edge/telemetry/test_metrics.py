@@ -55,6 +55,12 @@ class Cdr:
 
 
 @dataclass
+class Verdicts:
+    unsettled: int = 41
+    void: int = 42
+
+
+@dataclass
 class Delivery:
     is_up: bool = True
     restarts: int = 5
@@ -95,6 +101,7 @@ def sources() -> Sources:
         totals=CallTotals(),
         limiter=Limiter(),
         cdr=Cdr(),
+        verdicts=Verdicts(),
         log=Log(),
         transactions=lambda: 11,
         leases=lambda: counters.leases_live,
@@ -188,6 +195,8 @@ def test_every_row_gives_a_number(sources):
         ("edge_limiter_queued_settles", "", 5),
         ("edge_cdr_failing", "", 1),
         ("edge_cdr_lost_total", "", 3),
+        ("edge_cdr_unsettled", "", 41),
+        ("edge_cdr_void", "", 42),
         ("edge_log_suppressed_total", "", 9),
         ("edge_transactions", "", 11),
         ("edge_leases_live", "", 0),

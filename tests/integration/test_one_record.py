@@ -1,0 +1,194 @@
+"""A node writes the record of a call and cannot settle it; another one takes the call over. Whatever becomes of the
+first node, one record of the call is delivered, and what the delivered records say was charged is what was charged."""
+
+import asyncio
+import json
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cut import Road
+from several import TAKEOVER_S, Dialog, Node, Site, until
+
+from edge.cdr.verify import verify
+from limits.account import AccountId
+
+
+class Fault:
+    """Two nodes with a sink each; the first one's road to the store is cut."""
+
+    def __init__(self, site: Site, road: Road, first: Node, second: Node) -> None:
+        self.site, self.road, self.first, self.second = site, road, first, second
+
+    async def back(self) -> Node:
+        """The first node, killed, comes back, and the store is there for it."""
+        await self.road.open()
+        self.first = await start(self.site, "n1", self.road.url)
+        return self.first
+
+    def delivered(self, node: str = "n*") -> list[dict[str, object]]:
+        """What the sinks of the nodes have given away so far."""
+        found = sorted(self.site.directory.glob(f"out-{node}/*.jsonl"))
+        return [json.loads(line) for path in found for line in path.read_bytes().splitlines()]
+
+    def delivered_of(self, *dialogs: Dialog) -> list[str]:
+        """The nodes whose record of these calls were given away."""
+        call_ids = [dialog.call_id.decode() for dialog in dialogs]
+        return [str(one["node"]) for call_id in call_ids for one in self.delivered() if one["call_id"] == call_id]
+
+    async def both_have_closed(self, dialog: Dialog) -> None:
+        """The caller leaves through the first node, which cannot say so; the callee, whose BYE gets lost, later through
+        the second one, to which the call has come."""
+        dialog.caller_leaves(self.first.address)
+        await until(lambda: self.first.records(dialog), "the first record")
+        await self.second.fact("call.adopted", TAKEOVER_S + 6)
+        dialog.callee_leaves(self.second.address)
+        await until(lambda: self.second.records(dialog), "the second record")
+
+    async def assert_one_each(self, account: str, calls: int) -> None:
+        """The end: nothing is held, each call was delivered once, and the books agree with what was delivered."""
+        site = self.site
+
+        async def charged() -> int:
+            usage = await site.store.usage(account)
+            assert (
+                usage.balance_micros
+                == dict(usage.counters)["topped_up_micros"] - dict(usage.counters)["charged_micros"]
+            )
+            return dict(usage.counters)["charged_micros"]
+
+        await until(lambda: len(self.delivered()) >= calls, "the records to be delivered")
+        assert set(Counter(one["uid"] for one in self.delivered()).values()) == {1}
+        assert len(self.delivered()) == calls
+        assert sum(int(str(one["cost_micros"])) for one in self.delivered()) == await charged()
+        logs = [node.state / "cdr" for node in (self.first, self.second)]
+        await until(lambda: verify(logs).is_sound, "the logs to be whole, void records named")
+
+
+async def start(site: Site, name: str, url: str) -> Node:
+    """A node with a sink of whole lines, its own road to the store."""
+    config = site.directory / f"{name}.toml"
+    config.write_text(
+        f'[[cdr.sinks]]\nname = "out"\nkind = "jsonl"\ndirectory = "{site.directory}/out-{name}"\n'
+        "batch_age_s = 0.05\nrotate_s = 1\n"
+    )
+    return await site.start(name, "--config", str(config), "--redis", url)
+
+
+@pytest.fixture
+async def fault(site: Site) -> AsyncIterator[Fault]:
+    road = Road(site.directory / "road.sock", Path(site.store.url.removeprefix("unix://")))
+    await road.open()
+    first, second = await start(site, "n1", road.url), await start(site, "n2", site.store.url)
+    await site.see_each_other(first, second)
+    yield Fault(site, road, first, second)
+    await road.cut()
+
+
+async def a_call(fault: Fault) -> tuple[Dialog, Dialog]:
+    """(a call that has ended in order and was delivered, one that runs), both of the first node."""
+    site = fault.site
+    before = await site.parties.dial("rich", fault.first.address)
+    before.caller_leaves(fault.first.address)
+    await until(lambda: fault.delivered_of(before), "the record of the first call to be delivered")
+    dialog = await site.parties.dial("rich", fault.first.address)
+    await site.store.noted("n1", "rich", "trunk:out")
+    return before, dialog
+
+
+async def test_the_node_that_could_not_settle_never_comes_back(fault):
+    """Its record was not delivered, since it was not settled: the heir's is the only one."""
+    before, dialog = await a_call(fault)
+    await fault.road.cut()
+    await fault.first.fact("store.away")
+    await fault.both_have_closed(dialog)
+    fault.first.signal(signal.SIGKILL)
+    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
+    assert fault.delivered_of(before, dialog) == ["n1", "n2"]
+    await fault.site.store.client.ping()
+    usage = await fault.site.store.usage(AccountId("rich"))
+    costs = [int(str(one["cost_micros"])) for one in fault.delivered()]
+    assert (sum(costs), len(costs), usage.in_use) == (dict(usage.counters)["charged_micros"], 2, 0)
+
+
+@pytest.mark.parametrize("is_journal_lost", [False, True], ids=["with its journal", "without its journal"])
+async def test_a_node_that_comes_back_finds_its_record_void(fault, is_journal_lost):
+    """The heir had closed the call: its record stands, and what it says is what was charged."""
+    _, dialog = await a_call(fault)
+    await fault.road.cut()
+    await fault.first.fact("store.away")
+    await fault.both_have_closed(dialog)
+    fault.first.signal(signal.SIGKILL)
+    await fault.first.ended()
+    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
+    if is_journal_lost:
+        for path in (fault.first.state / "settlements").iterdir():
+            path.unlink()
+    first = await fault.back()
+    told = await first.fact("cdr.void")
+    assert (told["by"], told["account"]) == (f"n2/{fault.second.records(dialog)[0]['seq']}", "rich")
+    after = await fault.site.parties.dial("rich", first.address)
+    after.caller_leaves(first.address)
+    await until(lambda: fault.delivered_of(after), "the log to go on behind the void record")
+    assert (fault.delivered_of(dialog), len(fault.site.records(dialog))) == (["n2"], 2)
+    await fault.assert_one_each("rich", 3)
+
+
+async def test_a_node_that_lives_on_finds_its_record_void(fault):
+    """Only its road was cut: nobody dies at all."""
+    _, dialog = await a_call(fault)
+    await fault.road.cut()
+    await fault.first.fact("store.away")
+    await fault.both_have_closed(dialog)
+    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
+    await fault.road.open()
+    await fault.first.fact("cdr.void")
+    await fault.assert_one_each("rich", 2)
+    assert fault.delivered_of(dialog) == ["n2"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["lives on", "killed"])
+async def test_the_node_that_is_back_before_its_heir_has_closed_the_call_has_the_record(fault, is_killed):
+    """It knows when the call ended; the heir is told at its next renewal, and writes nothing."""
+    _, dialog = await a_call(fault)
+    await fault.road.cut()
+    await fault.first.fact("store.away")
+    dialog.caller_leaves(fault.first.address)
+    await until(lambda: fault.first.records(dialog), "the first record")
+    await fault.second.fact("call.adopted", TAKEOVER_S + 6)
+    assert fault.delivered_of(dialog) == [], "not settled, so not delivered"
+    if is_killed:
+        fault.first.signal(signal.SIGKILL)
+        await fault.first.ended()
+        await fault.back()
+    else:
+        await fault.road.open()
+    await fault.second.fact("lease.ended_elsewhere")
+    await until(lambda: fault.delivered_of(dialog), "its record to be delivered")
+    await fault.assert_one_each("rich", 2)
+    assert (fault.delivered_of(dialog), fault.second.records(dialog)) == (["n1"], [])
+
+
+async def test_of_two_records_that_wait_for_the_store_the_first_settled_stands(fault):
+    """The heir is cut off as well, with the store frozen, when it closes the call."""
+    _, dialog = await a_call(fault)
+    await fault.road.cut()
+    await fault.first.fact("store.away")
+    dialog.caller_leaves(fault.first.address)
+    await until(lambda: fault.first.records(dialog), "the first record")
+    await fault.second.fact("call.adopted", TAKEOVER_S + 6)
+    fault.site.store.signal(signal.SIGSTOP)
+    try:
+        await fault.second.fact("store.away")
+        dialog.callee_leaves(fault.second.address)
+        await until(lambda: fault.second.records(dialog), "the second record")
+        assert fault.delivered_of(dialog) == []
+    finally:
+        fault.site.store.signal(signal.SIGCONT)
+    await asyncio.gather(fault.road.open(), fault.second.fact("store.up"))
+    await until(lambda: fault.first.told("cdr.void") + fault.second.told("cdr.void"), "one of them to be void")
+    await fault.assert_one_each("rich", 2)
+    loser = fault.first if fault.first.told("cdr.void") else fault.second
+    assert fault.delivered_of(dialog) == ["n2" if loser is fault.first else "n1"]
