@@ -73,5 +73,4 @@ class Breaker:
         self.misses += 1
         if self.misses >= MISSES:
             self.state = BreakerState.OPEN
-            self.misses = 0
             self.opens += 1

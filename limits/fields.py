@@ -78,8 +78,11 @@ def from_fields(account: AccountId, fields: Mapping[str, str]) -> Account:
 
 
 def digest(account: Account) -> str:
-    """Fingerprint of the commercial values: tells an import that changes something from one that does not."""
-    return hashlib.sha256("\n".join(to_fields(account)).encode()).hexdigest()[:16]
+    """Fingerprint of the commercial values: tells an import that changes something from one that does not.
+
+    Longer than 64 bytes: from a hash with such a value the store reads a field at once, else by looking through them
+    all (`hash-max-listpack-value`); an attempt reads 31 fields."""
+    return "sha256:" + hashlib.sha256("\n".join(to_fields(account)).encode()).hexdigest()
 
 
 def at_generation(account: Account, generation: int) -> Account:

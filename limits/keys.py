@@ -8,8 +8,8 @@ can name another one's keys.
     {acct:ID}:leases      zset    uid -> instant its lease runs out (ms)
     {acct:ID}:leases:P    zset    the same for the calls under the ceiling of prefix P
     {acct:ID}:leases:@M   zset    of a group: the same for the calls of member M
-    {acct:ID}:calls       hash    uid -> "admitted answered renewed paid held charged connect rate first next minimum
-                                  prefix member guard hands node" (answered 0: not yet; next 0: no price; hands 1:
+    {acct:ID}:calls       hash    uid -> "admitted answered renewed paid held charged price prefix member guard hands
+                                  node" (answered 0: not yet; price connect:rate:first:next:minimum, -: none; hands 1:
                                   another node had it before; node may hold spaces)
     {acct:ID}:records     hash    uid -> what another node needs to go on with the call
     {acct:ID}:expired     zset    uid -> instant its lease was swept, until somebody settles it

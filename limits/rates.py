@@ -1,6 +1,6 @@
 """What a call costs: one function for the hold, the settlement and the CDR. Pure; integers (limits.md section 5).
 
-The arithmetic of scripts/part_money.lua, line for line. Durations are billed in whole seconds on the grid
+The arithmetic of scripts/part_price.lua, line for line. Durations are billed in whole seconds on the grid
 `first + k x next`, never under the minimum; only answered calls cost anything.
 """
 

@@ -12,11 +12,9 @@ from limits.fields import from_fields
 from limits.frequency import terms_of
 from limits.keys import account_keys
 from limits.model import (
-    CLAIM_MS,
     COUNTERS,
     NOTHING_IN_FORCE,
     OUTCOMES,
-    TOMBSTONE_MS,
     Admit,
     Admitted,
     Answer,
@@ -46,9 +44,7 @@ _OTHER = b"$5\r\nother\r\n"
 _EMPTY = b"$0\r\n\r\n"
 _ONE = b"$1\r\n1\r\n"
 _ZERO = b"$1\r\n0\r\n"
-_TOMBSTONE = b"$%d\r\n%d\r\n" % (len(str(TOMBSTONE_MS)), TOMBSTONE_MS)
 _NOBODY = b"$1\r\n-\r\n"
-_CLAIM = b"$%d\r\n%d\r\n" % (len(str(CLAIM_MS)), CLAIM_MS)
 
 
 class Peek(NamedTuple):
@@ -111,7 +107,8 @@ class Encoder:
     def __init__(self) -> None:
         self._admit = _evalsha("admit", 16, 6)
         self._answer = _evalsha("answer", 8, 5)
-        self._settle = _evalsha("settle", 17, 6)
+        self._settle = _evalsha("settle", 12, 6)
+        self._settle_more = _evalsha("settle", 15, 6)
         self._peek = _evalsha("peek", 6, 6)
         self._accounts: dict[str, tuple[bytes, bytes, int, bytes]] = {}
         self._tails: dict[tuple[str, int], bytes] = {}
@@ -152,14 +149,15 @@ class Encoder:
             size = len(uid)
             price = _EMPTY if verb.price is None else self._price(verb.price)
             doubt = _ONE if verb.doubtful else _ZERO
-            marks = _bulk(terms_of(verb.marks)) if verb.marks else _EMPTY
-            returned = _bulk(terms_of(verb.returned)) if verb.returned else _EMPTY
             outcome = _OUTCOMES.get(verb.outcome, _OTHER)
             by = _bulk(verb.by.encode()) if verb.by else _NOBODY
-            stands = _EMPTY if verb.charged is None else _number(verb.charged)
-            end = (outcome, _number(verb.duration_ms), price, doubt, _TOMBSTONE, marks, returned, by, stands, _CLAIM)
-            more = (self._settle, keys, done_size + size, done, uid, size, uid, *end)
-            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b%b%b%b%b" % more
+            head, extra = self._settle, b""
+            if verb.marks or verb.returned or verb.charged is not None:
+                head, extra = self._settle_more, _bulk(terms_of(verb.marks)) + _bulk(terms_of(verb.returned))
+                extra += _EMPTY if verb.charged is None else _number(verb.charged)
+            end = (outcome, _number(verb.duration_ms), price, doubt, by, extra)
+            more = (head, keys, done_size + size, done, uid, size, uid, *end)
+            return b"%b%b$%d\r\n%b%b\r\n$%d\r\n%b\r\n%b%b%b%b%b%b" % more
         if isinstance(verb, Answer):
             uid = verb.uid.encode()
             received = _ONE if verb.is_received else _EMPTY

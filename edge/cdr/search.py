@@ -13,6 +13,7 @@ import orjson
 from edge.cdr import segments
 from edge.cdr.delivery.consumer import Entry, entry_of
 from edge.cdr.picking import Picked
+from edge.cdr.settled import Gate
 from edge.control.rows import is_same_number, significant
 
 MOST_BYTES = 256 << 20
@@ -70,14 +71,16 @@ class Found(NamedTuple):
 def search(
     directory: Path, wanted: Wanted, *, limit: int, before: int | None = None, most_bytes: int = MOST_BYTES
 ) -> Found:
-    """The newest of those that are meant, or of those below `before`. Raises OSError."""
+    """The newest of those that are meant, or of those below `before`; void ones are left out. Raises OSError."""
+    gate = Gate(directory)
+    gate.look()
     found: list[Entry] = []
     looked_from = 0
     for entry in _backwards(directory, wanted, before, most_bytes):
         if isinstance(entry, int):
             looked_from = entry
             continue
-        if wanted.has(entry):
+        if wanted.has(entry) and not gate.is_void(entry.seq):
             found.append(entry)
             if len(found) == limit:
                 return Found(tuple(found), entry.seq if entry.seq > 1 else None)

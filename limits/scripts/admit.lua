@@ -1,5 +1,5 @@
 -- admit: may this attempt pass? Takes all it needs or nothing; idempotent by uid.
--- USES: part_money part_leases part_reverts part_frequency
+-- USES: part_record part_price part_money part_holds part_leases part_reverts part_frequency
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 tombstone of this uid
 -- ARGV: 1 uid, 2 node, 3 lease_ms, 4 price, 5 called, 6 member, 7 reserved, 8 record, 9 quantum_s, 10 how often, whom and
 -- how much (part_frequency; '': nothing is asked)
@@ -36,7 +36,7 @@ end
 if value[2] ~= 'active' then
   return no(value[2] == 'closed' and 'closed' or 'suspended', 0, 0, 0)
 end
-sweep(account, leases, calls, records, expired, now)
+local is_swept = sweep(account, leases, calls, records, expired, now)
 
 local off = value[14] and value[14] ~= '' and ' ' .. value[14] .. ' ' or ''
 local shadowed = {}
@@ -70,7 +70,12 @@ local refilled = tonumber(value[11])
 if refilled then
   tokens = math.min(whole(value[10]) + math.max(0, now - refilled) * caps * 1000, tokens)
 end
-local after = '(' .. string.format('%.0f', now)
+local after = string.format('(%d', now)
+
+-- Leases that run at this instant.
+local function count_leases()
+  return is_swept and call('ZCARD', leases) or call('ZCOUNT', leases, after, '+inf')
+end
 
 -- The same attempt again: the same answer, nothing more taken (R6).
 if call('EXISTS', done) == 1 then
@@ -82,7 +87,7 @@ if held and held > now then
   if not record or record.node ~= node then
     return no('duplicate', 0, 0, 0)
   end
-  return {1, held, call('ZCOUNT', leases, after, '+inf'), generation, ceiling, caps, burst, tokens, record.paid,
+  return {1, held, count_leases(), generation, ceiling, caps, burst, tokens, record.paid,
     record.held, value[16] or '', whole(value[17]), {}, caps_lots, call_lots}
 end
 
@@ -102,19 +107,20 @@ local function refused(limit, most, used, retry_after, name)
 end
 
 -- Whom, and how often: judged before any capacity, since no waiting for a free place cures it.
-local frequencies, contact, guard = {}, nil, nil
+local frequencies, contact, guard, counting = {}, nil, nil, nil
 if ARGV[10] ~= '' then
   frequencies, contact, guard = read_terms(ARGV[10])
+  counting = counting_of(account)
   if contact then
-    local why = judge_contact(account, contact, now)
+    local why = counting.judge_contact(contact, now)
     if why ~= '' and enforced('contact', why, contact.mode) then
       return refused('contact', 0, 0, 0, why)
     end
   end
   for _, one in ipairs(frequencies) do
     if one.mode ~= 'count' then
-      local is_over, used, wait = judge_frequency(account, one, uid, now)
-      if is_over and one.percent > 0 and has_share(account, one, now) then
+      local is_over, used, wait = counting.judge(one, uid, now)
+      if is_over and one.percent > 0 and counting.has_share(one, now) then
         is_over = false
       end
       if is_over and enforced('frequency', one.name, one.mode) then
@@ -125,7 +131,7 @@ if ARGV[10] ~= '' then
 end
 
 -- Concurrent calls. In a group, what others have reserved and do not use is not free.
-local in_use = call('ZCOUNT', leases, after, '+inf')
+local in_use = count_leases()
 local is_free = in_use < ceiling
 if member ~= '' then
   local reserved = whole(ARGV[7])
@@ -181,10 +187,15 @@ end
 -- Money: spending caps, dearest rate, credit; then a hold for the first interval, or for what is there.
 local record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0,
   prefix = prefix_calls ~= '' and prefix or '-', member = member ~= '' and member or '-',
-  guard = ARGV[4] ~= '' and guard and guard.name or '-', hands = 0, node = node }
+  guard = ARGV[4] ~= '' and guard and guard.name or '-', hands = '0', node = node }
+local money
 if ARGV[4] ~= '' then
   local price = read_price(ARGV[4])
-  local terms, money = get_terms(account), get_money(account, now)
+  local both = call('HMGET', account, 'credit', 'floor_micros', 'spend_cap_hour_micros', 'spend_cap_day_micros',
+    'max_rate_micros', 'is_beyond', 'balance_micros', 'held_micros', 'hour', 'spent_hour_micros', 'day',
+    'spent_day_micros', 'charged_micros', 'overdrawn_micros')
+  local terms = as_terms(unpack(both, 1, 6))
+  money = as_money(now, unpack(both, 7, 14))
   local least = cost(price, 0)
   if terms.hour_cap and money.spent_hour + money.held + least > terms.hour_cap and enforced('spend_hour') then
     return refused('spend_hour', terms.hour_cap, money.spent_hour + money.held, (money.hour + 1) * 3600000 - now)
@@ -216,8 +227,7 @@ if ARGV[4] ~= '' then
   if cost(price, paid * 1000) > left then
     paid = affordable_s(price, left)
   end
-  record.price, record.paid, record.held = price, paid, cost(price, paid * 1000)
-  call('HINCRBY', account, 'held_micros', record.held)
+  record.price, record.paid, record.held = ARGV[4], paid, cost(price, paid * 1000)
   if kept then
     local name = guard.name
     call('HSET', account, 'ghour:' .. name, money.hour, 'gspent:' .. name, kept.spent, 'gheld:' .. name,
@@ -227,14 +237,20 @@ end
 
 if held then
   -- Its own lease ran out and the bounded sweep has not come to it: that one expired, this is a new one.
-  local money = get_money(account, now)
-  expire(account, leases, calls, records, expired, uid, call('HGET', calls, uid), now, money)
-  put_money(account, money)
+  local before = get_money(account, now)
+  expire(account, leases, calls, records, expired, uid, call('HGET', calls, uid), now, before)
+  put_money(account, before)
   call('HINCRBY', account, 'leases_expired', 1)
+  money = money and before
 end
 local lease_until = now + lease_ms
-call('HSET', account, 'tokens_micro', tokens, 'refilled_ms', now, 'calls_admitted', whole(value[12]) + 1,
-  'last_call_ms', now)
+if money then
+  call('HSET', account, 'tokens_micro', tokens, 'refilled_ms', now, 'calls_admitted', whole(value[12]) + 1,
+    'last_call_ms', now, 'held_micros', money.held + record.held)
+else
+  call('HSET', account, 'tokens_micro', tokens, 'refilled_ms', now, 'calls_admitted', whole(value[12]) + 1,
+    'last_call_ms', now)
+end
 call('ZADD', leases, lease_until, uid)
 if call('HSET', calls, uid, write_call(record)) == 0 then
   -- An attempt of this name whose lease had run out: what it was charged stands, nothing else is left of it.
@@ -252,7 +268,7 @@ if ARGV[8] ~= '' then
 end
 for _, one in ipairs(frequencies) do
   if one.counts ~= 'marks' then
-    count_one(account, one, one.counts == 'distinct' and one.item or uid, now)
+    counting.count(one, one.counts == 'distinct' and one.item or uid, now)
   end
 end
 count_shadowed()

@@ -1,5 +1,5 @@
 -- adopt: take over calls of a node that is gone. Each call goes to exactly one node, whoever asks first.
--- USES: part_money part_leases
+-- USES: part_record part_price part_money part_leases
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset
 -- ARGV: 1 node that is gone, 2 node that takes over, 3 lease_ms, 4 most calls, 5... uids to leave alone
 -- RETURNS: {1, now_ms, more (0 or 1), {uid, is_expired, admitted_ms, answered_ms, renewed_ms, paid_s, charged, price, member, record, ...}}
@@ -30,7 +30,7 @@ local function take(uids, is_expired)
       end
       count = count + 1
       local before = record.renewed
-      record.node, record.hands = heir, 1
+      record.node, record.hands = heir, '1'
       if is_expired == 0 then
         record.renewed = now
         call('ZADD', leases, now + lease_ms, uid)
@@ -42,10 +42,8 @@ local function take(uids, is_expired)
         end
       end
       call('HSET', calls, uid, write_call(record))
-      local price = record.price
       local words = { uid, is_expired, record.admitted, record.answered, before, record.paid, record.charged,
-        price and string.format('%.0f:%.0f:%.0f:%.0f:%.0f', price.connect, price.rate, price.first, price.next,
-          price.minimum) or '', record.member, call('HGET', records, uid) or '' }
+        record.price or '', record.member, call('HGET', records, uid) or '' }
       for word = 1, #words do
         taken[#taken + 1] = words[word]
       end

@@ -1,5 +1,5 @@
 -- change: compare-and-set of some values, for good or until an instant, with an audit entry and a notice to every node.
--- USES: part_money part_leases part_reverts
+-- USES: part_record part_reverts
 -- KEYS: 1 account hash, 2 audit stream, 3 reverts hash
 -- ARGV: 1 expected generation, 2 by, 3 why, 4 audit length, 5 until_ms ('' for good), 6 holder, 7... field, value, ...
 -- RETURNS: {1, new generation}, {2, generation found} where it is not the expected one, {0, 'unknown', 0, 0, 0}

@@ -1,21 +1,5 @@
--- part_leases: the clock of the store and the sweep of leases that ran out, for the scripts that name it in USES (after
+-- part_leases: the sweep of leases that ran out, for the scripts that name it in USES (after part_record, part_price,
 -- part_money).
-
--- Milliseconds of the store's own clock: one clock for all nodes. Exact in a Lua number until the year 287396.
-local function clock_ms()
-  local time = call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
--- The zsets that count a call beside the account's own: its ceiling by prefix, its place in a group.
-local function leave_counts(leases, record, uid)
-  if record.prefix ~= '-' then
-    call('ZREM', leases .. ':' .. record.prefix, uid)
-  end
-  if record.member ~= '-' then
-    call('ZREM', leases .. ':@' .. record.member, uid)
-  end
-end
 
 -- Takes a lease that ran out. The call is charged to its last renewal (R8) and waits in `expired` for whoever settles
 -- it or takes it over; one that cost nothing and has no record is forgotten. Needs `money`; returns whether it moved any.
@@ -34,7 +18,7 @@ local function expire(account, leases, calls, records, expired, uid, line, now, 
   if record.price then
     hold(account, money, record, 0)
     if record.answered > 0 then
-      record.charged = cost(record.price, math.min(record.paid * 1000, math.max(0, record.renewed - record.answered)))
+      record.charged = cost(price_of(record), math.min(record.paid * 1000, math.max(0, record.renewed - record.answered)))
       charge(account, money, record, record.charged)
     end
   end
@@ -43,11 +27,13 @@ local function expire(account, leases, calls, records, expired, uid, line, now, 
 end
 
 -- Frees leases that ran out, the oldest 64 at most: bounded work for one call, the next one goes on where this ended.
+-- True: none had run out.
 local function sweep(account, leases, calls, records, expired, now)
-  local gone = call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 64)
-  if #gone == 0 then
-    return
+  local first = call('ZRANGE', leases, 0, 0, 'WITHSCORES')
+  if not first[2] or tonumber(first[2]) > now then
+    return true
   end
+  local gone = call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 64)
   local lines = call('HMGET', calls, unpack(gone))
   local money = get_money(account, now)
   for i = 1, #gone do

@@ -1,5 +1,5 @@
 -- peek: everything in force and in use; takes nothing, writes nothing (but what is due to revert has reverted).
--- USES: part_money part_leases part_reverts
+-- USES: part_record part_reverts
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6 reverts hash
 -- ARGV: none
 -- RETURNS: {1, now_ms, in_use, {field, value, ...}, {uid, node, lease_until_ms, admitted_ms, answered_ms, paid_s, held,

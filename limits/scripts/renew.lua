@@ -1,6 +1,6 @@
 -- renew: these calls of one holder are alive on this node. A call that runs holds a lease, even if the store lost it, and
 -- a hold for the talk that comes next, as long as there is money for it.
--- USES: part_money part_leases part_reverts
+-- USES: part_record part_price part_money part_holds part_leases part_reverts
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset, 6... tombstone of each uid, in order
 -- ARGV: 1 node, 2 lease_ms, 3 quantum_s, 4 ahead_ms, then for each call: uid, talk_ms (-1: not answered), paid_s, price
 -- RETURNS: {1, lease_until_ms, {reasserted}, {ended}, {adopted}, {paid_s of each uid}, dry, is_cut}
@@ -32,7 +32,7 @@ local function reassert(uid, record, score, price, paid)
   end
   if not record then
     record = { admitted = now, answered = 0, renewed = now, paid = 0, held = 0, charged = 0, price = price,
-      prefix = '-', member = '-', guard = '-', hands = 0, node = node }
+      prefix = '-', member = '-', guard = '-', hands = '0', node = node }
   elseif call('ZREM', expired, uid) == 1 and record.charged > 0 then
     charge(account, money, record, -record.charged)
     record.charged = 0
@@ -40,7 +40,7 @@ local function reassert(uid, record, score, price, paid)
   if record.price then
     -- It was promised: held again even where the balance no longer pays for it.
     record.paid = math.max(record.paid, paid)
-    local again = record.paid > 0 and cost(record.price, record.paid * 1000) or 0
+    local again = record.paid > 0 and cost(price_of(record), record.paid * 1000) or 0
     hold(account, money, record, again)
     call('HSET', account, 'is_beyond', '1')
   end
@@ -54,7 +54,7 @@ local function extend(record, talk_ms)
   end
   terms = terms or get_terms(account)
   local left, limit = room(money, terms, off, record.guard ~= '-' and get_guard(account, money, record.guard) or nil)
-  local price = record.price
+  local price = price_of(record)
   local target = interval_s(price, math.max(record.paid, math.ceil(talk_ms / 1000)), quantum_s)
   if cost(price, target * 1000) > record.held + left then
     target = affordable_s(price, record.held + left)
@@ -84,7 +84,7 @@ for i = 1, (#ARGV - 4) / 4 do
       if tomb then
         call('DEL', KEYS[5 + i])
       end
-      local price = record and record.price or price_text ~= '' and read_price(price_text) or nil
+      local price = record and record.price or price_text ~= '' and read_price(price_text) and price_text or nil
       if price and not money then
         money = get_money(account, now)
       end

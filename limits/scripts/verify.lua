@@ -1,5 +1,5 @@
 -- verify: do the books of a holder add up? Takes nothing, writes nothing; the invariants of limits/README.md.
--- USES: part_money part_leases
+-- USES: part_record
 -- KEYS: 1 account hash, 2 leases zset, 3 calls hash, 4 records hash, 5 expired zset
 -- ARGV: 1 most calls whose holds are summed up: bounded work, 2 longest lease in ms
 -- RETURNS: {1, {invariant that does not hold, ...}} or {0, 'unknown', 0, 0, 0}

@@ -33,7 +33,7 @@ for i = 1, #calls, 2 do
   local _, _, admitted, answered, renewed, rest = string.find(calls[i + 1], '^(%d+) (%d+) (%d+) (.*)$')
   if answered ~= '0' then answered = back(answered) end
   redis.call('HSET', KEYS[3], calls[i], table.concat({ back(admitted), answered, back(renewed), rest }, ' '))
-  local _, _, prefix, member = string.find(rest, '^%d+ %d+ %d+ %d+ %d+ %d+ %d+ %d+ (%S+) (%S+) ')
+  local _, _, prefix, member = string.find(rest, '^%d+ %d+ %d+ %S+ (%S+) (%S+) ')
   for _, part in ipairs({ prefix, '@' .. member }) do
     local score = redis.call('ZSCORE', KEYS[2] .. ':' .. part, calls[i])
     if score then redis.call('ZADD', KEYS[2] .. ':' .. part, score - ms, calls[i]) end

@@ -11,7 +11,7 @@ from limits.script_loader import script
 from limits.share import DAY_MS, PLACED, RECEIVED, count, share_of
 
 ARITHMETIC = (
-    script("settle").text.partition("-- settle: ")[0]
+    script("admit").text.partition("-- admit: ")[0]
     + """
 local price = read_price(ARGV[1])
 local found = { billed_s(price, tonumber(ARGV[2])), cost(price, tonumber(ARGV[2])),
@@ -51,16 +51,16 @@ def test_lua_counts_as_python_does(
 
 
 JUDGE = (
-    script("settle").text.partition("-- settle: ")[0]
+    script("admit").text.partition("-- admit: ")[0]
     + """
 local one = { name = 'n', key = 'k', most = tonumber(ARGV[1]), window = tonumber(ARGV[2]), counts = ARGV[3],
   item = ARGV[4], percent = 0 }
-local account, now = KEYS[1], tonumber(ARGV[5])
-redis.call('DEL', count_key(account, one))
+local counting, now = counting_of(KEYS[1]), tonumber(ARGV[5])
+redis.call('DEL', KEYS[1] .. ':freq:n:k')
 for i = 6, #ARGV, 2 do
-  count_one(account, one, ARGV[i], tonumber(ARGV[i + 1]))
+  counting.count(one, ARGV[i], tonumber(ARGV[i + 1]))
 end
-local is_over, used, wait = judge_frequency(account, one, 'u', now)
+local is_over, used, wait = counting.judge(one, 'u', now)
 return { is_over and 1 or 0, used, wait }
 """
 )
@@ -90,15 +90,16 @@ def test_lua_judges_a_window_as_python_does(server_urls, most, window_ms, counts
 
 
 SHARE = (
-    script("settle").text.partition("-- settle: ")[0]
+    script("admit").text.partition("-- admit: ")[0]
     + """
 local account, window, percent = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local counting = counting_of(account)
 redis.call('DEL', account .. ':share')
 for i = 4, #ARGV, 2 do
-  count_day(account, ARGV[i], tonumber(ARGV[i + 1]))
+  counting.count_day(ARGV[i], tonumber(ARGV[i + 1]))
 end
 local one = { window = window, percent = percent }
-return { has_share(account, one, tonumber(ARGV[3])) and 1 or 0, redis.call('HGETALL', account .. ':share') }
+return { counting.has_share(one, tonumber(ARGV[3])) and 1 or 0, redis.call('HGETALL', account .. ':share') }
 """
 )
 

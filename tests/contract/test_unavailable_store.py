@@ -130,7 +130,7 @@ def silent(name: str, words: list[bytes]) -> bytes | None:
 
 def answering(name: str, words: list[bytes]) -> bytes | None:
     """A store where all goes well."""
-    return {"admit": ADMITTED, "settle": b"*4\r\n:1\r\n:0\r\n:0\r\n:0\r\n"}.get(name)
+    return {"admit": ADMITTED, "settle": b"*5\r\n:1\r\n:0\r\n:0\r\n:0\r\n$0\r\n\r\n"}.get(name)
 
 
 def refused_greeting(name: str, words: list[bytes]) -> bytes | None:

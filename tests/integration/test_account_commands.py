@@ -140,9 +140,9 @@ def test_calls_tells_who_holds_a_slot(desk):
     names = account_keys("acme")
     desk.client.zadd(names.leases, {"u1": now + 30_000, "u2": now + 20_000})
     desk.client.hset(
-        names.calls, "u1", f"{now - 65_000} {now - 60_000} {now} 90 1500000 0 0 1000000 1 1 0 - - - edge 1"
+        names.calls, "u1", f"{now - 65_000} {now - 60_000} {now} 90 1500000 0 0:1000000:1:1:0 - - - 0 edge 1"
     )
-    desk.client.hset(names.calls, "u2", f"{now - 5_000} 0 {now} 0 0 0 0 0 0 0 0 - - - edge2")
+    desk.client.hset(names.calls, "u2", f"{now - 5_000} 0 {now} 0 0 0 - - - - 0 edge2")
     first, second, third = desk.say("calls", "acme").splitlines()
     assert first.split() == ["CALL", "NODE", "SINCE", "RINGS", "TALKS", "PAID", "HELD", "LEASE"]
     assert second.split()[:2] == ["u2", "edge2"]

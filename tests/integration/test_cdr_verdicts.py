@@ -11,6 +11,8 @@ from edge.cdr import chain, settled
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.opening import judge
+from edge.cdr.picking import Picked
+from edge.cdr.search import Wanted, search
 from edge.cdr.settled import Gate, Settled
 from edge.cdr.verdicts import Verdicts
 from edge.cdr.verify import Kind, verify
@@ -293,7 +295,7 @@ async def test_another_record_under_that_number_is_not_void(tmp_path):
     log.close()
 
 
-async def test_export_and_tail_leave_void_records_out(tmp_path):
+async def test_export_tail_and_search_leave_void_records_out(tmp_path):
     """Export also what may still become void."""
     (tmp_path / "policy.toml").write_text("")
     log = Log(tmp_path / "cdr")
@@ -305,4 +307,6 @@ async def test_export_and_tail_leave_void_records_out(tmp_path):
     for words, expected in ((["export", "--format", "jsonl"], ["b"]), (["tail"], ["b", "c"])):
         done = CliRunner().invoke(app, ["cdr", *words, "--state", str(tmp_path)])
         assert [json.loads(line)["uid"] for line in done.output.splitlines()] == expected, done.output
+    found = search(log.writer.directory, Wanted(Picked()), limit=10)
+    assert [entry.uid for entry in found.entries] == ["c", "b"]
     log.close()

@@ -13,7 +13,6 @@ from cut import Road
 from several import TAKEOVER_S, Dialog, Node, Site, until
 
 from edge.cdr.verify import verify
-from limits.account import AccountId
 
 
 class Fault:
@@ -47,24 +46,26 @@ class Fault:
         dialog.callee_leaves(self.second.address)
         await until(lambda: self.second.records(dialog), "the second record")
 
+    async def charged(self) -> int:
+        """What the account was charged, by the store; its balance agrees."""
+        usage = await self.site.store.usage("rich")
+        counters = dict(usage.counters)
+        assert usage.balance_micros == counters["topped_up_micros"] - counters["charged_micros"]
+        return counters["charged_micros"]
+
+    def billed(self) -> int:
+        """What the records say that were given away."""
+        return sum(int(str(one["cost_micros"])) for one in self.delivered())
+
     async def assert_one_each(self, account: str, calls: int) -> None:
         """The end: nothing is held, each call was delivered once, and the books agree with what was delivered."""
-        site = self.site
-
-        async def charged() -> int:
-            usage = await site.store.usage(account)
-            assert (
-                usage.balance_micros
-                == dict(usage.counters)["topped_up_micros"] - dict(usage.counters)["charged_micros"]
-            )
-            return dict(usage.counters)["charged_micros"]
-
         await until(lambda: len(self.delivered()) >= calls, "the records to be delivered")
-        assert set(Counter(one["uid"] for one in self.delivered()).values()) == {1}
-        assert len(self.delivered()) == calls
-        assert sum(int(str(one["cost_micros"])) for one in self.delivered()) == await charged()
         logs = [node.state / "cdr" for node in (self.first, self.second)]
         await until(lambda: verify(logs).is_sound, "the logs to be whole, void records named")
+        assert list(Counter(one["uid"] for one in self.delivered()).values()) == [1] * calls
+        assert await self.charged() == self.billed()
+        usage = await self.site.store.usage(account)
+        assert (usage.in_use, usage.held_micros, usage.expired) == (0, 0, 0)
 
 
 async def start(site: Site, name: str, url: str) -> Node:
@@ -98,77 +99,57 @@ async def a_call(fault: Fault) -> tuple[Dialog, Dialog]:
     return before, dialog
 
 
-async def test_the_node_that_could_not_settle_never_comes_back(fault):
-    """Its record was not delivered, since it was not settled: the heir's is the only one."""
-    before, dialog = await a_call(fault)
-    await fault.road.cut()
-    await fault.first.fact("store.away")
-    await fault.both_have_closed(dialog)
-    fault.first.signal(signal.SIGKILL)
-    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
-    assert fault.delivered_of(before, dialog) == ["n1", "n2"]
-    await fault.site.store.client.ping()
-    usage = await fault.site.store.usage(AccountId("rich"))
-    costs = [int(str(one["cost_micros"])) for one in fault.delivered()]
-    assert (sum(costs), len(costs), usage.in_use) == (dict(usage.counters)["charged_micros"], 2, 0)
-
-
 @pytest.mark.parametrize("is_journal_lost", [False, True], ids=["with its journal", "without its journal"])
-async def test_a_node_that_comes_back_finds_its_record_void(fault, is_journal_lost):
-    """The heir had closed the call: its record stands, and what it says is what was charged."""
-    _, dialog = await a_call(fault)
+async def test_a_node_that_is_killed_before_it_could_settle(fault, is_journal_lost):
+    """As long as it is away, and if it never comes back, the heir's record is the only one: that of the first was not
+    settled, so not delivered. When it comes back its record is void where the heir has closed the call, and stands
+    where it has not: then the heir is told at its next renewal, and writes nothing."""
+    site = fault.site
+    before, closed = await a_call(fault)
+    open_ = await site.parties.dial("rich", fault.first.address)
     await fault.road.cut()
     await fault.first.fact("store.away")
-    await fault.both_have_closed(dialog)
+    open_.caller_leaves(fault.first.address)
+    await until(lambda: fault.first.records(open_), "the record of the other call")
+    await fault.both_have_closed(closed)
     fault.first.signal(signal.SIGKILL)
     await fault.first.ended()
-    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
+    await until(lambda: fault.delivered_of(closed), "the heir's record to be delivered")
+    assert (fault.delivered_of(before, closed), fault.delivered_of(open_)) == (["n1", "n2"], [])
+    assert await fault.charged() == fault.billed()
     if is_journal_lost:
         for path in (fault.first.state / "settlements").iterdir():
             path.unlink()
+
     first = await fault.back()
     told = await first.fact("cdr.void")
-    assert (told["by"], told["account"]) == (f"n2/{fault.second.records(dialog)[0]['seq']}", "rich")
-    after = await fault.site.parties.dial("rich", first.address)
+    assert (told["by"], told["account"]) == (f"n2/{fault.second.records(closed)[0]['seq']}", "rich")
+    await fault.second.fact("lease.ended_elsewhere")
+    after = await site.parties.dial("rich", first.address)
     after.caller_leaves(first.address)
     await until(lambda: fault.delivered_of(after), "the log to go on behind the void record")
-    assert (fault.delivered_of(dialog), len(fault.site.records(dialog))) == (["n2"], 2)
-    await fault.assert_one_each("rich", 3)
+    await fault.assert_one_each("rich", 4)
+    assert (fault.delivered_of(closed), fault.delivered_of(open_)) == (["n2"], ["n1"])
+    assert (len(site.records(closed)), len(site.records(open_))) == (2, 1)
 
 
-async def test_a_node_that_lives_on_finds_its_record_void(fault):
-    """Only its road was cut: nobody dies at all."""
-    _, dialog = await a_call(fault)
+async def test_a_node_that_lives_on_without_the_store(fault):
+    """Only its road was cut: nobody dies at all. The same holds."""
+    site = fault.site
+    _, closed = await a_call(fault)
+    open_ = await site.parties.dial("rich", fault.first.address)
     await fault.road.cut()
     await fault.first.fact("store.away")
-    await fault.both_have_closed(dialog)
-    await until(lambda: fault.delivered_of(dialog), "the heir's record to be delivered")
+    open_.caller_leaves(fault.first.address)
+    await until(lambda: fault.first.records(open_), "the record of the other call")
+    await fault.both_have_closed(closed)
+    await until(lambda: fault.delivered_of(closed), "the heir's record to be delivered")
+    assert fault.delivered_of(open_) == []
     await fault.road.open()
     await fault.first.fact("cdr.void")
-    await fault.assert_one_each("rich", 2)
-    assert fault.delivered_of(dialog) == ["n2"]
-
-
-@pytest.mark.parametrize("is_killed", [False, True], ids=["lives on", "killed"])
-async def test_the_node_that_is_back_before_its_heir_has_closed_the_call_has_the_record(fault, is_killed):
-    """It knows when the call ended; the heir is told at its next renewal, and writes nothing."""
-    _, dialog = await a_call(fault)
-    await fault.road.cut()
-    await fault.first.fact("store.away")
-    dialog.caller_leaves(fault.first.address)
-    await until(lambda: fault.first.records(dialog), "the first record")
-    await fault.second.fact("call.adopted", TAKEOVER_S + 6)
-    assert fault.delivered_of(dialog) == [], "not settled, so not delivered"
-    if is_killed:
-        fault.first.signal(signal.SIGKILL)
-        await fault.first.ended()
-        await fault.back()
-    else:
-        await fault.road.open()
     await fault.second.fact("lease.ended_elsewhere")
-    await until(lambda: fault.delivered_of(dialog), "its record to be delivered")
-    await fault.assert_one_each("rich", 2)
-    assert (fault.delivered_of(dialog), fault.second.records(dialog)) == (["n1"], [])
+    await fault.assert_one_each("rich", 3)
+    assert (fault.delivered_of(closed), fault.delivered_of(open_)) == (["n2"], ["n1"])
 
 
 async def test_of_two_records_that_wait_for_the_store_the_first_settled_stands(fault):

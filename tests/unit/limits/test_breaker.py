@@ -2,7 +2,7 @@
 
 import pytest
 
-from limits.breaker import BREAKER_TABLE, MISSES, Breaker, BreakerInput, BreakerState
+from limits.breaker import BREAKER_TABLE, MISSES, PROBE_S, Breaker, BreakerInput, BreakerState
 
 CLOSED, OPEN, PROBING = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.PROBING
 ANSWERED, MISSED = BreakerInput.ANSWERED, BreakerInput.MISSED
@@ -27,6 +27,8 @@ def after(*inputs: BreakerInput) -> Breaker:
         ([MISSED] * MISSES + [BreakerInput.PROBE_SENT, BreakerInput.PROBE_MISSED], OPEN),
         ([MISSED] * MISSES + [BreakerInput.PROBE_SENT, BreakerInput.PROBE_ANSWERED], CLOSED),
         ([MISSED] * MISSES + [BreakerInput.LOST], CLOSED),
+        ([MISSED] * MISSES + [BreakerInput.PROBE_SENT, BreakerInput.LOST], CLOSED),
+        ([MISSED] * 4 + [BreakerInput.LOST] + [MISSED] * 4, CLOSED),
     ],
 )
 def test_misses_in_a_row_open_it_and_a_probe_closes_it(inputs, state):
@@ -40,6 +42,11 @@ def test_it_counts_how_often_it_opened_and_starts_again_from_nothing():
     breaker = after(*[MISSED] * MISSES, *probe, *[MISSED] * (MISSES - 1))
 
     assert (breaker.opens, breaker.is_open) == (1, False)
+
+
+def test_a_dead_store_costs_five_deadlines_and_is_asked_again_within_a_quarter_of_a_second():
+    """What operators are told (limits/README.md)."""
+    assert (after(*[MISSED] * 5).is_open, PROBE_S) == (True, 0.25)
 
 
 def test_every_state_has_its_rows():

@@ -11,7 +11,7 @@ CAPS = Denied(Limit.CAPS, 10, 10, 60)
 
 @pytest.mark.parametrize(
     ("retry_after_ms", "later_s", "left_ms"),
-    [(60, 0.0, 60), (60, 0.05, 10), (60, 0.059, None), (900, 0.098, 802), (900, 0.099, None)],
+    [(60, 0.0, 60), (60, 0.05, 10), (60, 0.0586, 1), (60, 0.059, None), (900, 0.09895, 801), (900, 0.099, None)],
 )
 def test_a_refusal_for_caps_is_kept_until_the_refill_or_a_tenth_of_a_second(retry_after_ms, later_s, left_ms):
     """Whichever is earlier; the wait it tells shrinks with the time."""
@@ -24,7 +24,10 @@ def test_a_refusal_for_caps_is_kept_until_the_refill_or_a_tenth_of_a_second(retr
     assert cache.hits == (left_ms is not None)
 
 
-@pytest.mark.parametrize("denied", [Denied(Limit.CALLS, 1, 1, 0), Denied(Limit.CAPS, 0, 0, 0)])
+@pytest.mark.parametrize(
+    "denied",
+    [Denied(Limit.CALLS, 1, 1, 0), Denied(Limit.FREQUENCY, 1, 1, 500), Denied(Limit.CAPS, 0, 0, 0)],
+)
 def test_what_may_end_at_any_moment_is_not_kept(denied):
     """A call may end in the next millisecond; and a refusal for calls spends a token."""
     cache = NearCache()
@@ -52,5 +55,9 @@ def test_it_is_bounded(monkeypatch):
     cache = NearCache()
     for name in "abc":
         cache.note(name, CAPS, 0.0)
+
+        assert cache.find(name, 0.0) is not None
+        if name == "b":
+            assert cache.find("a", 0.0) is not None, "there was room for both"
 
     assert [cache.find(name, 0.0) is None for name in "abc"] == [True, True, False]

@@ -31,7 +31,15 @@ def test_a_part_stands_in_front_of_the_script_that_uses_it():
     heads = [line.partition(":") for line in script("admit").text.split("\n")]
 
     parts = [name for name, colon, _ in heads if colon and name.startswith("-- part_")]
-    assert parts == ["-- part_money", "-- part_leases", "-- part_reverts", "-- part_frequency"]
+    assert parts == [
+        "-- part_record",
+        "-- part_price",
+        "-- part_money",
+        "-- part_holds",
+        "-- part_leases",
+        "-- part_reverts",
+        "-- part_frequency",
+    ]
     assert script("epoch").text.startswith("-- epoch:")
 
 
