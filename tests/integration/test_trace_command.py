@@ -78,8 +78,8 @@ async def test_one_account_is_seen_on_every_node(site: Site) -> None:
     trace = await tracing(
         site, "--account", "rich", "--json", "--pcap", str(file), "--reason", "no audio", "--by", "ops"
     )
-    for node in (one, two):
-        other = await site.parties.dial("dry", node.address)
+    for node, stranger in ((one, "dry"), (two, "saved")):
+        other = await site.parties.dial(stranger, node.address)
         call = await site.parties.dial("rich", node.address)
         call.caller_leaves(node.address)
         await site.record(call)
