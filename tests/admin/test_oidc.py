@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
@@ -95,6 +96,16 @@ async def test_another_browser_cannot_finish_a_login(desk):
     one, two = await desk.stranger(), await desk.stranger()
     back = await sent_back(await begun(one), "alice")
     assert 401 == (await two.get(back)).status_code
+
+
+async def test_a_token_of_another_login_is_refused(desk, store):
+    """The nonce in it must be the one that this login began with."""
+    browser = await desk.stranger()
+    back = await sent_back(await begun(browser), "alice")
+    (name,) = store.keys("{admin}:login:*")
+    verifier, _, *rest = json.loads(store.get(name))
+    store.set(name, json.dumps([verifier, "of another login", *rest]))
+    assert 401 == (await browser.get(back)).status_code
 
 
 @pytest.mark.parametrize("sub", ["mallory", "bob"])
