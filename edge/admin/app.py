@@ -18,6 +18,7 @@ from edge.admin.routes import (
     access,
     accounts,
     audit,
+    console,
     contacts,
     edits,
     explain,
@@ -27,6 +28,7 @@ from edge.admin.routes import (
     policy,
     quality,
     records,
+    stream,
 )
 from edge.admin.services import Services
 from edge.config.errors import PolicyError
@@ -35,7 +37,22 @@ from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount, Use
 
 ROUTERS = tuple(
     room.router
-    for room in (health, access, login, accounts, live, records, explain, policy, edits, quality, contacts, audit)
+    for room in (
+        health,
+        console,
+        access,
+        login,
+        accounts,
+        live,
+        stream,
+        records,
+        explain,
+        policy,
+        edits,
+        quality,
+        contacts,
+        audit,
+    )
 )
 DESCRIPTION = """Accounts, policy, calls and records of an edge: looked at and changed, live.
 

@@ -67,6 +67,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/openapi.json", ""),
     Operation("GET", "/problems", ""),
     Operation("GET", "/problems/{problem}", ""),
+    # -- the console
+    Operation("GET", "/", ""),
+    Operation("GET", "/console/{file}", ""),
     # -- who is there
     Operation("GET", "/v1/me", V, SOME),
     Operation("POST", "/v1/session", V, SOME, is_secret=True),
@@ -99,6 +102,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/v1/nodes/{node}/drain", E),
     Operation("POST", "/v1/nodes/{node}/resume", E),
     Operation("GET", "/v1/alarms", V, SOME),
+    # -- live
+    Operation("GET", "/v1/overview", V),
+    Operation("GET", "/v1/events", V, is_long=True),
+    Operation("GET", "/v1/accounts/{account}/events", V, ONE, is_long=True),
     # -- records
     Operation("GET", "/v1/cdrs", V, SOME),
     Operation("GET", "/v1/cdrs/export", O, SOME, is_long=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.admin.access import Access
 from edge.admin.audit import Audit
+from edge.admin.stream import Live
 from edge.admin.metrics import Metrics
 from edge.admin.oidc import OidcProvider
 from edge.admin.orders import Orders
@@ -44,6 +45,7 @@ class Services:
     provider: OidcProvider | None
     control: Control
     policies: Policies
+    live: Live
     tell: Callable[[Fact], None]
     metrics: Metrics = field(default_factory=Metrics)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
@@ -76,10 +78,12 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
         store = await opened.enter_async_context(AdminStore(orders.store))
         documents = await opened.enter_async_context(DocumentStore(orders.store))
         audit_log = await opened.enter_async_context(AuditLog(orders.store))
+        accounts = await opened.enter_async_context(AccountStore(orders.store))
+        control = await opened.enter_async_context(Control(orders.store))
         yield Services(
             orders=orders,
             store=store,
-            accounts=await opened.enter_async_context(AccountStore(orders.store)),
+            accounts=accounts,
             documents=documents,
             policies=Policies(documents, orders.policy),
             tallies=await opened.enter_async_context(TallyStore(orders.store)),
@@ -88,6 +92,7 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
             audit=Audit(audit_log, node=orders.node),
             access=Access(store, provider, wall_ms),
             provider=provider,
-            control=await opened.enter_async_context(Control(orders.store)),
+            control=control,
+            live=Live(control, accounts, wall_ms),
             tell=tell,
         )

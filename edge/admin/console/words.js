@@ -1,0 +1,71 @@
+// English and French. The English text is the key, so that what has no translation still reads.
+
+import { FRENCH } from "./french.js";
+
+const LANGUAGES = ["en", "fr"];
+let language = choose();
+
+function choose() {
+  const kept = localStorage.getItem("language");
+  if (LANGUAGES.includes(kept)) return kept;
+  return (navigator.language || "en").toLowerCase().startsWith("fr") ? "fr" : "en";
+}
+
+export function current() { return language; }
+
+export function speak(chosen) {
+  language = LANGUAGES.includes(chosen) ? chosen : "en";
+  localStorage.setItem("language", language);
+  document.documentElement.lang = language;
+}
+
+// t("{n} of them", {n: 3}): the text with its words put in.
+export function t(text, words = {}) {
+  const told = language === "fr" ? FRENCH[text] || text : text;
+  return told.replace(/\{(\w+)\}/g, (whole, name) => (name in words ? words[name] : whole));
+}
+
+// -- numbers and instants --------------------------------------------------------------------------------------------
+
+export function number(value, digits = 0) {
+  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+}
+
+export function rate(value) { return number(value, value < 10 ? 1 : 0); }
+
+// Integer micro-units as an amount, exact: no binary fraction on the way.
+export function money(micros, currency = "EUR") {
+  const whole = BigInt(micros);
+  const text = `${whole < 0n ? "-" : ""}${abs(whole) / 1000000n}.${String(abs(whole) % 1000000n).padStart(6, "0")}`;
+  const digits = /0{4}$/.test(text) ? 2 : 6;
+  return new Intl.NumberFormat(language, {
+    style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: digits,
+  }).format(text);
+}
+
+function abs(value) { return value < 0n ? -value : value; }
+
+// "12.50" -> 12500000; null where that is no amount.
+export function micros(text) {
+  const found = /^\s*(-?)(\d{1,9})(?:[.,](\d{1,6}))?\s*$/.exec(text);
+  if (!found) return null;
+  const value = Number(found[2]) * 1000000 + Number((found[3] || "").padEnd(6, "0"));
+  return found[1] ? -value : value;
+}
+
+export function instant(ms) {
+  if (!ms) return "–";
+  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "medium" }).format(ms);
+}
+
+export function clock(ms) {
+  return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(ms);
+}
+
+export function span(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+  return `${Math.floor(whole / 86400)} ${t("d")} ${Math.floor((whole % 86400) / 3600)} h`;
+}
