@@ -9,12 +9,12 @@ from pathlib import Path
 
 from edge.admin.access import Access
 from edge.admin.audit import Audit
-from edge.admin.stream import Live
 from edge.admin.metrics import Metrics
 from edge.admin.oidc import OidcProvider
 from edge.admin.orders import Orders
 from edge.admin.policies import Policies
 from edge.admin.store import AdminStore
+from edge.admin.stream import Live
 from edge.control.client import Control
 from edge.proxy.facts import Fact
 from edge.quality.desk import Desk

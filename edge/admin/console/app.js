@@ -19,7 +19,7 @@ const ROLES = ["viewer", "operator", "engineer", "admin"];
 const PAGES = [
   { name: "", title: "Overview", key: "o", show: overview },
   { name: "accounts", title: "Accounts", key: "a", show: (app, id) => (id ? account(app, id) : accounts(app)) },
-  { name: "calls", title: "Calls", key: "c", show: (app, id) => (id ? call(app, id) : calls(app)) },
+  { name: "calls", title: "Calls", key: "c", show: (app, id) => (id && !id.startsWith("account=") ? call(app, id) : calls(app, id.slice(8))) },
   { name: "trunks", title: "Trunks", key: "t", show: trunks },
   { name: "policy", title: "Policy", key: "p", show: policy },
   { name: "search", title: "Search", key: "s", show: search },

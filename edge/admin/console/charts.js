@@ -3,7 +3,7 @@
 
 import uPlot from "./uplot.js";
 import { h, s, fill } from "./dom.js";
-import { number, current } from "./words.js";
+import { clock, number, t } from "./words.js";
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -22,13 +22,13 @@ export function strip(series, { height = 170, unit = "" } = {}) {
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.15)] } },
     axes: [
       { stroke: colour("muted"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui",
-        values: (_, at) => at.map((one) => new Intl.DateTimeFormat(current(), { timeStyle: "medium" }).format(one * 1000)),
+        values: (_, at) => at.map((one) => clock(one * 1000)),
         space: 90 },
       { stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false },
         font: "11px system-ui", size: 46, values: (_, at) => at.map((one) => number(one, 1)) },
     ],
     series: [
-      { value: (_, at) => (at === null ? "" : new Intl.DateTimeFormat(current(), { timeStyle: "medium" }).format(at * 1000)) },
+      { label: t("Time"), value: (_, at) => (at === null ? "–" : clock(at * 1000)) },
       ...series.map((one) => ({
         label: one.label, stroke: colour(one.colour), width: one.dash ? 1.5 : 2, dash: one.dash,
         fill: one.fill ? `${colour(one.colour)}2a` : undefined,

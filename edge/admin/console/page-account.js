@@ -10,6 +10,7 @@ import { quality } from "./part-quality.js";
 import { clock, instant, micros, money, number, span, t } from "./words.js";
 
 const KEPT_S = 300;
+const SHOWN = 12;
 
 export async function account(app, id) {
   const base = path`/v1/accounts/${id}`;
@@ -38,6 +39,7 @@ export async function account(app, id) {
   const values = h("dl.facts");
   const purse = h("dl.facts");
   const callRows = h("tbody");
+  const allCalls = h("p");
   const historyRows = h("tbody");
   const admitted = h("strong", { id: "admitted-rate" }, "–");
 
@@ -107,7 +109,7 @@ export async function account(app, id) {
     const entries = await get(`${base}/history?last=30`);
     fill(historyRows, entries.length ? entries.map((one) => h("tr",
       h("td.quiet", instant(one.at_ms)), h("td", one.by),
-      h("td", one.values.map((value) => h("div", h("b", value.name), ` ${shown(value.before)} → ${shown(value.after)}`)),
+      h("td", changes(one.values),
         one.until_ms ? h("small", t("until {at}", { at: instant(one.until_ms) })) : null),
       h("td", one.why))) : h("tr", h("td.quiet", { colspan: 4 }, t("Nothing was changed yet."))));
   }
@@ -115,7 +117,8 @@ export async function account(app, id) {
   async function loadCalls() {
     const found = await get(`${base}/calls`);
     const now = Date.now();
-    fill(callRows, found.length ? found.slice(0, 200).map((one) => h("tr",
+    fill(allCalls, found.length > SHOWN ? h("a", { href: `#/calls/account=${encodeURIComponent(id)}` }, t("All {n} calls", { n: number(found.length) })) : null);
+    fill(callRows, found.length ? found.slice(0, SHOWN).map((one) => h("tr",
       h("th", { scope: "row" }, h("a", { href: `#/calls/${one.uid}` }, h("code", one.uid.slice(0, 12)))),
       h("td", one.node), h("td", clock(one.admitted_ms)),
       h("td", one.answered_ms ? span((now - one.answered_ms) / 1000) : t("rings")),
@@ -230,7 +233,7 @@ export async function account(app, id) {
       h("section.panel", h("h2", t("In force")), values),
       h("section.panel", h("h2", t("Money")), purse)),
     isBook ? null : quality(app, id),
-    h("section.panel", h("h2", t("Running calls")), table([t("Call"), t("Node"), t("Since"), t("Talks"), t("Held"), ""], callRows)),
+    h("section.panel", h("h2", t("Running calls")), table([t("Call"), t("Node"), t("Since"), t("Talks"), t("Held"), ""], callRows), allCalls),
     h("section.panel", h("h2", t("History")), table([t("When"), t("Who"), t("What"), t("Why")], historyRows)),
   ];
 }
@@ -284,6 +287,12 @@ function shown(value) {
   if (value === null || value === undefined || value === "") return "–";
   if (Array.isArray(value)) return value.length ? value.map((one) => (typeof one === "object" ? one.prefix : one)).join(", ") : "–";
   return typeof value === "number" ? number(value) : String(value);
+}
+
+// A few are told; many (a new account) on demand.
+function changes(values) {
+  const lines = values.map((value) => h("div", h("b", value.name), ` ${shown(value.before)} → ${shown(value.after)}`));
+  return lines.length <= 4 ? lines : h("details", h("summary", t("{n} values", { n: lines.length })), lines);
 }
 
 function capped(spent, cap) { return cap === null ? money(spent) : `${money(spent)} / ${money(cap)}`; }

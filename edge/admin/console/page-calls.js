@@ -8,8 +8,8 @@ import { clock, number, span, t } from "./words.js";
 
 const LOOK_MS = 3000;
 
-export async function calls(app) {
-  const wanted = { account: "", number: "", trunk: "", state: "" };
+export async function calls(app, account) {
+  const wanted = { account, number: "", trunk: "", state: "" };
   const rows = h("tbody");
   const told = h("p.quiet");
   let round = 0;
@@ -43,7 +43,7 @@ export async function calls(app) {
   const looking = setInterval(() => { if (!document.hidden) load().catch(() => {}); }, LOOK_MS);
   app.ends(() => { clearInterval(looking); clearTimeout(timer); });
   await load();
-  const filter = (name, label) => h("label", label, h("input", { type: "search", name, oninput: change, autocomplete: "off" }));
+  const filter = (name, label) => h("label", label, h("input", { type: "search", name, value: wanted[name], oninput: change, autocomplete: "off" }));
   return [
     h("div.head", h("h1", t("Calls"))),
     h("div.filters", filter("account", t("Account")), filter("number", t("Number")), filter("trunk", t("Trunk")),

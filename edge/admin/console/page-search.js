@@ -9,24 +9,43 @@ import { instant, span, t } from "./words.js";
 export async function search(app, text) {
   return [
     h("div.head", h("h1", text ? t("Search: {text}", { text }) : t("Search"))),
-    text ? await found(text) : h("p.quiet", t("A number in any spelling, a Call-ID, the uid of a call, or an account; in the field above.")),
+    text ? found(text) : h("p.quiet", t("A number in any spelling, a Call-ID, the uid of a call, or an account; in the field above.")),
     wouldBe(),
   ];
 }
 
-async function found(text) {
+function found(text) {
+  const place = h("div");
+  const outcome = h("select", { name: "outcome", onchange: look },
+    ["", "answered", "refused", "failed", "cancelled", "abandoned"].map((value) => h("option", { value }, value ? t(value) : t("any"))));
+  let round = 0;
+
+  async function look() {
+    const mine = ++round;
+    const nodes = await results(text, outcome.value);
+    if (mine === round) fill(place, nodes);
+  }
+
+  look();
+  return [h("div.filters", h("label", t("What became of it"), outcome)), place];
+}
+
+// Each part may be missing: no node beside this console, say, has no records.
+async function results(text, outcome) {
   const isNumber = /^[+()\d\s./-]{3,}$/.test(text);
   const isUid = /^[0-9a-f]{32}$/.test(text);
   const wanted = isNumber ? { number: text.replace(/[^+\d]/g, "") } : { call_id: text };
-  const none = () => ({ calls: [], items: [] });
+  const faults = [];
+  const none = (problem) => { faults.push(problem.message); return { calls: [], items: [] }; };
   const [running, records, accounts, byUid] = await Promise.all([
-    get(`/v1/calls${query({ ...wanted, limit: 50 })}`).catch(none),
-    get(`/v1/cdrs${query({ ...wanted, limit: 50 })}`).catch(none),
+    outcome ? { calls: [] } : get(`/v1/calls${query({ ...wanted, limit: 50 })}`).catch(none),
+    get(`/v1/cdrs${query({ ...wanted, outcome, limit: 50 })}`).catch(none),
     isNumber ? { items: [] } : get(`/v1/accounts${query({ prefix: text, limit: 20 })}`).catch(none),
     isUid ? get(`/v1/cdrs/${text}`).catch(() => null) : null,
   ]);
   const rows = [...running.calls.map(runningRow), ...(byUid ? [recordRow(byUid)] : []), ...records.items.map(recordRow)];
   return [
+    faults.map((fault) => h("p.fault", fault)),
     accounts.items.length ? h("section.panel", h("h2", t("Accounts")), accounts.items.map((one) =>
       h("p", h("a", { href: `#/accounts/${encodeURIComponent(one.account)}` }, one.account), " ", badge(one.status)))) : null,
     h("section.panel", h("h2", t("Calls")), rows.length
@@ -36,7 +55,7 @@ async function found(text) {
 }
 
 function runningRow(one) {
-  return h("tr", h("td", instant(one.received_ms)), h("td", one.account), h("td", one.cli), h("td", one.called), h("td", badge(one.state)),
+  return h("tr", h("td", instant(one.received_ms)), h("td", one.account), h("td", one.cli), h("td", one.called), h("td", h("span.badge.good", t("running")), " ", t(one.state)),
     h("td", one.answered_ms ? span((Date.now() - one.answered_ms) / 1000) : "–"), h("td", h("a", { href: `#/calls/${one.uid}` }, t("Look"))));
 }
 

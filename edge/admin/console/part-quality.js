@@ -12,6 +12,8 @@ const METRICS = [
   { name: "short_share", title: "Short calls", percent: true },
 ];
 
+const HOURS = 24;
+
 export function quality(app, id) {
   const hours = h("div");
   const ledger = h("tbody");
@@ -20,7 +22,7 @@ export function quality(app, id) {
 
   async function load() {
     const base = path`/v1/accounts/${id}`;
-    const [found, penalties] = await Promise.all([get(`${base}/quality${query({ hours: 24 })}`), get(`${base}/penalties`)]);
+    const [found, penalties] = await Promise.all([get(`${base}/quality${query({ hours: HOURS })}`), get(`${base}/penalties`)]);
     fill(hours, found.hours.length ? METRICS.map((metric) => picture(metric, found)) : h("p.quiet", t("No calls in these hours.")));
     const entries = Array.isArray(penalties) ? penalties : penalties.items || penalties.entries || [];
     fill(ledger, entries.length ? entries.slice(0, 50).map((one) => h("tr",
@@ -38,26 +40,27 @@ export function quality(app, id) {
 
 // One metric over the hours: a column each, the threshold as a line, hours that break it in red.
 function picture(metric, found) {
-  const shown = found.hours.slice(-24);
+  const shown = found.hours.slice(-HOURS);
   const values = shown.map((hour) => hour.figures[metric.name]);
   const known = values.filter((value) => value !== null);
   const last = known.length ? known[known.length - 1] : null;
   const rules = shown.flatMap((hour) => hour.breaches).filter((one) => one.metric.startsWith(metric.name.replace("_ms", "")));
   const limit = rules.length ? rules[0].threshold : null;
   const top = Math.max(metric.percent ? 10000 : 1, limit || 0, ...known.map((value) => value * 1.1));
-  const width = 300 / Math.max(shown.length, 1);
+  const width = 300 / HOURS;
+  const first = HOURS - shown.length;
   const columns = values.map((value, at) => {
     if (value === null) return null;
     const high = Math.max(1, (44 * value) / top);
     const broken = shown[at].breaches.some((one) => one.metric.startsWith(metric.name.replace("_ms", "")));
-    return s(`rect.${broken ? "bad" : "admitted"}`, { x: at * width + 0.8, y: 46 - high, width: Math.max(1, width - 1.6), height: high, rx: 1.5 },
+    return s(`rect.${broken ? "bad" : "admitted"}`, { x: (first + at) * width + 0.8, y: 46 - high, width: Math.max(1, width - 1.6), height: high, rx: 1.5 },
       s("title", `${instant(shown[at].from_s * 1000)}: ${show(metric, value)}${broken ? ` – ${t("breach")}` : ""}`));
   });
   const line = limit === null ? null
     : s("line.gauge-mark", { x1: 0, x2: 300, y1: 46 - (44 * limit) / top, y2: 46 - (44 * limit) / top, "stroke-dasharray": "4 3" });
   return h("div.bar",
     h("span.bar-label", t(metric.title)),
-    s("svg", { viewBox: "0 0 300 48", preserveAspectRatio: "none", height: 48, role: "img", "aria-label": `${t(metric.title)}: ${show(metric, last)}` }, columns, line),
+    s("svg", { viewBox: "0 0 300 48", preserveAspectRatio: "none", height: 48, role: "img", "aria-label": `${t(metric.title)}: ${show(metric, last)}` }, s("rect.empty", { y: 46, width: 300, height: 1.5 }), columns, line),
     h("span.bar-number", show(metric, last)));
 }
 

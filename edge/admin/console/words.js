@@ -3,6 +3,7 @@
 import { FRENCH } from "./french.js";
 
 const LANGUAGES = ["en", "fr"];
+const LOCALES = { en: "en-GB", fr: "fr-FR" };
 let language = choose();
 
 function choose() {
@@ -28,7 +29,7 @@ export function t(text, words = {}) {
 // -- numbers and instants --------------------------------------------------------------------------------------------
 
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(LOCALES[language], { maximumFractionDigits: digits }).format(value);
 }
 
 export function rate(value) { return number(value, value < 10 ? 1 : 0); }
@@ -38,7 +39,7 @@ export function money(micros, currency = "EUR") {
   const whole = BigInt(micros);
   const text = `${whole < 0n ? "-" : ""}${abs(whole) / 1000000n}.${String(abs(whole) % 1000000n).padStart(6, "0")}`;
   const digits = /0{4}$/.test(text) ? 2 : 6;
-  return new Intl.NumberFormat(language, {
+  return new Intl.NumberFormat(LOCALES[language], {
     style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: digits,
   }).format(text);
 }
@@ -55,11 +56,11 @@ export function micros(text) {
 
 export function instant(ms) {
   if (!ms) return "–";
-  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "medium" }).format(ms);
+  return new Intl.DateTimeFormat(LOCALES[language], { dateStyle: "short", timeStyle: "medium" }).format(ms);
 }
 
 export function clock(ms) {
-  return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(ms);
+  return new Intl.DateTimeFormat(LOCALES[language], { timeStyle: "medium" }).format(ms);
 }
 
 export function span(seconds) {
