@@ -69,7 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/problems/{problem}", ""),
     # -- the console
     Operation("GET", "/", ""),
-    Operation("GET", "/console/{file}", ""),
+    Operation("GET", "/console/{asset}", ""),
     # -- who is there
     Operation("GET", "/v1/me", V, SOME),
     Operation("POST", "/v1/session", V, SOME, is_secret=True),

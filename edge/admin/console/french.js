@@ -189,7 +189,6 @@ export const FRENCH = {
   "State": "État",
   "Status": "Statut",
   "Suspend": "Suspendre",
-  "Suspend / resume": "Suspendre / reprendre",
   "Suspend {account}": "Suspendre {account}",
   "Tags": "Étiquettes",
   "Take CAPS lots away": "Retirer des lots de CAPS",

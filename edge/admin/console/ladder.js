@@ -26,7 +26,7 @@ export function ladder(sides, events) {
     return [time, event.at === undefined ? arrow(event, y, x) : note(event, y, x)];
   });
   const words = events.map((one) => one.text).join("; ");
-  return s("svg.ladder", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${t("Ladder of the call")}: ${words}` }, lines, drawn);
+  return s("svg.ladder", { viewBox: `0 0 ${width} ${height}`, width: width * 1.15, role: "img", "aria-label": `${t("Ladder of the call")}: ${words}` }, lines, drawn);
 }
 
 function arrow(event, y, x) {

@@ -79,6 +79,7 @@ export async function account(app, id) {
 
   function draw() {
     const v = known.values;
+    fill(turn, v.status === "active" ? t("Suspend") : t("Resume"));
     fill(status, badge(v.status), v.is_cut && v.status !== "active" ? h("span.bad", ` ${t("running calls are cut")}`) : null);
     gauges.calls.show(known.in_use, known.calls);
     showCredit(known.balance_micros, known.held_micros);
@@ -212,6 +213,7 @@ export async function account(app, id) {
     h("button", { "aria-label": `${label}: −`, onclick: () => lots(kind, -1) }, "−"),
     h("button", { "aria-label": `${label}: +`, onclick: () => lots(kind, 1) }, "+"));
 
+  const turn = h("button", { onclick: () => (known.values.status === "active" ? suspend() : resume()) });
   draw();
   await Promise.all([loadHistory(), loadCalls()]);
   const looking = setInterval(() => { if (!document.hidden) loadCalls().catch(() => {}); }, 5000);
@@ -223,7 +225,7 @@ export async function account(app, id) {
       app.may("operator") ? h("div.actions",
         stepper("caps-lots", t("CAPS lots")), stepper("call-lots", t("Call lots")),
         isBook ? null : h("button", { onclick: topUp }, t("Top up")),
-        h("button", { onclick: () => (known.values.status === "active" ? suspend() : resume()) }, t("Suspend / resume"))) : null),
+        turn) : null),
     h("section.panel", h("div.gauges", gauges.caps.node, gauges.calls.node, isBook ? null : gauges.credit.node),
       h("p.quiet", t("Admitted per second now:"), " ", admitted)),
     h("div.two",

@@ -20,7 +20,7 @@ export function speak(chosen) {
   document.documentElement.lang = language;
 }
 
-// t("{n} of them", {n: 3}): the text with its words put in.
+// The text in the language chosen, with its {words} put in.
 export function t(text, words = {}) {
   const told = language === "fr" ? FRENCH[text] || text : text;
   return told.replace(/\{(\w+)\}/g, (whole, name) => (name in words ? words[name] : whole));

@@ -42,19 +42,20 @@ async def console(if_none_match: Annotated[str, Header()] = "") -> Response:
     return _answer("index.html", if_none_match)
 
 
-@router.get("/console/{file}")
+@router.get("/console/{asset}")
 async def console_file(
-    file: Annotated[str, Path(max_length=64)], if_none_match: Annotated[str, Header()] = ""
+    asset: Annotated[str, Path(max_length=64)], if_none_match: Annotated[str, Header()] = ""
 ) -> Response:
     """A script, a style sheet, a picture."""
-    return _answer(file, if_none_match)
+    return _answer(asset, if_none_match)
 
 
 def _answer(name: str, if_none_match: str) -> Response:
-    asset = assets().get(name)
-    if asset is None:
+    found = assets().get(name)
+    if found is None:
         raise Refusal("unknown-path", "the console has no such file")
-    headers = {"ETag": asset.etag, "Cache-Control": "no-cache"}
-    if asset.etag == if_none_match:
+    # A 304 tells its type too: what a page may do hangs on it, and a browser takes the headers of the 304.
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Content-Type": found.kind}
+    if found.etag == if_none_match:
         return Response(status_code=304, headers=headers)
-    return Response(asset.data, media_type=asset.kind, headers=headers)
+    return Response(found.data, headers=headers)
