@@ -14,6 +14,7 @@ NAMES = {
     "node": "n1",
     "trunk": "out",
     "file": "rates.csv",
+    "asset": "app.js",
     "month": "2026-11",
     "seq": "1",
 }
@@ -35,7 +36,8 @@ def test_the_table_is_the_api():
         for path, methods in make_operations().openapi()["paths"].items()
         for method in methods
     }
-    assert described | {"GET /openapi.json"} == {str(operation) for operation in OPERATIONS}
+    unsaid = {"GET /openapi.json", "GET /", "GET /console/{asset}"}
+    assert described | unsaid == {str(operation) for operation in OPERATIONS}
 
 
 @pytest.mark.parametrize("role", [None, *ADMIN_ROLES])
@@ -45,6 +47,8 @@ async def test_every_operation_asks_for_its_role(desk, role):
     client = await (desk.stranger() if role is None else desk.client(role))
     wrong = {}
     for operation in OPERATIONS:
+        if operation.path.endswith("/events") and role is not None and is_enough(role, operation.role):
+            continue  # a stream does not end; test_stream.py reads it
         answer = await client.request(operation.method, path_of(operation), content=b"{")
         if not operation.role:
             expected = {200} if "oidc" not in operation.path else {401, 503}

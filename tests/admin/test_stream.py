@@ -1,5 +1,6 @@
 """Server-sent events, over a real connection."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +52,9 @@ def test_the_overview_comes_again_and_again(api):
     assert second[1]["at_ms"] > first[1]["at_ms"]
 
 
-async def test_an_account_is_told_with_its_ceilings_and_its_end(api, store, store_url):
+def test_an_account_is_told_with_its_ceilings_and_its_end(api, store, store_url):
     """`gone` once it is not in the store any more."""
-    await provisioned(store_url)
+    asyncio.run(provisioned(store_url))
     ((name, now),) = events(api, "/v1/accounts/acme/events", 1)
     assert ("account", 7, "active") == (name, now["caps"], now["status"])
     answer = httpx.get(f"{api.url}/v1/accounts/nobody/events", headers={"Authorization": f"Bearer {api.token}"})

@@ -107,6 +107,7 @@ export const FRENCH = {
   "Light or dark": "Clair ou sombre",
   "Loading…": "Chargement…",
   "Log in": "Se connecter",
+  "Log in with your organisation's account": "Se connecter avec le compte de votre organisation",
   "Log out": "Se déconnecter",
   "Look": "Voir",
   "Lots": "Lots",
@@ -124,6 +125,7 @@ export const FRENCH = {
   "New account": "Nouveau compte",
   "New calls go to it again, on every node.": "Les nouveaux appels y passent de nouveau, sur tous les nœuds.",
   "No answer from {nodes}: their calls are missing.": "Pas de réponse de {nodes} : leurs appels manquent.",
+  "No OpenID provider is set up here: see docs/api.md.": "Aucun fournisseur OpenID n’est configuré ici : voir docs/api.md.",
   "No call of this number or name, neither running nor in this node's records.":
     "Aucun appel de ce numéro ou de ce nom, ni en cours ni dans les tickets de ce nœud.",
   "No call runs.": "Aucun appel en cours.",

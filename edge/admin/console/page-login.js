@@ -28,6 +28,7 @@ export function login(enter) {
           h("small", t("An administrator makes one: edge token create NAME --role operator"))),
         fault,
         h("button.primary", { type: "submit" }, t("Log in"))),
+      h("button.plain", { onclick: () => provider(fault) }, t("Log in with your organisation's account")),
       h("button.plain", { lang: current() === "en" ? "fr" : "en", onclick: () => { speak(current() === "en" ? "fr" : "en"); draw(); } },
         current() === "en" ? "Français" : "English"));
   }
@@ -62,6 +63,14 @@ export function login(enter) {
 
   draw();
   return place;
+}
+
+// The OpenID provider, where there is one: the browser goes there and comes back with a session.
+async function provider(fault) {
+  const where = "/v1/session/oidc";
+  const answer = await fetch(where, { redirect: "manual", cache: "no-store" }).catch(() => null);
+  if (answer && answer.type === "opaqueredirect") location.assign(where);
+  else fill(fault, t("No OpenID provider is set up here: see docs/api.md."));
 }
 
 async function begin(token, enter) {
