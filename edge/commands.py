@@ -19,6 +19,7 @@ from edge.policies import explain_commands
 from edge.quality import commands as quality_commands
 from edge.quality import penalty_commands
 from edge.terminal import fail, say, usage
+from edge.trunks import commands as trunk_commands
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
@@ -51,6 +52,7 @@ app.add_typer(policy_commands.app)
 app.add_typer(admin_commands.token_app)
 app.add_typer(admin_commands.audit_app)
 app.command()(admin_commands.admin)
+app.add_typer(trunk_commands.app)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from edge.cdr.unleased import Unleased
 from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrWriter
 from edge.config.snapshot import PolicySnapshot
+from edge.config.trunk_orders import Orders
 from edge.control.meter import Meter
 from edge.control.tracing import Tap
 from edge.proxy.actions import Outbox
@@ -148,6 +149,11 @@ class Pump:
     def policy_changed(self, snapshot: PolicySnapshot, passwords: Mapping[str, bytes]) -> None:
         """New attempts are judged by it; with these this node proves who it is at egress trunks."""
         self._core.policy_changed(snapshot, self._now(), passwords=passwords)
+        self.turn()
+
+    def trunks_ordered(self, orders: Orders) -> None:
+        """What an operator has ordered of egress trunks."""
+        self._core.trunks_ordered(orders)
         self.turn()
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:

@@ -54,6 +54,7 @@ from edge.transport.certificates import Certificates, TlsError
 from edge.transport.connections import Connections
 from edge.transport.endpoints import BindError, Bound, bind, bounds_of, certificates_of
 from edge.transport.resolver import Resolver
+from edge.trunks.following import OrderFollower
 from edge.trunks.passwords import read_passwords
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
@@ -241,10 +242,14 @@ class _Server:
             try:
                 await self._open_store(url)
                 await self._replay()
+                self._orders = OrderFollower(url, take=self._pump.trunks_ordered, tell=self._tell)
+                await self._orders.begin()
                 background += [
                     tasks.create_task(self._neighbours.run()),
                     tasks.create_task(self._neighbours.listen()),
                     tasks.create_task(self._books.run()),
+                    tasks.create_task(self._orders.run()),
+                    tasks.create_task(self._orders.listen()),
                     tasks.create_task(self._control.listen()),
                     tasks.create_task(self._control.show()),
                     tasks.create_task(self._control.hand_on()),
@@ -366,6 +371,9 @@ class _Server:
             leases=lambda: core.leases,
             trunk_states=lambda: core.trunk_states,
             trunks_registered=lambda: core.registered(self._now()),
+            trunk_orders=lambda: dict.fromkeys(core.trunk_orders, 1),
+            trunk_asr=lambda: core.trunk_asr(self._now()),
+            trunk_limits=lambda: core.trunk_limits,
             policy_generation=lambda: self.policy.snapshot.generation,
             policy_offered=lambda: self.policy.offered,
             policy_is_stale=lambda: self.policy.is_stale,

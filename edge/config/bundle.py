@@ -50,11 +50,16 @@ class Bundle(NamedTuple):
 def side_files(document: PolicyDocument) -> tuple[SideFile, ...]:
     """Every file this document names, each once."""
     numbers = document.numbers
-    named = (
+    named = [
         ("rate_deck", document.rate_deck, MAX_DECK_BYTES),
         ("numbers.ruleset", "" if numbers.ruleset in BUILT_IN_RULESETS else numbers.ruleset, MAX_RULESET_BYTES),
         ("numbers.cli_file", numbers.cli_file, MAX_OWNERSHIP_BYTES),
-    )
+    ]
+    taken = {document.rate_deck}
+    for index, trunk in enumerate(document.egress):
+        if trunk.rate_deck not in taken:
+            taken.add(trunk.rate_deck)
+            named.append((f"egress[{index}].rate_deck", trunk.rate_deck, MAX_DECK_BYTES))
     return tuple(SideFile(*entry) for entry in named if entry[1])
 
 
@@ -109,9 +114,8 @@ def snapshot_of(
     document: PolicyDocument, files: Mapping[str, bytes], *, generation: int, shown: Callable[[str], str] = str
 ) -> PolicySnapshot:
     """What the document and its files make. `shown`: how a file's name is told in a problem. Raises PolicyError."""
-    deck = None
-    if document.rate_deck:
-        deck = _deck(document, files[document.rate_deck], shown(document.rate_deck))
+    names = dict.fromkeys([document.rate_deck, *[trunk.rate_deck for trunk in document.egress]])
+    decks = {name: _deck(document, files[name], shown(name)) for name in names if name}
     name = document.numbers.ruleset
     ruleset = (
         built_in_ruleset(name)
@@ -122,7 +126,14 @@ def snapshot_of(
     if problems:
         raise PolicyError(problems)
     ownership = _ownership(document, ruleset, files, shown)
-    return PolicySnapshot(document, generation=generation, deck=deck, ruleset=ruleset, ownership=ownership)
+    return PolicySnapshot(
+        document,
+        generation=generation,
+        deck=decks.get(document.rate_deck),
+        ruleset=ruleset,
+        ownership=ownership,
+        trunk_decks={trunk.id: decks[trunk.rate_deck] for trunk in document.egress if trunk.rate_deck},
+    )
 
 
 def build(bundle: Bundle, *, generation: int) -> PolicySnapshot:

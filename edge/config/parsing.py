@@ -20,6 +20,7 @@ from edge.config.faults import close_or_all, details_of, message_of, path_of, re
 from edge.config.login import LoginEntry, RegistrationEntry
 from edge.config.quality import Billing, Penalties, Quality, QualityRuleEntry
 from edge.config.references import check_references
+from edge.config.restraint import GuardTrunkEntry, ThrottleEntry
 from edge.config.schema import (
     AccountEntry,
     CategoryEntry,
@@ -66,6 +67,8 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "egress.called": RewriteEntry,
     "egress.login": LoginEntry,
     "egress.registration": RegistrationEntry,
+    "egress.guard": GuardTrunkEntry,
+    "egress.throttle": ThrottleEntry,
     "routes": RouteEntry,
     "cli_rules": CliRuleEntry,
     "cli_rules.when": CliCondition,

@@ -187,6 +187,14 @@ def _routes(document: PolicyDocument, accounts: Collection[str]) -> Iterator[Pro
             yield Problem(f"{path}.emergency", "expected false: nothing is barred to emergency calls")
         if not is_barred and not entry.trunks:
             yield Problem(f"{path}.trunks", 'expected at least one egress trunk, or mode = "barred"')
+        if entry.order != "priority" and entry.mode != "ordered":
+            yield Problem(f"{path}.order", 'expected mode = "ordered" beside it: weights and costs cannot both decide')
+        if entry.no_loss and not document.rate_deck:
+            yield Problem(f"{path}.no_loss", "expected a rate_deck of the document: nothing says what calls bring")
+        if (entry.no_loss or entry.order == "cost") and not any(
+            trunk.rate_deck for trunk in document.egress if trunk.id in entry.trunks
+        ):
+            yield Problem(path, "expected a rate_deck of one of its trunks: nothing says what calls cost")
         for place, trunk in enumerate(entry.trunks):
             if trunk not in known:
                 yield _unknown(f"{path}.trunks[{place}]", "egress trunk", trunk, trunks)

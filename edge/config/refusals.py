@@ -41,6 +41,7 @@ class Reason(StrEnum):
     GROUP_SPEND = "group_spend"
     GROUP_SUSPENDED = "group_suspended"
     TRUNK_CEILINGS = "trunk_ceilings"
+    NO_MARGIN = "no_margin"
     CALLING_HOURS = "calling_hours"
     CONTACT_REFUSED = "contact_refused"
     CONSENT_MISSING = "consent_missing"
@@ -55,6 +56,7 @@ class Reason(StrEnum):
     ROUTE_NOT_ALLOWED = "route_not_allowed"
     PRIVACY_UNAVAILABLE = "privacy_unavailable"
     TRUNKS_FAILED = "trunks_failed"
+    TRUNKS_DRAINED = "trunks_drained"
     STORE_AWAY = "store_away"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
@@ -166,6 +168,7 @@ CARRIER = RefusalProfile(
         Reason.GROUP_SUSPENDED: _FORBIDDEN,
         Reason.MAX_RATE: _FORBIDDEN,
         Reason.NO_RATE: _FORBIDDEN,
+        Reason.NO_MARGIN: _FORBIDDEN,
         # Whom, when, how often, where to: no other way makes it right, so nothing here may make a carrier reroute.
         Reason.CALLING_HOURS: _FORBIDDEN,
         Reason.CONTACT_REFUSED: _FORBIDDEN,
@@ -181,6 +184,7 @@ CARRIER = RefusalProfile(
         Reason.ROUTE_NOT_ALLOWED: _FORBIDDEN,
         Reason.PRIVACY_UNAVAILABLE: RefusalRow(500, b"Privacy Not Available", 63),  # RFC 3323 §5
         Reason.TRUNKS_FAILED: RefusalRow(503, _UNAVAILABLE, 41),
+        Reason.TRUNKS_DRAINED: RefusalRow(503, _UNAVAILABLE, 41, retry_after=True),
         Reason.STORE_AWAY: RefusalRow(503, _UNAVAILABLE, 41),
         Reason.OVERLOADED: RefusalRow(503, _UNAVAILABLE, 42, retry_after=True),
         Reason.DRAINING: RefusalRow(503, _UNAVAILABLE, 41, retry_after=True),

@@ -26,6 +26,9 @@ class Route:
     is_emergency: bool
     """For emergency calls alone."""
     trunks: tuple[EgressTrunk, ...]
+    by_cost: bool = False
+    by_quality: bool = False
+    no_loss: bool = False
 
 
 def lengths_of(routes: Mapping[str, tuple[Route, ...]]) -> tuple[int, ...]:
@@ -48,6 +51,9 @@ def routes_of(
             is_shadow=entry.mode == "shadow-barred",
             is_emergency=entry.emergency,
             trunks=tuple(trunks[name] for name in entry.trunks),
+            by_cost=entry.order == "cost",
+            by_quality=entry.order == "quality",
+            no_loss=entry.no_loss,
         )
         for prefix in dict.fromkeys(entry.prefixes):
             routes[prefix] = (*routes.get(prefix, ()), route)

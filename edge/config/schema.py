@@ -45,6 +45,7 @@ from edge.config.fields import (
 from edge.config.login import LoginEntry, RegistrationEntry
 from edge.config.quality import Billing, Penalties, Quality
 from edge.config.refusals import RETRY_SPREAD_S, Reason
+from edge.config.restraint import GuardTrunkEntry, ThrottleEntry
 from edge.config.static import StaticConfig as StaticConfig
 from edge.config.telemarketing import PingCalls, Telemarketing
 
@@ -188,6 +189,18 @@ class EgressEntry(Section):
     registration: RegistrationEntry | None = Field(
         default=None, description="What is registered there, where it wants that.", examples=[]
     )
+    rate_deck: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="",
+        description="CSV file beside this document with what calls to it cost us, of the form of the document's own; "
+        'for routes with `order = "cost"` or `no_loss`.',
+        examples=["carrier-a.csv"],
+    )
+    guard: GuardTrunkEntry | None = Field(
+        default=None, description="The least ASR it must have to be tried like the others.", examples=[]
+    )
+    throttle: ThrottleEntry | None = Field(
+        default=None, description="How attempts slow down where it answers 503; left out: they do not.", examples=[]
+    )
     silence_s: Seconds = Field(
         default=4.0, description="Seconds without any response after which the next trunk is tried.", examples=[3]
     )
@@ -300,6 +313,17 @@ class RouteEntry(Section):
         description="Order of the trunks: as written, drawn by their weights, or none: these numbers are barred. "
         "`shadow-barred`: it is noted that they would be, and the next route is asked.",
         examples=["weighted"],
+    )
+    order: Literal["priority", "cost", "quality"] = Field(
+        default="priority",
+        description="Of an `ordered` route: as written, the cheapest first (`rate_deck` of the trunks), or the one "
+        "with the best ASR, then PDD, on this node lately; equal ones as written.",
+        examples=["cost"],
+    )
+    no_loss: StrictBool = Field(
+        default=False,
+        description="Is a trunk left out that would cost more than the call brings (`rate_deck` of both)?",
+        examples=[True],
     )
     trunks: tuple[Identifier, ...] = Field(
         default=(), max_length=16, description="Egress trunks, in order of preference.", examples=[["carrier-a"]]

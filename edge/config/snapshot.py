@@ -85,10 +85,12 @@ class PolicySnapshot:
         "receivers",
         "route_lengths",
         "routes",
+        "routes_by_id",
         "rules",
         "rules_mode",
         "secrets",
         "silent",
+        "trunk_decks",
         "trunks",
         "undeclared",
     )
@@ -101,6 +103,7 @@ class PolicySnapshot:
         deck: RateDeck | None = None,
         ruleset: RulesetDocument | None = None,
         ownership: Ownership | None = None,
+        trunk_decks: Mapping[str, RateDeck] | None = None,
     ) -> None:
         """`ruleset`: where it is a file. `ownership`: every list of numbers, where some are in a file."""
         self.generation = generation
@@ -157,6 +160,9 @@ class PolicySnapshot:
         self._document = document
         self.deck = deck
         """What calls cost; None: they have no price."""
+        self.trunk_decks: Mapping[str, RateDeck] = trunk_decks or {}
+        """What they cost us, by egress trunk."""
+        self.routes_by_id = {one.id: one for found in self.routes.values() for one in found}
 
     def ingress_of(self, host: str, listener: str, names: tuple[str, ...] = ()) -> IngressTrunk | None:
         """The trunk this source and listener belong to: by a name the peer's certificate has proved, else by the

@@ -12,6 +12,7 @@ from edge.config.holders import is_limited
 from edge.config.login import Login, Registered, login_of, registered_of
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
 from edge.config.refusals import RefusalProfile
+from edge.config.restraint import AsrGuard, Throttle, guard_of, throttle_of
 from edge.config.schema import (
     EgressEntry,
     IngressEntry,
@@ -114,6 +115,8 @@ class EgressTrunk:
     login: Login | None = None
     registration: Registered | None = None
     boundary: TrunkBoundary = OUTSIDE
+    guard: AsrGuard | None = None
+    throttle: Throttle | None = None
 
     def as_sent(self, called: str) -> str:
         """The called number (E.164, or as dialled) as it is sent to this trunk; empty: as the caller wrote it."""
@@ -247,4 +250,6 @@ def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -
         login=login_of(entry.login),
         registration=registered_of(entry.registration),
         boundary=boundary_of(entry.boundary, rules, trusted=entry.trusted),
+        guard=guard_of(entry.guard),
+        throttle=throttle_of(entry.throttle),
     )

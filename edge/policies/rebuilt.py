@@ -40,6 +40,7 @@ _AFTER_POLICY = frozenset(
         Reason.OVERLOADED,
         Reason.DRAINING,
         Reason.TRUNKS_FAILED,
+        Reason.TRUNKS_DRAINED,
         Reason.TRUNK_CEILINGS,
     }
 ) - {Reason.UNKNOWN_ACCOUNT}

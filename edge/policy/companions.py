@@ -16,6 +16,7 @@ from edge.policy.marking import mark
 from edge.policy.numbers import called_number, read_numbers
 from edge.policy.pipeline import Stage
 from edge.policy.privacy import keep_promises
+from edge.policy.ranking import asks, buying_micros, loses, rank
 from edge.policy.rating import rate
 from edge.policy.reach import ABROAD, CALLS_OF, reach, zone_of
 from edge.policy.routing import route
@@ -141,6 +142,22 @@ def of_rating(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | 
     return Found(f"zone {found.zone}, prefix {found.prefix or 'any'}, {amount}, {steps}, {hold}", found.prefix)
 
 
+def of_ranking(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
+    """What each trunk of the route would cost us, and which are left out; nothing where the route does not ask."""
+    found = asks(attempt, snapshot)
+    if found is None:
+        return Found("")
+    parts = []
+    for trunk in found.trunks:
+        bought = buying_micros(trunk, attempt, snapshot)
+        price = "no rate" if bought is None else f"{format_money(bought)} for a minute"
+        parts.append(
+            f"{trunk.id} {price}" + (", left out" if found.no_loss and loses(trunk, attempt, snapshot) else "")
+        )
+    order = "" if refusal is not None else f"; tried: {', '.join(trunk.id for trunk in attempt.candidates)}"
+    return Found("; ".join(parts) + order, found.id)
+
+
 def said(reading: Reading, attempt: CallAttempt, snapshot: PolicySnapshot) -> str:
     """A number as it was read, and its category at the instant of the attempt."""
     text = called_number(reading) or "nothing"
@@ -222,6 +239,7 @@ COMPANIONS: Mapping[Stage, Companion] = {
     route: of_routing,
     keep_promises: of_privacy,
     rate: of_rating,
+    rank: of_ranking,
     reach: of_reach,
 }
 """Every stage of the pipeline has one."""

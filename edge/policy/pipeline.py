@@ -11,6 +11,7 @@ from edge.policy.lawfulness import obey_law
 from edge.policy.marking import mark
 from edge.policy.numbers import read_numbers
 from edge.policy.privacy import keep_promises
+from edge.policy.ranking import rank
 from edge.policy.rating import rate
 from edge.policy.reach import reach
 from edge.policy.routing import route
@@ -20,13 +21,14 @@ from edge.policy.verdicts import Refuse
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
 STAGES: tuple[Stage, ...] = (
-    identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, keep_promises, rate, reach
+    identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, keep_promises, rate, rank, reach
 )  # fmt: skip
 """Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); may it
-be done now; where to, in private; what it costs; may it go there. Then the limits are asked (`demand`)."""
+be done now; where to, in private; what it costs; by which trunk for what; may it go there. Then the limits are asked
+(`demand`)."""
 
 
-FINAL_STAGES = (identify, read_numbers, route, keep_promises, rate)
+FINAL_STAGES = (identify, read_numbers, route, keep_promises, rate, rank)
 """What they fill nobody else does: after their refusal there is nothing to go on with."""
 
 

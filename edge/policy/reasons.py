@@ -82,6 +82,7 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.GROUP_CALLS: (_CAPACITY, "The accounts together with {account} may hold {ceiling} calls at once."),
     Reason.GROUP_SPEND: (HOUSE, "The accounts together with {account} have spent what they may in this hour or day."),
     Reason.GROUP_SUSPENDED: (_BREACH, "The group of account {account} is suspended or closed."),
+    Reason.NO_MARGIN: (HOUSE, "No trunk takes calls to {called} for what they are sold at."),
     Reason.TRUNK_CEILINGS: (HOUSE, "Every line to {called} was taken; the call may be placed again."),
     Reason.CALLING_HOURS: (
         _D223_9,
@@ -119,6 +120,10 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.PRIVACY_UNAVAILABLE: (
         Basis(Origin.PROTOCOL, "RFC 3323 §5"),
         "The call asked for a privacy that we cannot give, and marked it as critical.",
+    ),
+    Reason.TRUNKS_DRAINED: (
+        HOUSE,
+        "No trunk to {called} takes new calls just now; the call may be placed again later.",
     ),
     Reason.TRUNKS_FAILED: (HOUSE, "No trunk to {called} took the call; it may be placed again."),
     Reason.STORE_AWAY: (HOUSE, "We could not look at the account's limits just then; the call may be placed again."),

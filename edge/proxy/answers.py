@@ -52,6 +52,9 @@ class Answers:
             if is_first:
                 if branch.trunk is not None:
                     self._node.trunks.took(branch.trunk, now)
+                    rang, sent = call.facts.ringing_at, call.facts.sent_at
+                    pdd_s = None if rang is None or sent is None else rang - sent
+                    self._node.quality.ended(branch.trunk, now, answered=True, pdd_s=pdd_s)
                 self._tell_answer(call, branch.trunk)
             if dialog.leaving:
                 self._calls.left(call, "ingress", NORMAL_CLEARING, now)

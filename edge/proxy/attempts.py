@@ -228,9 +228,9 @@ class Attempts:
         flow = b"" if call.flow is None else flow_text(call.flow)
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow)
         node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
-        self._choice.choose(call, now)
+        refusal = self._choice.choose(call, now)
         if not self._try_candidate(call, now):
-            self._fail(call, context, Reason.NO_ROUTE, now)
+            self._fail(call, context, refusal, now)
 
     # -- candidates ------------------------------------------------------------------------------------------------
 
@@ -240,6 +240,7 @@ class Attempts:
         if attempt is None or not attempt.candidates:
             return False
         trunk = attempt.candidates.pop(0)
+        self._choice.sent(trunk, now)
         if not self._ceilings.ask(call, trunk):
             self.locate(call, trunk, now)
         return True
@@ -310,7 +311,7 @@ class Attempts:
         if is_asked:
             why = "refused" if branch.proof is not None else "not given"
             self._calls.tell("trunk.login_refused", call, trunk=trunk.id, status=status, why=why)
-        self._judge(trunk, context, branch, status, now)
+        self._judge(call, trunk, context, branch, status, now)
         if call.state is not CallState.SETUP or context.cancelled or status >= 600:
             return False
         if self._egress.next_address(call, context, branch, status, now):
@@ -323,9 +324,16 @@ class Attempts:
         self._calls.tell("trunk.failed_over", call, trunk=trunk.id, status=status)
         return True
 
-    def _judge(self, trunk: EgressTrunk, context: ResponseContext, branch: Branch, status: int, now: float) -> None:
+    def _judge(
+        self, call: Call, trunk: EgressTrunk, context: ResponseContext, branch: Branch, status: int, now: float
+    ) -> None:
         """What this failure says of the trunk. Whoever was cancelled, by the caller or by Timer C, has not failed."""
         trunks = self._node.trunks
+        ringing_at = call.facts.ringing_at
+        pdd_s = None if ringing_at is None or call.facts.sent_at is None else ringing_at - call.facts.sent_at
+        self._node.quality.ended(trunk, now, answered=False, pdd_s=pdd_s)
+        if status == 503 and not branch.is_local:
+            self._node.throttle.refused(trunk, now)
         if branch.is_local:
             if not context.cancelled:
                 trunks.failed(trunk, "silent" if status == 408 else "unreachable", now)

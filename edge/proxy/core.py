@@ -8,6 +8,7 @@ Inputs: `received`, `unframed`, `connected`, `disconnected`, `flow_failed`, `tra
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from edge.config.snapshot import PolicySnapshot
+from edge.config.trunk_orders import Orders
 from edge.policy.verdicts import Reason
 from edge.proxy import session_timers
 from edge.proxy.actions import Opened, Outbox
@@ -18,7 +19,7 @@ from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallTracker
 from edge.proxy.concealment import unsealed
 from edge.proxy.destinations import Destinations
-from edge.proxy.facts import MAX_TOLD, Counters
+from edge.proxy.facts import MAX_TOLD, Counters, Fact
 from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
@@ -139,6 +140,20 @@ class ProxyCore:
     def trunk_states(self) -> dict[str, int]:
         """Where each egress trunk stands (`trunk_health.SCALE`)."""
         return self._node.trunks.states()
+
+    @property
+    def trunk_orders(self) -> Orders:
+        """What is ordered of egress trunks here."""
+        return self._node.orders
+
+    def trunk_asr(self, now: float) -> dict[str, int]:
+        """Percent of each egress trunk's latest attempts that were answered."""
+        return self._node.quality.asr(now)
+
+    @property
+    def trunk_limits(self) -> dict[str, int]:
+        """Attempts per second that each throttled trunk is sent at most."""
+        return self._node.throttle.limits()
 
     def registered(self, now: float) -> dict[str, int]:
         """1 where this edge is registered, 0 where it is not, for each egress trunk that wants it."""
@@ -294,6 +309,18 @@ class ProxyCore:
     def undrain(self) -> None:
         """Take new attempts again."""
         self._node.draining = False
+
+    def trunks_ordered(self, orders: Orders) -> None:
+        """What an operator has ordered of egress trunks, on every node: in force for the next attempt."""
+        node = self._node
+        for name in sorted({*node.orders, *orders}):
+            before, after = node.orders.get(name), orders.get(name)
+            if before != after:
+                words: dict[str, str | int | float] = {"trunk": name, "to": "in use", "by": "", "why": "resumed"}
+                if after is not None:
+                    words |= {"to": after.ordered.value, "by": after.by, "why": after.why}
+                node.outbox.facts.append(Fact("trunk.ordered", words))
+        node.orders = orders
 
     def unregister(self, now: float) -> None:
         """The edge stops: what it has registered at its trunks is taken back."""

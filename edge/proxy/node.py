@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edge.config.snapshot import PolicySnapshot
+from edge.config.trunk_orders import Orders
 from edge.proxy.actions import Outbox
 from edge.proxy.ended import Ended
 from edge.proxy.facts import CallFacts, Counters
@@ -14,6 +15,8 @@ from edge.proxy.listeners import Listeners
 from edge.proxy.pings import Pings
 from edge.proxy.thresholds import Thresholds
 from edge.proxy.trunk_health import TrunkHealth
+from edge.proxy.trunk_quality import TrunkQuality
+from edge.proxy.trunk_throttle import TrunkThrottle
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
@@ -68,13 +71,16 @@ class Node:
         "listeners",
         "live_nodes",
         "local",
+        "orders",
         "outbox",
         "passwords",
         "pings",
+        "quality",
         "registrations",
         "settings",
         "snapshot",
         "thresholds",
+        "throttle",
         "timers",
         "trunks",
         "wall_offset",
@@ -93,6 +99,10 @@ class Node:
         self.outbox = Outbox()
         self.ended = Ended()
         self.trunks = TrunkHealth(self.outbox)
+        self.quality = TrunkQuality(self.outbox)
+        self.throttle = TrunkThrottle(self.outbox)
+        self.orders: Orders = {}
+        """What an operator has ordered of egress trunks."""
         self.settings = settings
         self.listeners = listeners
         self.identifiers = identifiers
@@ -129,6 +139,8 @@ class Node:
         self.snapshot = snapshot
         self.crossings = Crossings(snapshot)
         self.trunks.adopt(snapshot.trunks)
+        self.quality.adopt(snapshot.trunks)
+        self.throttle.adopt(snapshot.trunks)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))
 

@@ -1,16 +1,21 @@
 """Which of a call's candidates may be tried now, and in which order. Pure.
 
-Each check is a question of its own, `may this trunk be tried now?`, that answers with the reason for no. Where every
-candidate is passed over, all are tried in their order all the same: a wrong judgement must not stop calls that might
-pass.
+Each check is a question of its own, `may this trunk be tried now?`, that answers with the reason for no. Two kinds:
+
+- A trunk that is drained, or throttled, is not tried (an emergency call tries it where nothing else is left, R16).
+- Where every other one is passed over for what is thought of it (its health, its ASR, no registration, maintenance),
+  all of them are tried in their order all the same: a wrong judgement must not stop calls that might pass.
 """
 
+from edge.config.trunk_orders import Ordered
 from edge.config.trunks import EgressTrunk
+from edge.policy.verdicts import Reason
 from edge.proxy.call import Call
 from edge.proxy.facts import Fact
 from edge.proxy.node import Node
 
-UNREGISTERED = "unregistered"
+DRAINED, THROTTLED = "drained", "throttled"
+MAINTENANCE, UNREGISTERED = "maintenance", "unregistered"
 
 
 class TrunkChoice:
@@ -21,28 +26,73 @@ class TrunkChoice:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def choose(self, call: Call, now: float) -> None:
-        """The candidates of this call that are left, in the order to try them."""
+    def choose(self, call: Call, now: float) -> Reason:
+        """The candidates that are left, in the order to try them. Returns the reason for a refusal where none is."""
         attempt = call.attempt
-        if attempt is None:
-            return
+        if attempt is None or not attempt.candidates:
+            return Reason.NO_ROUTE
         wanted = attempt.candidates
-        attempt.candidates = self._node.trunks.choose(wanted, now, self._why_not)
+        allowed = [trunk for trunk in wanted if not self._bars(trunk, now)]
+        if not allowed:
+            if not attempt.emergency:
+                attempt.candidates = []
+                self._tell(call, wanted, now)
+                is_drained = all(self._bars(trunk, now) == DRAINED for trunk in wanted)
+                return Reason.TRUNKS_DRAINED if is_drained else Reason.TRUNK_CEILINGS
+            allowed = wanted
+        attempt.candidates = self._node.trunks.choose(self._ordered(call, allowed, now), now, self._why_not)
+        self._keep_degraded(call, allowed, now)
         if len(attempt.candidates) < len(wanted):
             self._tell(call, wanted, now)
+        return Reason.NO_ROUTE
+
+    def sent(self, trunk: EgressTrunk, now: float) -> None:
+        """An attempt goes to this trunk."""
+        self._node.throttle.sent(trunk, now)
+        self._node.quality.sent(trunk)
+
+    def _ordered(self, call: Call, trunks: list[EgressTrunk], now: float) -> list[EgressTrunk]:
+        """By quality, where the route says so; those that are equal as they stand."""
+        attempt = call.attempt
+        found = None if attempt is None else self._node.snapshot.routes_by_id.get(attempt.route)
+        if found is None or not found.by_quality:
+            return trunks
+        return sorted(trunks, key=lambda trunk: self._node.quality.rank(trunk, now))
+
+    def _keep_degraded(self, call: Call, allowed: list[EgressTrunk], now: float) -> None:
+        """A trunk whose guard only degrades it is tried after all others."""
+        attempt = call.attempt
+        assert attempt is not None
+        for trunk in allowed:
+            guard = trunk.guard
+            if guard is None or guard.skips or trunk in attempt.candidates:
+                continue
+            if not self._node.trunks.passed_over(trunk, now) and self._why_not(trunk, now) == "asr":
+                attempt.candidates.append(trunk)
+
+    def _bars(self, trunk: EgressTrunk, now: float) -> str:
+        """What keeps a call from this trunk in any case; empty: nothing."""
+        order = self._node.orders.get(trunk.id)
+        if order is not None and order.ordered is Ordered.DRAIN:
+            return DRAINED
+        return "" if self._node.throttle.may(trunk, now) else THROTTLED
 
     def _why_not(self, trunk: EgressTrunk, now: float) -> str:
-        """What speaks against this trunk besides its own answers; empty: nothing."""
+        """What is thought of this trunk besides its own answers; empty: nothing against it."""
+        order = self._node.orders.get(trunk.id)
+        if order is not None and order.ordered is Ordered.MAINTENANCE:
+            return MAINTENANCE
         if self._node.registrations.bars(trunk, now):
             return UNREGISTERED
-        return ""
+        return self._node.quality.why_not(trunk, now)
 
     def _tell(self, call: Call, wanted: list[EgressTrunk], now: float) -> None:
         assert call.attempt is not None
-        skipped = self._node.counters.trunks_skipped
+        node = self._node
         for trunk in wanted:
             if trunk not in call.attempt.candidates:
-                why = self._node.trunks.passed_over(trunk, now) or self._why_not(trunk, now)
+                why = self._bars(trunk, now) or node.trunks.passed_over(trunk, now) or self._why_not(trunk, now)
+                skipped = node.counters.trunks_skipped
                 skipped[trunk.id] = skipped.get(trunk.id, 0) + 1
                 words: dict[str, str | int | float] = {"call_uid": call.uid, "trunk": trunk.id, "why": why}
-                self._node.outbox.facts.append(Fact("trunk.skipped", words))
+                node.outbox.facts.append(Fact("trunk.skipped", words))

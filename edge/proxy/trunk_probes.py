@@ -44,7 +44,8 @@ class TrunkProbes:
                 trunk = self._node.snapshot.trunks[name]
                 self._rounds[name] = now + trunk.probe_s
                 self._node.timers.schedule(now + trunk.probe_s, self, "P")
-                self._ask(trunk, now)
+                if trunk.id not in self._node.orders:  # neither drained nor in maintenance
+                    self._ask(trunk, now)
 
     def _ask(self, trunk: EgressTrunk, now: float) -> None:
         node = self._node

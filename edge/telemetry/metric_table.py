@@ -88,6 +88,27 @@ METRICS: tuple[MetricRow, ...] = (
         "edge_trunk_registered", _G, "trunk", "1: registered at this trunk, 0: not", lambda s: s.trunks_registered()
     ),
     MetricRow(
+        "edge_trunk_ordered",
+        _G,
+        "trunk",
+        "1: drained or in maintenance by an operator's order",
+        lambda s: s.trunk_orders(),
+    ),
+    MetricRow(
+        "edge_trunk_asr_percent",
+        _G,
+        "trunk",
+        "answered of the attempts of its window, 300 s or its guard's, on this node",
+        lambda s: s.trunk_asr(),
+    ),
+    MetricRow(
+        "edge_trunk_throttle",
+        _G,
+        "trunk",
+        "attempts per second it is sent at most; absent: no limit",
+        lambda s: s.trunk_limits(),
+    ),
+    MetricRow(
         "edge_trunks_skipped_total",
         _C,
         "trunk",

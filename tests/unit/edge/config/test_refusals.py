@@ -77,6 +77,7 @@ def test_503_is_for_capacity_and_failure_only() -> None:
         Reason.GROUP_CALLS,
         Reason.TRUNK_CEILINGS,
         Reason.TRUNKS_FAILED,
+        Reason.TRUNKS_DRAINED,
         Reason.STORE_AWAY,
         Reason.OVERLOADED,
         Reason.DRAINING,
