@@ -411,8 +411,9 @@ class _Server:
         self._pump.policy_changed(snapshot, read_passwords(snapshot.document, self._tell))
 
     def _reload(self) -> None:
-        """SIGHUP: certificates and policy are taken anew; what does not build changes nothing."""
+        """SIGHUP: certificates, passwords and policy are taken anew; what does not build changes nothing."""
         self._reload_certificates()
+        self._policy_changed(self.policy.snapshot)
         self.policy.reload_soon()
 
     def _reload_certificates(self) -> None:

@@ -12,10 +12,11 @@ from edge.policy.explain import explain, imagine
 from edge.policy.marking import mark
 from edge.policy.pipeline import STAGES
 from edge.policy.privacy import keep_promises
+from edge.policy.ranking import rank
 from edge.policy.reach import reach
 from edge.policy.trace import Found
 
-SILENT = {mark, behave, keep_promises, reach}
+SILENT = {mark, behave, keep_promises, rank, reach}
 """Stages that have nothing to do with most calls."""
 
 
