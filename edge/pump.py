@@ -91,22 +91,28 @@ class Pump:
     # -- inputs ----------------------------------------------------------------------------------------------------
 
     def received(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
-        """A datagram; the socket calls `turn` when it has read what there is."""
-        flow = Flow(listener, address)
+        """A datagram; the socket calls `turn` when it has read what there is. Whose it is comes first: what is over a
+        budget, or of a banned source, costs no more than that question."""
+        core, now = self._core, self._now()
         try:
-            if self._tap is not None:
-                self._tap.saw(True, data, flow, self._now())
-            self._core.received(data, flow, self._now())
+            if core.sources.passes(listener, address[0], data, now):
+                flow = Flow(listener, address)
+                if self._tap is not None:
+                    self._tap.saw(True, data, flow, now)
+                core.received(data, flow, now)
         except Exception:
             self._escaped("received")
 
     def received_on(self, messages: Sequence[bytes], flow: Flow) -> None:
-        """Whole messages of one reading of a connection."""
+        """Whole messages of one reading of a connection. Whose certificate has proved a name is no stranger."""
+        core = self._core
         for data in messages:
+            now = self._now()
             try:
-                if self._tap is not None:
-                    self._tap.saw(True, data, flow, self._now())
-                self._core.received(data, flow, self._now())
+                if flow.names or core.sources.passes(flow.listener, flow.address[0], data, now):
+                    if self._tap is not None:
+                        self._tap.saw(True, data, flow, now)
+                    core.received(data, flow, now)
             except Exception:
                 self._escaped("received")
         self.turn()

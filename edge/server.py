@@ -36,6 +36,7 @@ from edge.contacts.key import KEY_FILE, read_key
 from edge.control.channel import ControlChannel
 from edge.control.meter import Meter
 from edge.endings import end_all, until_idle
+from edge.load_watch import LoadWatch
 from edge.neighbours import Neighbours
 from edge.policies.following import NoPolicy
 from edge.policies.keeping import PolicyKeeper
@@ -145,6 +146,7 @@ class _Server:
         self._pump: Pump
         self._outlets: Outlets
         self._limiter: RedisLimiter | ClusterLimiter
+        self._load: LoadWatch
         self._delivery: DeliveryProcess
         self._tasks: asyncio.TaskGroup
         self._loop: asyncio.AbstractEventLoop
@@ -205,6 +207,7 @@ class _Server:
                 takeover_s=self.static.takeover_s,
                 lease_ms=round(self.static.lease_s * 1000),
             )
+            self._load = LoadWatch(self._core, self._bound, self._now, self._pump.turn, self._tell)
             self._books = Bookkeeping(url, holders=self._core.calls.holders, tell=self._tell)
             sources = self._sources()
             self._control = ControlChannel(
@@ -258,6 +261,7 @@ class _Server:
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
                 self._bound.start(self._loop)
+                background.append(tasks.create_task(self._load.run()))
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(_GC_THRESHOLD, 50, 1000)
@@ -383,6 +387,8 @@ class _Server:
             delivery=self._delivery,
             streams=self._connections.counters,
             names=self._outlets.resolver,
+            load=self._load,
+            bans=core.sources.bans,
             certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
         )
 

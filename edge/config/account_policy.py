@@ -34,6 +34,8 @@ class AccountPolicy:
     cli: AccountCli = NO_LIST
     """Which numbers it may present."""
     calling: AccountCalling = ANY_CALLING
+    priority: str | None = None
+    """`low`, `normal` or `high` while the edge is overloaded; None: as the ingress trunk says."""
 
 
 def accounts_of(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]) -> dict[str, AccountPolicy]:
@@ -55,5 +57,6 @@ def accounts_of(document: PolicyDocument, profiles: Mapping[str, RefusalProfile]
                 entry.purpose,
                 entry.cli,
                 calling,
+                entry.priority,
             )
     return accounts

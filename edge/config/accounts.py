@@ -20,6 +20,7 @@ from edge.config.fields import (
 )
 from edge.config.money import parse_money
 from edge.config.refusals import Reason
+from edge.config.strangers import Priority
 from edge.config.telemarketing import Calling
 from limits.account import MAX_PREFIX_CEILINGS
 from limits.rates import MAX_MONEY_MICROS
@@ -187,6 +188,12 @@ class AccountEntry(Section):
         "`local`: this node's share of the ceilings (ceiling by live nodes). What is admitted is marked `degraded`. "
         "Left out: `refuse` for prepaid, else `local`.",
         examples=["admit"],
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="Whose new calls are refused last while the edge is overloaded: `high`, then `normal`, then `low`. "
+        "Left out: as the ingress trunk says.",
+        examples=["high"],
     )
     tags: tuple[Identifier, ...] = Field(
         default=(),

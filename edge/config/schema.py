@@ -35,7 +35,6 @@ from edge.config.fields import (
     Seconds,
     Section,
     ShortNumber,
-    SilentToken,
     Source,
     Status,
     TechPrefix,
@@ -47,6 +46,8 @@ from edge.config.quality import Billing, Penalties, Quality
 from edge.config.refusals import RETRY_SPREAD_S, Reason
 from edge.config.restraint import GuardTrunkEntry, ThrottleEntry
 from edge.config.static import StaticConfig as StaticConfig
+from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S, Priority, Rate
+from edge.config.strangers import Strangers as Strangers
 from edge.config.telemarketing import PingCalls, Telemarketing
 
 
@@ -139,6 +140,25 @@ class IngressEntry(Section):
         examples=["pbx"],
     )
     boundary: Boundary = Field(default=Boundary(), description="What crosses between the edge and it.", examples=[])
+    priority: Priority = Field(
+        default="normal",
+        description="Whose new calls are refused last while the edge is overloaded: `high`, then `normal`, then `low`; "
+        "the account's own word goes before. Emergency calls and what belongs to running calls always pass.",
+        examples=["high"],
+    )
+    packets_per_s: Rate = Field(
+        default=KNOWN_PACKETS_PER_S,
+        description="Datagrams a second from each of its addresses; what is over it is dropped. Never a reason for a "
+        "ban, since the sender of a datagram may be forged. With `digest`, an address counts as a stranger's until it "
+        "has given a right password.",
+        examples=[2_000],
+    )
+    requests_per_s: Rate = Field(
+        default=KNOWN_REQUESTS_PER_S,
+        description="New calls a second from each of its addresses; over it 503 `overloaded` with Retry-After, without "
+        "asking policy or limits. Emergency calls and what belongs to running calls pass.",
+        examples=[200],
+    )
 
 
 class EgressEntry(Section):
@@ -480,20 +500,6 @@ class RefusalProfileEntry(Section):
     )
     answers: dict[Reason, RefusalEntry] = Field(
         default_factory=dict, description="Answers by refusal token.", examples=[]
-    )
-
-
-class Strangers(Section):
-    """Addresses that no trunk names: scanners, mostly."""
-
-    refusal_profile: Identifier = Field(default="carrier", description="Which answers they get.", examples=["pbx"])
-    silent: tuple[SilentToken, ...] = Field(
-        default=(),
-        max_length=16,
-        description="What they get no answer to at all: refusal tokens, `options` for OPTIONS to the edge itself (this "
-        "machine's own are answered all the same), `all` for everything listed here. Counted in `edge_drops_total`; "
-        "attempts are put together in one CDR a minute and address. An egress trunk is no stranger.",
-        examples=[["all"]],
     )
 
 

@@ -6,6 +6,7 @@ bounded, since the keys come from outside.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from edge.config.account_policy import AccountPolicy, accounts_of
 from edge.config.addresses import address_number, parse_source
@@ -28,6 +29,7 @@ from edge.config.schema import (
     PolicyDocument,
     RefusalProfileEntry,
 )
+from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S
 from edge.config.trunks import IngressTrunk, egress_trunk_of, ingress_trunk_of, name_index, sends_from, source_index
 from limits.account import Account
 
@@ -90,6 +92,7 @@ class PolicySnapshot:
         "rules_mode",
         "secrets",
         "silent",
+        "strangers",
         "trunk_decks",
         "trunks",
         "undeclared",
@@ -153,6 +156,8 @@ class PolicySnapshot:
         """For a stranger, and before any trunk is known."""
         self.silent = _silent(document.strangers.silent)
         """Tokens a stranger gets no answer for."""
+        self.strangers = document.strangers
+        """Their budgets."""
         self.digest = document.digest
         self.secrets = secrets_of(document.credentials)
         """What is known of each user name."""
@@ -207,6 +212,23 @@ class PolicySnapshot:
     def is_stranger(self, host: str, listener: str, names: tuple[str, ...] = ()) -> bool:
         """No trunk names this address, ingress or egress, nor what its certificate has proved."""
         return self.ingress_of(host, listener, names) is None and host not in self._egress_hosts
+
+    def known(self, host: str, listener: str) -> tuple[int, int] | None:
+        """Budgets of a source that a trunk names and that needs no password: (packets a second, requests a second)."""
+        trunk = self.ingress_of(host, listener)
+        if trunk is not None and not trunk.needs_digest:
+            return trunk.packets_per_s, trunk.requests_per_s
+        return (KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S) if host in self._egress_hosts else None
+
+    def networks(self, listener: str) -> list[IPv4Network | IPv6Network]:
+        """The same sources as networks, for a listener; trunks known by a certificate alone are in none."""
+        found = [
+            parse_source(source)
+            for entry in self._document.ingress
+            if not entry.tls_names and not entry.digest and entry.listener in ("", listener)
+            for source in entry.sources
+        ]
+        return found + [parse_source(host) for host in self._egress_hosts if address_number(host) is not None]
 
     def category_of(self, e164: str) -> str:
         """The category of a number in E.164, by the rules that are in force last."""

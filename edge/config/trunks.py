@@ -17,6 +17,7 @@ from edge.config.schema import (
     EgressEntry,
     IngressEntry,
 )
+from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S
 
 _HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 """URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
@@ -55,6 +56,11 @@ class IngressTrunk:
     tech_prefixes: PrefixTable = NO_PREFIXES
     """Accounts by the digits before the called number."""
     boundary: TrunkBoundary = OUTSIDE
+    priority: str = "normal"
+    """`low`, `normal` or `high` while the edge is overloaded."""
+    packets_per_s: int = KNOWN_PACKETS_PER_S
+    requests_per_s: int = KNOWN_REQUESTS_PER_S
+    """Budgets of each of its addresses."""
 
     @property
     def own_headers(self) -> tuple[bytes, ...]:
@@ -207,6 +213,9 @@ def ingress_trunk_of(
         nat=entry.nat,
         tech_prefixes=tech_prefixes(entry.tech_prefixes),
         boundary=boundary_of(entry.boundary, rules, trusted=entry.trusted),
+        priority=entry.priority,
+        packets_per_s=entry.packets_per_s,
+        requests_per_s=entry.requests_per_s,
     )
 
 

@@ -82,6 +82,7 @@ class Authentication:
         if age > terms.nonce_s or not self.nonces.use(found.nonce, count):
             return Reason.CREDENTIALS_STALE
         self._lockouts.succeeded(host, found.username)
+        node.sources.prove(host)  # the nonce went there and came back
         attempt.username = found.username.decode("ascii")
         _take_off(request, place)
         return None

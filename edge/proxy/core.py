@@ -32,6 +32,7 @@ from edge.proxy.registration import Registering
 from edge.proxy.registrations import Registrations
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch
+from edge.proxy.sources import SourceBudgets
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Ending, Teardown
 from edge.proxy.trunk_probes import TrunkProbe, TrunkProbes
@@ -184,6 +185,11 @@ class ProxyCore:
         return self._node.is_overloaded
 
     @property
+    def sources(self) -> SourceBudgets:
+        """Who may send how much: asked before `received`."""
+        return self._node.sources
+
+    @property
     def absorbed(self) -> int:
         """Inputs without a row in the state they met."""
         return self._layer.absorbed + self.calls.absorbed
@@ -203,6 +209,9 @@ class ProxyCore:
             if not self._node.listeners.is_us(via.host, via.port):
                 self._drop("response_not_ours")  # §18.1.2
                 return
+            sources = self._node.sources
+            if not sources.is_known(flow.listener, flow.address[0]) and self._layer.awaits(message):
+                sources.prove(flow.address[0])
         self._layer.receive(message, flow, now)
 
     def unframed(self, fault: FramingFault, flow: Flow) -> None:
@@ -399,6 +408,7 @@ class ProxyCore:
         is_invite = request.method == b"INVITE"
         # A UA of RFC 2543 gives no tag: its dialog is known by our token alone.
         if request.to().tag is not None or (not is_invite and self._in_dialog.knows(request, pre.token)):
+            self._see(request, pre.token, txn.flow)
             self._in_dialog.relay(txn, request, pre, loop, now)
         elif is_invite:
             self._attempts.arrive(txn, request, loop, now)
@@ -427,6 +437,7 @@ class ProxyCore:
             stamp_top_via(request, flow)
             request = unsealed(request, node.identifiers)
             pre = preprocess(request, node.listeners, node.identifiers)
+            self._see(request, pre.token, flow)
             self._in_dialog.relay_ack(request, pre, loop, flow, now)
         except FieldError:
             self._drop("ack_invalid")
@@ -465,6 +476,12 @@ class ProxyCore:
         user = txn.user
         if isinstance(user, Branch):
             user.on_gone()
+
+    def _see(self, request: Request, token: bytes | None, flow: Flow) -> None:
+        """Whoever sends a token that only our Record-Route carries gets what we send."""
+        sources = self._node.sources
+        if not sources.is_known(flow.listener, flow.address[0]) and self._in_dialog.knows(request, token):
+            sources.prove(flow.address[0])
 
     def _drop(self, reason: str) -> None:
         drops = self._node.counters.drops

@@ -13,6 +13,7 @@ from edge.proxy.hygiene import Crossings
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.pings import Pings
+from edge.proxy.sources import SourceBudgets
 from edge.proxy.thresholds import Thresholds
 from edge.proxy.trunk_health import TrunkHealth
 from edge.proxy.trunk_quality import TrunkQuality
@@ -79,6 +80,7 @@ class Node:
         "registrations",
         "settings",
         "snapshot",
+        "sources",
         "thresholds",
         "throttle",
         "timers",
@@ -106,6 +108,8 @@ class Node:
         self.settings = settings
         self.listeners = listeners
         self.identifiers = identifiers
+        self.counters = Counters()
+        self.sources = SourceBudgets(self.counters, listeners, self.outbox, snapshot)
         self.snapshot: PolicySnapshot
         """The policy new attempts are pinned to."""
         self.account_headers: tuple[bytes, ...]
@@ -115,7 +119,6 @@ class Node:
         self.draw = draw
         """A number in [0, 1): weights and jitter."""
         self.timers = timers
-        self.counters = Counters()
         self.connections: set[int] = set()
         """Numbers of the connections opened by neighbours that are up."""
         self.local = LocalShare()
@@ -141,6 +144,7 @@ class Node:
         self.trunks.adopt(snapshot.trunks)
         self.quality.adopt(snapshot.trunks)
         self.throttle.adopt(snapshot.trunks)
+        self.sources.adopt(snapshot)
         names = {name for trunk in snapshot.ingress for name in trunk.own_headers}
         self.account_headers = tuple(sorted(names))
 

@@ -25,7 +25,7 @@ class MetricRow(NamedTuple):
     label: str
     """Name of its one label; empty: it has none."""
     meaning: str
-    read: Callable[[Sources], float | Mapping[str, int] | Histogram]
+    read: Callable[[Sources], float | Mapping[str, int] | Mapping[str, float] | Histogram]
 
 
 _C, _G, _H = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
@@ -62,6 +62,38 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_responses_in_total", _C, "", "responses received", lambda s: s.counters.responses_in),
     MetricRow("edge_malformed_total", _C, "fault", "messages that cannot be read", lambda s: s.counters.malformed),
     MetricRow("edge_drops_total", _C, "reason", "messages dropped without an answer", lambda s: s.counters.drops),
+    MetricRow("edge_sources_banned", _G, "", "strangers that are not heard now", lambda s: len(s.bans)),
+    MetricRow("edge_bans_total", _C, "", "bans of strangers: over their budget, or scanners", lambda s: s.bans.begun),
+    MetricRow(
+        "edge_kernel_drops_total",
+        _C,
+        "lane",
+        "datagrams the kernel did not hand over, of `neighbours` or of `strangers`: no room, or a banned source",
+        lambda s: s.load.kernel_drops(),
+    ),
+    MetricRow(
+        "edge_queue_lag_seconds",
+        _G,
+        "lane",
+        "least time that a datagram waited in the last tenth of a second: over 0 where the queue never ran dry",
+        lambda s: s.load.waits_s(),
+    ),
+    MetricRow("edge_queue_fill", _G, "lane", "share of the receive buffer in use, 0 to 1", lambda s: s.load.fills()),
+    MetricRow("edge_loop_lag_seconds", _G, "", "how late the event loop was last", lambda s: s.load.lag_s),
+    MetricRow(
+        "edge_lanes_sorted",
+        _G,
+        "",
+        "1: the kernel keeps what strangers send in a queue of their own",
+        lambda s: int(s.load.is_sorted),
+    ),
+    MetricRow(
+        "edge_lanes_unsorted_ranges",
+        _G,
+        "",
+        "ranges of known addresses that share the queue of strangers: there are too many of them",
+        lambda s: s.load.unsorted,
+    ),
     MetricRow(
         "edge_stray_responses_total",
         _C,

@@ -139,6 +139,28 @@ class NameCounts(Protocol):
     def stale_used(self) -> int: ...
 
 
+class LoadCounts(Protocol):
+    """What weighs on the process (`load_watch`)."""
+
+    @property
+    def lag_s(self) -> float: ...
+    @property
+    def is_sorted(self) -> bool: ...
+    @property
+    def unsorted(self) -> int: ...
+    def waits_s(self) -> Mapping[str, float]: ...
+    def fills(self) -> Mapping[str, float]: ...
+    def kernel_drops(self) -> Mapping[str, int]: ...
+
+
+class BanCounts(Protocol):
+    """Sources that are not heard (`proxy.bans`)."""
+
+    @property
+    def begun(self) -> int: ...
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the numbers are. The server makes one; the callables are called from the page's thread."""
@@ -166,4 +188,6 @@ class Sources:
     delivery: DeliveryCounts
     streams: StreamCounts
     names: NameCounts
+    load: LoadCounts
+    bans: BanCounts
     certificate_ends: Callable[[], Mapping[str, int]]

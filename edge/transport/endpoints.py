@@ -33,8 +33,15 @@ class Bound(NamedTuple):
     sockets: tuple[UdpSocket | StreamSocket, ...]
     endpoints: tuple[Endpoint, ...]
 
+    @property
+    def udp(self) -> list[tuple[int, UdpSocket]]:
+        """Those that datagrams come by, each with the index of its listener."""
+        return [(index, sock) for index, sock in enumerate(self.sockets) if isinstance(sock, UdpSocket)]
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to read and to accept."""
+        """Begin to read and to accept; strangers' datagrams in a lane of their own, where the kernel sorts."""
+        for _, udp in self.udp:
+            udp.part()
         for sock in self.sockets:
             sock.start(loop)
 

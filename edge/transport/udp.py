@@ -1,14 +1,31 @@
 """UDP sockets (I/O): datagrams in, datagrams out. RFC 3261 §18.
 
-One non-blocking socket a listener, read by `add_reader` and drained in a bounded loop; no asyncio transport between.
+One non-blocking socket a lane, read by `add_reader` and drained in a bounded loop; no asyncio transport between.
+
+**Two lanes** (Linux): datagrams of known sources and those of strangers wait in two kernel queues, so that whoever
+floods the edge fills his own. The kernel sorts them by a small program (`packet_filter`) given to two sockets
+on one port (SO_REUSEPORT); another one drops what banned sources send. Both are a matter of speed alone: where the
+kernel takes no program there is one lane, and whoever reads the datagrams judges each of them all the same.
 """
 
 import asyncio
 import socket
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from edge.sip.flow import Flow
+from edge.transport.packet_filter import (
+    MAX_INSTRUCTIONS,
+    SO_ATTACH_FILTER,
+    SO_ATTACH_REUSEPORT_CBPF,
+    TAKE,
+    Network,
+    attach,
+    program,
+    ranges_of,
+)
 
 MAX_DATAGRAM = 65_535
 DRAIN = 32
@@ -18,12 +35,75 @@ BUSY_S = 50e-6
 Otherwise one is read, since asking for a second that is not there costs as much as reading it."""
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Asked of the kernel; it grants up to net.core.rmem_max. Rides out a burst or a pause of the process."""
+STRANGERS_BUFFER = 256 * 1024
+"""The same for the lane of strangers: what waits there for long is worth nothing any more."""
+SAMPLE_S = 1e-3
+"""How long a datagram has waited is asked of the kernel at most so often: the question costs a microsecond."""
+STANDING_S = 1e-3
+"""One that has waited so long does not wait alone."""
+
+_SO_TIMESTAMPNS = 35
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("=9I")
+_TIMESPEC = struct.Struct("@qq")
+_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size)
+
+
+class Queue(NamedTuple):
+    """One lane since it was looked at last."""
+
+    wait_s: float
+    """Shortest time that any sampled datagram had waited in it: more than zero only where the queue never ran dry."""
+    fill: float
+    """Share of its buffer in use, 0 to 1."""
+    dropped: int
+    """Datagrams the kernel has not handed over, since the socket exists: no room, or a banned source."""
+
+
+class _Lane:
+    """One socket and what is known of its queue."""
+
+    __slots__ = ("idle_since", "least_wait", "sampled_at", "socket", "times")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.idle_since = 0.0
+        self.sampled_at = 0.0
+        self.least_wait: float | None = None
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.times = True
+        except OSError:
+            self.times = False
+
+    def receive_timed(self) -> tuple[bytes, tuple[str, int], float]:
+        """One datagram, its source, and how long it has waited."""
+        data, ancillary, _, address = self.socket.recvmsg(MAX_DATAGRAM, _ANCILLARY)
+        wait = 0.0
+        for _, kind, value in ancillary:
+            if kind == _SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(value)
+                # Both of the wall clock; where that is set back the wait is none.
+                wait = max(0.0, time.time() - seconds - nanoseconds * 1e-9)
+        if self.least_wait is None or wait < self.least_wait:
+            self.least_wait = wait
+        return data, address, wait
+
+    def look(self) -> Queue:
+        wait, self.least_wait = self.least_wait or 0.0, None
+        try:
+            used, size, *_, dropped = _MEMINFO.unpack(
+                self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            )
+        except (OSError, struct.error):
+            return Queue(wait, 0.0, 0)
+        return Queue(wait, used / max(size, 1), dropped)
 
 
 class UdpSocket:
-    """One bound UDP socket."""
+    """One bound UDP address."""
 
-    __slots__ = ("_drained", "_idle_since", "_on_datagram", "_socket", "address", "dropped", "host_is_ipv6")
+    __slots__ = ("_drained", "_known", "_on_datagram", "_socket", "_strangers", "address", "dropped", "host_is_ipv6")
 
     def __init__(
         self,
@@ -34,37 +114,55 @@ class UdpSocket:
     ) -> None:
         """Binds at once; raises OSError where the address is taken or not ours."""
         self.host_is_ipv6 = ":" in host
-        family = socket.AF_INET6 if self.host_is_ipv6 else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket = sock = self._open(RECEIVE_BUFFER)
         try:
-            sock.setblocking(False)
-            if self.host_is_ipv6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             sock.bind((host, port))
         except OSError:
             sock.close()
             raise
-        self._socket = sock
+        self._known = _Lane(sock)
+        self._strangers: _Lane | None = None
         self._on_datagram = on_datagram
         self._drained = drained
-        self._idle_since = 0.0
         self.address: tuple[str, int] = sock.getsockname()[:2]
         self.dropped = 0
         """Datagrams the kernel would not take because its buffer was full; retransmission covers them."""
 
+    def _open(self, buffer: int) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if self.host_is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            if self.host_is_ipv6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    @property
+    def lanes(self) -> int:
+        """2, or 1 where the kernel does not sort."""
+        return 1 if self._strangers is None else 2
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
-        loop.add_reader(self._socket.fileno(), self._readable)
+        loop.add_reader(self._socket.fileno(), self._read, self._known)
+        if self._strangers is not None:
+            loop.add_reader(self._strangers.socket.fileno(), self._read, self._strangers)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop reading and give the port back."""
         loop.remove_reader(self._socket.fileno())
+        if self._strangers is not None:
+            loop.remove_reader(self._strangers.socket.fileno())
         self.give_back()
 
     def give_back(self) -> None:
         """Give the port back; nothing is being read."""
         self._socket.close()
+        if self._strangers is not None:
+            self._strangers.socket.close()
 
     def send(self, data: bytes, flow: Flow, txn: object) -> None:
         """Send one datagram; raises OSError where the kernel refuses this destination or size."""
@@ -73,16 +171,85 @@ class UdpSocket:
         except BlockingIOError:
             self.dropped += 1
 
-    def _readable(self) -> None:
-        receive, handle = self._socket.recvfrom, self._on_datagram
-        is_busy = time.monotonic() - self._idle_since < BUSY_S
-        for _ in range(DRAIN if is_busy else 1):
+    # -- lanes -----------------------------------------------------------------------------------------------------
+
+    def part(self) -> bool:
+        """A lane of their own for strangers, before `start`; False where the kernel has none to give.
+
+        The port was bound without SO_REUSEPORT, so that two edges cannot share one by mistake; the flag is set
+        afterwards for the second socket alone."""
+        try:
+            second = self._open(STRANGERS_BUFFER)
+        except OSError:
+            return False
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            second.bind(self.address)
+            self._strangers = _Lane(second)
+            self.steer(())
+        except (OSError, AttributeError):
+            second.close()
+            self._strangers = None
+            return False
+        return True
+
+    def steer(self, known: Iterable[Network]) -> int:
+        """Datagrams of these networks go by the first lane, all others by the second; how many ranges of addresses
+        found no place in the program. Raises OSError where the kernel takes none."""
+        if self._strangers is None:
+            return 0
+        version = 6 if self.host_is_ipv6 else 4
+        ranges = ranges_of(known, version)
+        kept = len(ranges)
+        code = program(ranges, version=version, inside=0, outside=1)
+        while len(code) > MAX_INSTRUCTIONS:
+            kept -= max(1, kept // 8)
+            code = program(ranges[:kept], version=version, inside=0, outside=1)
+        attach(self._socket, SO_ATTACH_REUSEPORT_CBPF, code)
+        return len(ranges) - kept
+
+    def shut_out(self, banned: Iterable[Network]) -> None:
+        """What these networks send is dropped by the kernel, as far as the program takes them; the first lane is never
+        touched. Raises OSError where the kernel takes none."""
+        if self._strangers is None:
+            return
+        version = 6 if self.host_is_ipv6 else 4
+        ranges = ranges_of(banned, version)
+        code = program(ranges, version=version, inside=0, outside=TAKE)
+        while len(code) > MAX_INSTRUCTIONS:
+            ranges = ranges[: len(ranges) - max(1, len(ranges) // 8)]
+            code = program(ranges, version=version, inside=0, outside=TAKE)
+        attach(self._strangers.socket, SO_ATTACH_FILTER, code)
+
+    def queues(self) -> tuple[Queue, ...]:
+        """The lane of known sources, then that of strangers where there is one; a new sampling begins."""
+        lanes = (self._known,) if self._strangers is None else (self._known, self._strangers)
+        return tuple([lane.look() for lane in lanes])
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _read(self, lane: _Lane) -> None:
+        receive, handle, is_ipv6 = lane.socket.recvfrom, self._on_datagram, self.host_is_ipv6
+        now = time.monotonic()
+        most = DRAIN if now - lane.idle_since < BUSY_S else 1
+        if lane.times and now - lane.sampled_at >= SAMPLE_S:
+            lane.sampled_at = now
+            try:
+                data, address, wait = lane.receive_timed()
+            except OSError:
+                pass  # nothing there, or an ICMP error of an earlier datagram; the transaction's timers know better
+            else:
+                most = DRAIN if wait > STANDING_S else most
+                handle(data, address[:2] if is_ipv6 else address)
+                most -= 1
+        for _ in range(most):
             try:
                 data, address = receive(MAX_DATAGRAM)
             except BlockingIOError:
                 break
             except OSError:
-                continue  # an ICMP error of an earlier datagram; the transaction's timers know better
-            handle(data, address[:2] if self.host_is_ipv6 else address)
+                continue
+            handle(data, address[:2] if is_ipv6 else address)
         self._drained()
-        self._idle_since = time.monotonic()
+        lane.idle_since = time.monotonic()

@@ -2,6 +2,9 @@
 
 import asyncio
 import socket
+import time
+from collections.abc import Callable
+from ipaddress import ip_network
 from itertools import pairwise
 
 import pytest
@@ -74,3 +77,126 @@ def test_oversized_datagram_is_the_callers_to_hear() -> None:
         edge.send(b"x" * 65_508, Flow(0, ("127.0.0.1", 9)), None)
 
     edge._socket.close()
+
+
+def sender(host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    peer = socket.socket(family, socket.SOCK_DGRAM)
+    peer.bind((host, 0))
+    return peer
+
+
+class Heard(list[bytes]):
+    """What was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def take(self, data: bytes, address: tuple[str, int]) -> None:
+        self.append(data)
+        self._more.set()
+
+    async def read(self, edge: UdpSocket, is_done: Callable[[], bool]) -> None:
+        """Let the edge read until that is so, then close it."""
+        loop = asyncio.get_running_loop()
+        edge.start(loop)
+        async with asyncio.timeout(5):
+            while not is_done():
+                self._more.clear()
+                await self._more.wait()
+        self.queues = edge.queues() + edge.queues()
+        edge.close(loop)
+
+
+async def test_known_sources_and_strangers_wait_in_lanes_of_their_own() -> None:
+    """A stranger's flood fills his own queue, and not one datagram of a known source is lost for it."""
+    got = Heard()
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None)
+    assert edge.part()
+    assert edge.steer([ip_network("127.0.0.5/32")]) == 0
+    with sender("127.0.0.5") as known, sender("127.0.0.6") as stranger:
+        for _ in range(5_000):
+            stranger.sendto(b"junk" * 100, edge.address)
+        for _ in range(200):
+            known.sendto(b"known", edge.address)
+        first, second = edge.queues()
+        await got.read(edge, lambda: got.count(b"known") == 200)
+
+    assert first.dropped == 0 < second.dropped
+    assert first.fill < 0.5 < second.fill
+
+
+async def test_what_a_banned_source_sends_never_arrives() -> None:
+    """The kernel drops it and counts it; others of the same lane, and known sources, are heard."""
+    got = Heard()
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None)
+    assert edge.part()
+    edge.steer([ip_network("127.0.0.5/32")])
+    edge.shut_out([ip_network("127.0.0.7/32"), ip_network("127.0.0.5/32")])
+    with sender("127.0.0.5") as known, sender("127.0.0.7") as banned, sender("127.0.0.8") as other:
+        for peer, word in ((banned, b"banned"), (known, b"known"), (other, b"other")):
+            peer.sendto(word, edge.address)
+        await got.read(edge, lambda: len(got) == 2)
+
+    assert sorted(got) == [b"known", b"other"]
+
+
+async def test_a_ban_ends() -> None:
+    """The program is replaced, not added to."""
+    got = Heard()
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None)
+    assert edge.part()
+    edge.shut_out([ip_network("127.0.0.7/32")])
+    edge.shut_out([])
+    with sender("127.0.0.7") as peer:
+        peer.sendto(b"again", edge.address)
+        await got.read(edge, lambda: len(got) == 1)
+
+    assert got == [b"again"]
+
+
+async def test_lanes_of_ipv6() -> None:
+    """The same by four words; `::1` is all there is on loopback, so known once and then a stranger."""
+    got = Heard()
+    edge = UdpSocket("::1", 0, got.take, lambda: None)
+    assert edge.part()
+    with sender("::1") as peer:
+        edge.steer([ip_network("::1/128"), ip_network("2001:db8::/32")])
+        edge.shut_out([ip_network("::1/128")])
+        peer.sendto(b"known", edge.address)
+        edge.steer([ip_network("2001:db8::/32")])
+        peer.sendto(b"banned", edge.address)
+        edge.shut_out([ip_network("2001:db8::/32")])
+        peer.sendto(b"stranger", edge.address)
+        await got.read(edge, lambda: len(got) == 2)
+
+    assert got == [b"known", b"stranger"]
+
+
+def test_a_port_with_two_lanes_is_still_ours_alone() -> None:
+    """SO_REUSEPORT is set after the port was bound: a second edge is told that it is taken."""
+    first = UdpSocket("127.0.0.1", 0, lambda data, address: None, lambda: None)
+    assert first.part()
+
+    with pytest.raises(OSError, match="in use"):
+        UdpSocket("127.0.0.1", first.address[1], lambda data, address: None, lambda: None)
+
+    first.give_back()
+
+
+async def test_how_long_a_datagram_has_waited_is_known() -> None:
+    """Sampled once a wake-up: the queue that never ran dry shows its shortest wait; after a look it begins anew."""
+    got = Heard()
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None)
+    with sender("127.0.0.1") as peer:
+        peer.sendto(b"x", edge.address)
+        peer.sendto(b"y", edge.address)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.02:
+            pass
+        await got.read(edge, lambda: len(got) == 2)
+    queue, again = got.queues
+
+    assert 0.02 <= queue.wait_s < 5
+    assert queue.fill == again.wait_s == 0

@@ -102,6 +102,10 @@ class TransactionLayer:
         else:
             self._receive_request(message, flow, now)
 
+    def awaits(self, response: Response) -> bool:
+        """Does it answer a request of ours? Nobody can know the branch who did not get it."""
+        return keys.client_key(response) in self._clients
+
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         method = request.method
         key = keys.server_key(request, method)

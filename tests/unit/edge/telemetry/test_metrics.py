@@ -126,8 +126,33 @@ def sources() -> Sources:
             framing={"no start line": 35},
         ),
         names=Names(),
+        load=Load(),
+        bans=Bans(),
         certificate_ends=lambda: {"edge.pem": 1_800_000_000},
     )
+
+
+@dataclass
+class Load:
+    lag_s: float = 0.5
+    is_sorted: bool = True
+    unsorted: int = 41
+
+    def waits_s(self) -> dict[str, float]:
+        return {"neighbours": 0.25}
+
+    def fills(self) -> dict[str, float]:
+        return {"strangers": 0.75}
+
+    def kernel_drops(self) -> dict[str, int]:
+        return {"strangers": 42}
+
+
+class Bans:
+    begun = 43
+
+    def __len__(self) -> int:
+        return 44
 
 
 class Names:
