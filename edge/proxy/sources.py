@@ -162,9 +162,8 @@ class SourceBudgets:
 
     def prove(self, host: str) -> None:
         """It gets what we send: from now on it is known, whoever it is."""
-        if any(host in known for known in self._known):
+        if host in self._proved or any(self._recognise(index, host) for index in range(len(self._known))):
             return
-        self._proved.pop(host, None)
         if len(self._proved) >= MAX_PROVED:
             oldest = next(iter(self._proved))
             del self._proved[oldest]

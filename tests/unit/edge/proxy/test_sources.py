@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from network import POLICY
 
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
@@ -13,7 +14,6 @@ from edge.proxy.bans import MAX_BANS
 from edge.proxy.facts import Counters
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.sources import MAX_PROVED, MAX_SOURCES, MAX_STRANGERS_BYTES, SourceBudgets, source_of
-from tests.unit.edge.proxy.network import POLICY
 
 CALLER, TRUNK, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.9"
 REQUEST = b"OPTIONS sip:x@192.0.2.10 SIP/2.0\r\n\r\n"
