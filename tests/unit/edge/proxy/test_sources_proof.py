@@ -44,10 +44,10 @@ def test_a_request_with_our_token_is_proof():
     callee.answer(200)
     caller.learn(wire.responses_to(CALLER)[-1])
     caller.ack()
-    bye = caller.in_dialog("BYE")
-    wire.send(bye.replace(b"lr>", b"lr>;x=y").replace(caller.routes[0][5:20], b"0123456789abcde"), STRANGER)
+    forged = caller.in_dialog("INFO").replace(caller.routes[0][5:20], b"0123456789abcde")
+    wire.send(forged, STRANGER)
     assert wire.core.sources.proved == ()
-    wire.send(bye, ELSEWHERE)
+    wire.send(caller.in_dialog("BYE"), ELSEWHERE)
 
     assert wire.core.sources.proved == (ELSEWHERE[0],)
 
