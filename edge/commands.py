@@ -123,6 +123,8 @@ def run(
     ] = None,
     decision_deadline_ms: Annotated[str | None, typer.Option(help="Time the store has.", metavar="MS")] = None,
     max_calls: Annotated[str | None, typer.Option(help="Calls this process holds at most.", metavar="N")] = None,
+    overload_wait_ms: Annotated[str | None, typer.Option(help="Wait that means overload.", metavar="MS")] = None,
+    overload_floor: Annotated[str | None, typer.Option(help="Calls/s never refused for it.", metavar="N")] = None,
     session_expires_s: Annotated[str | None, typer.Option(help="Session timer; 0: none.", metavar="SECONDS")] = None,
     min_session_s: Annotated[str | None, typer.Option(help="Least session interval.", metavar="SECONDS")] = None,
     probe_s: Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
+from edge.proxy.overload import Measures
 from edge.transport.endpoints import Bound
 from edge.transport.udp import Queue
 
@@ -53,11 +54,21 @@ class LoadWatch:
             now = self._now()
             self.lag_s = max(0.0, now - due)
             due = now + TICK_S
-            self.look(now)
+            self.look(now, TICK_S + self.lag_s)
 
-    def look(self, now: float) -> None:
-        """Once."""
+    def look(self, now: float, elapsed_s: float) -> None:
+        """Once. Strangers' queues count for nothing: they may be as long as they like."""
         self._queues = [sock.queues() for _, sock in self._bound.udp]
+        ours = [queues[0] for queues in self._queues]
+        self._core.measured(
+            Measures(
+                max([queue.wait_s for queue in ours], default=0.0),
+                self.lag_s,
+                max([queue.fill for queue in ours], default=0.0),
+            ),
+            elapsed_s,
+            now,
+        )
         sources = self._core.sources
         sources.end_bans(now)
         if now - self._steered_at >= STEER_S and sources.take_known_changed():

@@ -297,6 +297,8 @@ class _Server:
             probe_s=static.probe_s,
             probe_failures=static.probe_failures,
             max_calls=static.max_calls,
+            overload_wait_s=static.overload_wait_ms / 1000,
+            overload_floor=static.overload_floor,
         )
         now = self._now()
         self._core = ProxyCore(
@@ -388,6 +390,9 @@ class _Server:
             streams=self._connections.counters,
             names=self._outlets.resolver,
             load=self._load,
+            overload=core.overload,
+            asked_percent=lambda: core.asked_percent,
+            throttled=lambda: core.throttled,
             bans=core.sources.bans,
             certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
         )

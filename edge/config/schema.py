@@ -291,6 +291,13 @@ class EgressEntry(Section):
         "goes to no other trunk.",
         examples=[True],
     )
+    overload_control: Literal["off", "loss", "rate"] = Field(
+        default="off",
+        description="Overload control by RFC 7339: announced to this trunk and obeyed. `rate` names the scheme of RFC "
+        "7415 first. While the trunk asks for less, new calls go to the next one, or get 503; emergency calls and what "
+        "belongs to running calls always go.",
+        examples=["loss"],
+    )
     pacing_ms: Annotated[int, Field(strict=True, ge=0, le=4_000)] = Field(
         default=0,
         description="Milliseconds an attempt over the trunk's CAPS waits for its turn before the next trunk is tried. "

@@ -217,6 +217,19 @@ class StaticConfig(Section):
         description="Attempts and calls this process holds at most; beyond it 503 `overloaded`.",
         examples=[20_000],
     )
+    overload_wait_ms: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=30,
+        description="A datagram of a known neighbour that waits longer for this process to read it, so that its queue "
+        "never runs dry for 0.2 s, means too much work: new calls are refused (503 `overloaded` with Retry-After) "
+        "until what is left can be carried. 0: nothing is refused for that.",
+        examples=[50],
+    )
+    overload_floor: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=50,
+        description="So many new calls a second are never refused for overload: under it, it is not the calls that "
+        "hold the process up.",
+        examples=[200],
+    )
     max_duration_s: Annotated[float, Field(ge=1, le=604_800)] = Field(
         default=14_400.0,
         description="Seconds after which the edge ends a call by itself, so that nobody keeps a slot for ever.",

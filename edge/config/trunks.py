@@ -90,6 +90,8 @@ class EgressTrunk:
     weight: int
     holder: str = ""
     """`trunk:ID` where it has ceilings of its own; empty: it has none."""
+    oc_algorithms: bytes = b""
+    """Overload control that is announced to it and obeyed (RFC 7339), by preference; empty: none."""
     is_trusted: bool = False
     """Does it belong to our trust domain (RFC 3325)?"""
     pacing_s: float = 0.0
@@ -243,6 +245,7 @@ def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -
         account=entry.account or "",
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         is_trusted=entry.trusted,
+        oc_algorithms={"off": b"", "loss": b"loss", "rate": b"rate,loss"}[entry.overload_control],
         pacing_s=entry.pacing_ms / 1_000,
         # A challenge of a trunk where we have a user name is never the caller's affair.
         conceal=frozenset(entry.conceal) | (CHALLENGES if entry.login is not None else frozenset()),

@@ -283,6 +283,11 @@ class Attempts:
             if not self._try_candidate(call, now):
                 self.concluded(call, context, 503, context.best, now)
             return
+        flows = self._egress.allowed(attempt, trunk, flows, now)
+        if not flows:
+            self._leave(call, trunk)
+            self.over_ceiling(call, trunk, now)  # it has asked for fewer calls (RFC 7339 §5.10)
+            return
         self._egress.send(call, context, attempt, trunk, flows, now)
 
     # -- what the context tells ------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
+from edge.proxy.overload import Measures, Overload
 from edge.proxy.own_answers import OwnAnswers
 from edge.proxy.probes import Probe, Probes
 from edge.proxy.proving import Proving
@@ -32,10 +33,12 @@ from edge.proxy.registration import Registering
 from edge.proxy.registrations import Registrations
 from edge.proxy.renewals import Renewals
 from edge.proxy.responses import Branch
+from edge.proxy.shedding import Shedding
 from edge.proxy.sources import SourceBudgets
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Ending, Teardown
 from edge.proxy.trunk_probes import TrunkProbe, TrunkProbes
+from edge.proxy.unproven import is_ourselves, no_larger
 from edge.proxy.unreadable import Unreadable
 from edge.sip import validation
 from edge.sip.errors import FieldError, ParseError
@@ -57,6 +60,7 @@ _REASONS = {
 
 _LISTENERS = (Branch, Ending, Probe, TrunkProbe, Registering, Proving)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
+_AT_THE_DOOR = (b"INVITE", b"ACK")
 _DECISIONS = (Admitted, Denied, Unavailable)
 
 
@@ -108,6 +112,8 @@ class ProxyCore:
         node.passwords = passwords or {}
         node.registrations = Registrations(node, self._destinations)
         node.registrations.adopt(now)
+        self._requests = self._new = 0
+        self._shedding = Shedding(node, self._is_known)
         self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
@@ -185,6 +191,21 @@ class ProxyCore:
         return self._node.is_overloaded
 
     @property
+    def overload(self) -> Overload:
+        """How many new calls this process takes."""
+        return self._node.overload
+
+    @property
+    def asked_percent(self) -> int:
+        """New calls that neighbours are asked to leave out (RFC 7339)."""
+        return round(100 * self._node.feedback.reduction)
+
+    @property
+    def throttled(self) -> dict[str, int]:
+        """By egress trunk: new calls that did not go there, because it had asked for fewer."""
+        return self._node.throttle.throttled
+
+    @property
     def sources(self) -> SourceBudgets:
         """Who may send how much: asked before `received`."""
         return self._node.sources
@@ -212,6 +233,8 @@ class ProxyCore:
             sources = self._node.sources
             if not sources.is_known(flow.listener, flow.address[0]) and self._layer.awaits(message):
                 sources.prove(flow.address[0])
+        elif message.method in _AT_THE_DOOR and self._shedding.takes(message, flow, now):
+            return
         self._layer.receive(message, flow, now)
 
     def unframed(self, fault: FramingFault, flow: Flow) -> None:
@@ -344,6 +367,21 @@ class ProxyCore:
         """The edge stops: what was gathered for a record of its minute goes out."""
         self._strangers.flush()
 
+    def measured(self, measures: Measures, elapsed_s: float, now: float) -> None:
+        """What the queues of this process looked like since the last time."""
+        node, overload, counters = self._node, self.overload, self._node.counters
+        requests, new = counters.requests_in + sum(counters.shed.values()), counters.attempts
+        changed = overload.measured(measures, elapsed_s, now)
+        node.feedback.measured(elapsed_s, requests - self._requests, new - self._new)
+        self._requests, self._new = requests, new
+        if changed:
+            self._node.sources.tighten(overload.is_shedding)
+            words: dict[str, str | int | float] = {
+                "wait_ms": round(measures.wait_s * 1e3, 1), "lag_ms": round(measures.lag_s * 1e3, 1),
+                "fill": round(measures.fill, 2), "offered": round(overload.offered), "rate": round(overload.rate),
+            }  # fmt: skip
+            self._node.outbox.facts.append(Fact(f"overload.{overload.state}", words))
+
     def refuse_attempts(self, refuse: bool) -> None:
         """The rim cannot carry more (the disk refuses CDRs): new attempts get 503 `overloaded` until it can again."""
         self._node.is_overloaded = refuse
@@ -377,6 +415,9 @@ class ProxyCore:
         self._node.counters.requests_in += 1
         try:
             txn.reply_to = reply_flow(request, txn.flow, self._node.listeners)
+            txn.feedback = self._node.feedback.heard(request, txn.flow, now, is_known=self._is_known)
+            if not self._node.sources.is_known(txn.flow.listener, txn.flow.address[0]):
+                self._be_modest(txn, request)
             stamp_top_via(request, txn.flow)
             if request.method == b"CANCEL":
                 self._own.cancel(txn, request, now)
@@ -408,7 +449,7 @@ class ProxyCore:
         is_invite = request.method == b"INVITE"
         # A UA of RFC 2543 gives no tag: its dialog is known by our token alone.
         if request.to().tag is not None or (not is_invite and self._in_dialog.knows(request, pre.token)):
-            self._see(request, pre.token, txn.flow)
+            self._see(request, pre.token, txn.flow, txn)
             self._in_dialog.relay(txn, request, pre, loop, now)
         elif is_invite:
             self._attempts.arrive(txn, request, loop, now)
@@ -434,6 +475,7 @@ class ProxyCore:
             if is_looped(request, loop, node.listeners):
                 self._drop("ack_looped")
                 return
+            node.feedback.heard(request, flow, now, is_known=self._is_known)
             stamp_top_via(request, flow)
             request = unsealed(request, node.identifiers)
             pre = preprocess(request, node.listeners, node.identifiers)
@@ -445,6 +487,7 @@ class ProxyCore:
     def on_response(self, txn: Transaction, response: Response, now: float) -> None:
         """A response of a client transaction goes to whoever started it."""
         self._node.counters.responses_in += 1
+        self._node.throttle.heard(txn.flow.address, response.via().params, now)
         user = txn.user
         if not isinstance(user, _LISTENERS):
             return
@@ -477,11 +520,31 @@ class ProxyCore:
         if isinstance(user, Branch):
             user.on_gone()
 
-    def _see(self, request: Request, token: bytes | None, flow: Flow) -> None:
-        """Whoever sends a token that only our Record-Route carries gets what we send."""
+    def _see(self, request: Request, token: bytes | None, flow: Flow, txn: Transaction | None = None) -> None:
+        """Whoever sends a token that only our Record-Route carries gets what we send: no modesty is needed then."""
         sources = self._node.sources
         if not sources.is_known(flow.listener, flow.address[0]) and self._in_dialog.knows(request, token):
             sources.prove(flow.address[0])
+            if txn is not None:
+                txn.feedback, txn.reliable = None, self._node.listeners.reliable[flow.listener]
+
+    def _is_known(self, flow: Flow) -> bool:
+        """Does a trunk name this neighbour, or has it proved itself?"""
+        node = self._node
+        host, listener = flow.address[0], node.listeners.all[flow.listener].name
+        return not node.snapshot.is_stranger(host, listener, flow.names) or host in node.sources.proved
+
+    def _be_modest(self, txn: Transaction, request: Request) -> None:
+        """Over UDP, to whom has proved nothing: no repeats by a timer, and to a stranger never more than it sent."""
+        node, flow = self._node, txn.flow
+        host = flow.address[0]
+        if txn.reliable or is_ourselves(host) or host in node.sources.proved:
+            return
+        listener = node.listeners.all[flow.listener].name
+        if node.snapshot.known(host, listener) is None:
+            txn.reliable = True  # Timer G runs over unreliable transports alone
+            if node.snapshot.is_stranger(host, listener):
+                txn.feedback = no_larger(request.data, lambda: self._drop("amplification"))
 
     def _drop(self, reason: str) -> None:
         drops = self._node.counters.drops

@@ -57,10 +57,22 @@ class Egress:
         way = None if crossing is None else crossing.up
         context.start(request, flow, now, trunk=trunk, way=way, words=call.words, restore=restore)
 
+    def allowed(self, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> Flows:
+        """These addresses without those at the beginning that have asked for fewer calls (RFC 7339 §5.5); an emergency
+        call goes all the same, and counts."""
+        throttle = self._node.throttle
+        for index, flow in enumerate(flows):
+            if throttle.takes(trunk, flow.address, now, self._node.draw(), is_emergency=attempt.emergency):
+                return flows[index:]
+        return ()
+
     def next_address(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
         """A transport failure, silence or a 503 of one address leads to the next one of the same trunk."""
         trunk, attempt, flows = branch.trunk, call.attempt, call.alternatives
         if not flows or trunk is None or attempt is None or not (branch.is_local or status == 503):
+            return False
+        flows = self.allowed(attempt, trunk, flows, now)
+        if not flows:
             return False
         is_same_place = flows[0].address == branch.flow.address
         if is_same_place:
@@ -132,7 +144,7 @@ class Egress:
         else:
             record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
         context.mend = mend
-        add_hop(request, node.identifiers.branch(call.loop), listener=flow.listener, listeners=listeners)
+        add_hop(request, node.branch(call.loop, flow), listener=flow.listener, listeners=listeners)
         return request, restore
 
 

@@ -59,6 +59,7 @@ class CallFacts:
         "in_use",
         "ingress_class",
         "ingress_trunk",
+        "is_shed",
         "limit",
         "limit_holder",
         "limit_in_use",
@@ -151,6 +152,8 @@ class CallFacts:
         """Header fields that policy read, as they came: (name, value)."""
         self.attempts = 1
         """More: one record for so many attempts of a stranger."""
+        self.is_shed = False
+        """Refused at the door, for overload: nothing but what `edge.proxy.shedding` writes is known of it."""
         self._know_no_more()
 
     def _know_no_more(self) -> None:
@@ -277,6 +280,7 @@ class Counters:
         "refused",
         "requests_in",
         "responses_in",
+        "shed",
         "stray_responses",
         "transport_errors",
         "trunks_skipped",
@@ -311,6 +315,8 @@ class Counters:
         self.refused: dict[str, int] = {}
         self.requests_in = 0
         self.responses_in = 0
+        self.shed: dict[str, int] = {}
+        """New calls refused for overload, by priority."""
         self.stray_responses = 0
         self.transport_errors = 0
         self.trunks_skipped: dict[str, int] = {}

@@ -173,7 +173,8 @@ class InDialog:
     def _start(self, relayed: "_Relayed", context: ResponseContext, onward: Request, flow: Flow, now: float) -> None:
         passage, node = relayed.passage, self._node
         restore = None if passage is None else passage.hide(onward, context.server.request, flow)
-        add_hop(onward, node.identifiers.branch(relayed.loop), listener=flow.listener, listeners=node.listeners)
+        node.throttle.sent(flow.address, now)
+        add_hop(onward, node.branch(relayed.loop, flow), listener=flow.listener, listeners=node.listeners)
         if passage is None:
             context.start(onward, flow, now)
         else:
@@ -215,7 +216,8 @@ class InDialog:
             flow = flows[0]
             if passage is not None:
                 passage.hide(request, request.copy(), flow)
-            add_hop(request, branch, listener=flow.listener, listeners=node.listeners)
+            said = branch + node.throttle.params(flow.address)
+            add_hop(request, said, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 
         caller = self._caller(call, pre, request, flow, listener, from_ingress=is_callers)

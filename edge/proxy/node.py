@@ -12,12 +12,16 @@ from edge.proxy.facts import CallFacts, Counters
 from edge.proxy.hygiene import Crossings
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
+from edge.proxy.oc_feedback import OcFeedback
+from edge.proxy.oc_throttle import OcThrottle
+from edge.proxy.overload import Overload
 from edge.proxy.pings import Pings
 from edge.proxy.sources import SourceBudgets
 from edge.proxy.thresholds import Thresholds
 from edge.proxy.trunk_health import TrunkHealth
 from edge.proxy.trunk_quality import TrunkQuality
 from edge.proxy.trunk_throttle import TrunkThrottle
+from edge.sip.flow import Flow
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
@@ -52,6 +56,10 @@ class Settings:
     """Attempts and calls held by this process; beyond it new attempts get 503 `overloaded`."""
     keeps_records: bool = True
     """Does the store keep what another node needs to go on with a call of this one?"""
+    overload_wait_s: float = 0.03
+    """A datagram that waits longer for the process to read it, for a while, means too much work; 0: nothing is shed."""
+    overload_floor: float = 50.0
+    """So many new calls a second are never refused for overload."""
     durations: Durations = field(default_factory=Durations)
 
 
@@ -66,6 +74,7 @@ class Node:
         "draining",
         "draw",
         "ended",
+        "feedback",
         "identifiers",
         "is_overloaded",
         "layer",
@@ -74,6 +83,7 @@ class Node:
         "local",
         "orders",
         "outbox",
+        "overload",
         "passwords",
         "pings",
         "quality",
@@ -109,6 +119,11 @@ class Node:
         self.listeners = listeners
         self.identifiers = identifiers
         self.counters = Counters()
+        self.overload = Overload(target_s=settings.overload_wait_s, floor=settings.overload_floor)
+        self.feedback = OcFeedback(self.overload, lambda: self.wall_offset)
+        """What neighbours that bring calls are told of it."""
+        self.throttle = OcThrottle()
+        """What neighbours that take calls have asked of us."""
         self.sources = SourceBudgets(self.counters, listeners, self.outbox, snapshot)
         self.snapshot: PolicySnapshot
         """The policy new attempts are pinned to."""
@@ -136,6 +151,10 @@ class Node:
         """Set by the core, which is the layer's user."""
         self.registrations: Registrations
         """Set by the core."""
+
+    def branch(self, loop: bytes, flow: Flow) -> bytes:
+        """A branch for a request that leaves by this flow, with what overload control says there (RFC 7339 §4.1)."""
+        return self.identifiers.branch(loop) + self.throttle.params(flow.address)
 
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""

@@ -18,6 +18,8 @@ ENTER_TICKS = 2
 """So many measures in a row over the target and shedding begins."""
 LEAVE_TICKS = 20
 """So many in a row with nothing refused and no pressure, and it ends."""
+FALLING = 0.9
+"""A queue that shrinks by more than this in an interval needs no further cut."""
 RELIEF = 0.5
 """Under this share of the target the rate may grow: between it and the target it stays (hysteresis)."""
 CUT = 0.06
@@ -71,8 +73,8 @@ class Overload:
     """Of one process."""
 
     __slots__ = (
-        "_bucket", "_new", "_offered", "_passed", "_quiet", "_refused", "_strained", "_target_s", "_took", "floor",
-        "level", "rate", "state",
+        "_bucket", "_new", "_offered", "_passed", "_pressure_before", "_quiet", "_refused", "_strained", "_target_s",
+        "_took", "floor", "level", "rate", "state",
     )  # fmt: skip
 
     def __init__(self, *, target_s: float, floor: float) -> None:
@@ -91,6 +93,7 @@ class Overload:
         self._offered = self._passed = 0.0
         """The same a second, smoothed."""
         self._strained = self._quiet = 0
+        self._pressure_before = 0.0
         self._refused = 0.0
 
     @property
@@ -154,9 +157,14 @@ class Overload:
             self.rate = max(self.floor, FIRST_CUT * self._passed)
             self._bucket = LeakyBucket(self.rate, now)
             self._quiet = 0
+            self._pressure_before = pressure
 
     def _follow(self, pressure: float, *, is_quiet: bool) -> None:
-        if pressure > 1:
+        is_falling = pressure < FALLING * self._pressure_before
+        self._pressure_before = pressure
+        if pressure > 1 and is_falling:
+            self._quiet = 0  # what waits came before the last cut: it is being worked off
+        elif pressure > 1:
             # Where less than the rate came, that much was too much already.
             cut = min(CUT * pressure, MAX_CUT)
             self.rate = max(self.floor, min(self.rate, self._passed) * (1 - cut))

@@ -13,7 +13,7 @@ from edge.proxy.hygiene import NO_WORDS, Way, Words
 from edge.proxy.node import Node
 from edge.proxy.presentation import Mend
 from edge.proxy.proving import Proof
-from edge.sip import compose
+from edge.sip import compose, overload_params
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.message import Request, Response, parse
@@ -152,7 +152,10 @@ class ResponseContext:
             tell(response, self.reason, cause_of(response.status, response.value(b"warning") or b"")[1])
         if self.server.reliable:
             say_length(response)
-        self.node.layer.respond(self.server, response.status, response.render(), now)
+        data = response.render()
+        if any(b"oc" in line.lower() for line in response.header_lines(b"via")):
+            data = overload_params.cleaned(data)
+        self.node.layer.respond(self.server, response.status, data, now)
 
     def answer(
         self,

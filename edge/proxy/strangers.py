@@ -9,6 +9,7 @@ and its column `attempts` says for how many it stands (R14 holds: the sum of `at
 from edge.config.refusals import OPTIONS
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
+from edge.proxy.unproven import is_ourselves
 from edge.sip.flow import Flow
 from edge.sip.transaction.layer import Transaction
 
@@ -36,11 +37,18 @@ class Strangers:
         host = flow.address[0]
         if token not in node.snapshot.silent or not node.snapshot.is_stranger(host, self._listener(flow)):
             return False
-        if token == OPTIONS and (host.startswith("127.") or host == "::1"):
+        if token == OPTIONS and is_ourselves(host):
             return False  # our own health check
         drops = node.counters.drops
         drops[f"silent_{token}"] = drops.get(f"silent_{token}", 0) + 1
         return True
+
+    def are(self, flow: Flow) -> bool:
+        """Does no trunk name this sender, over a transport on which it may be forged?"""
+        node = self._node
+        return not node.listeners.reliable[flow.listener] and node.snapshot.is_stranger(
+            flow.address[0], self._listener(flow), flow.names
+        )
 
     def ignores(self, token: str, txn: Transaction) -> bool:
         """The same of a request: where it is not answered, nothing is kept of it."""

@@ -4,6 +4,7 @@ from edge.proxy.facts import Fact
 from edge.proxy.forwarding import reply_flow, stamp_top_via
 from edge.proxy.node import Node
 from edge.proxy.strangers import Strangers
+from edge.proxy.unproven import is_ourselves
 from edge.sip import compose
 from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
@@ -57,4 +58,6 @@ class Unreadable:
         reply_to = reply_flow(message, flow, self._node.listeners)
         stamp_top_via(message, flow)
         data = compose.response(message, status, _PHRASES[status], to_tag=self._node.identifiers.tag())
+        if len(data) > len(message.data) and self._strangers.are(flow) and not is_ourselves(flow.address[0]):
+            return  # §8.2.6 copies what it sent; a forged sender is not to be sent more than that
         self._node.outbox.sends.append((data, reply_to, None))

@@ -144,6 +144,8 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("core.escaped", "error", True, "an input that the core could not digest: a fault of ours, with its trace"),
     FactRow("lease.reasserted", "warning", True, "the lease of a running call had run out and was taken again"),
     FactRow("lease.ended_elsewhere", "warning", True, "a running call was settled by somebody else"),
+    FactRow("overload.shedding", "warning", False, "more calls come than this process can take: some are refused"),
+    FactRow("overload.calm", "info", False, "that is over: every call is looked at again"),
     FactRow("source.banned", "warning", True, "a stranger is not heard for a while: over its budget, or a scanner"),
     FactRow("source.heard_again", "info", True, "the ban of a stranger is over"),
     FactRow("source.over_budget", "warning", True, "an address of a neighbour sends more than its trunk allows"),

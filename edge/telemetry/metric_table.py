@@ -62,6 +62,37 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_responses_in_total", _C, "", "responses received", lambda s: s.counters.responses_in),
     MetricRow("edge_malformed_total", _C, "fault", "messages that cannot be read", lambda s: s.counters.malformed),
     MetricRow("edge_drops_total", _C, "reason", "messages dropped without an answer", lambda s: s.counters.drops),
+    MetricRow(
+        "edge_overload_percent",
+        _G,
+        "",
+        "new calls of the last second refused for overload, 0 to 100",
+        lambda s: s.overload.level,
+    ),
+    MetricRow(
+        "edge_overload_rate", _G, "", "new calls a second that pass; 0: all of them", lambda s: round(s.overload.rate)
+    ),
+    MetricRow(
+        "edge_shed_total",
+        _C,
+        "priority",
+        "new calls refused for overload: `low`, `normal`, `high`",
+        lambda s: s.counters.shed,
+    ),
+    MetricRow(
+        "edge_oc_asked_percent",
+        _G,
+        "",
+        "new calls that neighbours with overload control are asked to leave out, 0 to 100",
+        lambda s: s.asked_percent(),
+    ),
+    MetricRow(
+        "edge_oc_throttled_total",
+        _C,
+        "trunk",
+        "new calls not sent to an egress trunk because it had asked for fewer (RFC 7339)",
+        lambda s: s.throttled(),
+    ),
     MetricRow("edge_sources_banned", _G, "", "strangers that are not heard now", lambda s: len(s.bans)),
     MetricRow("edge_bans_total", _C, "", "bans of strangers: over their budget, or scanners", lambda s: s.bans.begun),
     MetricRow(

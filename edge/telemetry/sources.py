@@ -153,6 +153,13 @@ class LoadCounts(Protocol):
     def kernel_drops(self) -> Mapping[str, int]: ...
 
 
+class OverloadCounts(Protocol):
+    """How many new calls pass (`proxy.overload`)."""
+
+    level: int
+    rate: float
+
+
 class BanCounts(Protocol):
     """Sources that are not heard (`proxy.bans`)."""
 
@@ -189,5 +196,8 @@ class Sources:
     streams: StreamCounts
     names: NameCounts
     load: LoadCounts
+    overload: OverloadCounts
+    asked_percent: Callable[[], int]
+    throttled: Callable[[], Mapping[str, int]]
     bans: BanCounts
     certificate_ends: Callable[[], Mapping[str, int]]

@@ -16,6 +16,8 @@ SO_ATTACH_FILTER = 26
 SO_ATTACH_REUSEPORT_CBPF = 51
 MAX_INSTRUCTIONS = 2_500
 """The kernel takes 4,096, but older ones count them against 20 KiB of option memory (net.core.optmem_max)."""
+MAX_RANGES = {4: 400, 6: 90}
+"""By IP version: so many ranges of addresses fit into that, whatever their bounds are."""
 TAKE = 0xFFFF_FFFF
 """Verdict of a socket filter: the whole datagram. 0: none of it."""
 
@@ -56,8 +58,7 @@ def ranges_of(networks: Iterable[Network], version: int) -> list[Range]:
 
 
 def program(ranges: Sequence[Range], *, version: int, inside: int, outside: int) -> list[Instruction]:
-    """Returns `inside` for a source in one of these ranges, else `outside`. Longer than MAX_INSTRUCTIONS where there
-    are too many of them: do not attach it then."""
+    """Returns `inside` for a source in one of these ranges, MAX_RANGES at most, else `outside`."""
     end = 1 << (32 if version == 4 else 128)
     bounds: list[Range] = [(0, outside)]
     for first, last in ranges:

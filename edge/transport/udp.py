@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from edge.sip.flow import Flow
 from edge.transport.packet_filter import (
-    MAX_INSTRUCTIONS,
+    MAX_RANGES,
     SO_ATTACH_FILTER,
     SO_ATTACH_REUSEPORT_CBPF,
     TAKE,
@@ -201,13 +201,9 @@ class UdpSocket:
             return 0
         version = 6 if self.host_is_ipv6 else 4
         ranges = ranges_of(known, version)
-        kept = len(ranges)
-        code = program(ranges, version=version, inside=0, outside=1)
-        while len(code) > MAX_INSTRUCTIONS:
-            kept -= max(1, kept // 8)
-            code = program(ranges[:kept], version=version, inside=0, outside=1)
-        attach(self._socket, SO_ATTACH_REUSEPORT_CBPF, code)
-        return len(ranges) - kept
+        kept = ranges[: MAX_RANGES[version]]
+        attach(self._socket, SO_ATTACH_REUSEPORT_CBPF, program(kept, version=version, inside=0, outside=1))
+        return len(ranges) - len(kept)
 
     def shut_out(self, banned: Iterable[Network]) -> None:
         """What these networks send is dropped by the kernel, as far as the program takes them; the first lane is never
@@ -215,12 +211,8 @@ class UdpSocket:
         if self._strangers is None:
             return
         version = 6 if self.host_is_ipv6 else 4
-        ranges = ranges_of(banned, version)
-        code = program(ranges, version=version, inside=0, outside=TAKE)
-        while len(code) > MAX_INSTRUCTIONS:
-            ranges = ranges[: len(ranges) - max(1, len(ranges) // 8)]
-            code = program(ranges, version=version, inside=0, outside=TAKE)
-        attach(self._strangers.socket, SO_ATTACH_FILTER, code)
+        ranges = ranges_of(banned, version)[: MAX_RANGES[version]]
+        attach(self._strangers.socket, SO_ATTACH_FILTER, program(ranges, version=version, inside=0, outside=TAKE))
 
     def queues(self) -> tuple[Queue, ...]:
         """The lane of known sources, then that of strangers where there is one; a new sampling begins."""

@@ -106,6 +106,10 @@ class TransactionLayer:
         """Does it answer a request of ours? Nobody can know the branch who did not get it."""
         return keys.client_key(response) in self._clients
 
+    def knows(self, key: keys.Key) -> bool:
+        """Is there a server transaction with this key?"""
+        return key in self._servers
+
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         method = request.method
         key = keys.server_key(request, method)
@@ -188,6 +192,11 @@ class TransactionLayer:
             return
         if answer not in txn.rows:
             raise LocalError(f"{status} is too late for {txn!r}")
+        if txn.feedback is not None:
+            data = txn.feedback(data, now)
+            if not data:
+                self.discard(txn)
+                return
         if txn.state is not State.COMPLETED:  # there only what is discarded has a row (§17.2.2)
             txn.status = status
         txn.step(answer, data, now)

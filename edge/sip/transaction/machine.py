@@ -103,8 +103,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "branch", "deadline", "flow", "interval", "is_server", "key", "last", "layer", "legacy_key", "method",
-        "reliable", "reply_to", "request", "rows", "since", "state", "status", "table", "user",
+        "branch", "deadline", "feedback", "flow", "interval", "is_server", "key", "last", "layer", "legacy_key",
+        "method", "reliable", "reply_to", "request", "rows", "since", "state", "status", "table", "user",
     )  # fmt: skip
 
     request: Request
@@ -145,6 +145,8 @@ class Transaction:
         that would send it again."""
         self.status = 0
         """The last status sent (server) or received (client)."""
+        self.feedback: Callable[[bytes, float], bytes] | None = None
+        """Server: what is done to each response of the user before it leaves (RFC 7339 §5.2); empty: none leaves."""
         self.user = user
         """Whatever the layer's user wants to find again."""
         self.reliable = reliable
@@ -204,6 +206,7 @@ class Transaction:
         self.drop_request()
         self.last = None
         self.user = None
+        self.feedback = None
 
     def drop_request(self) -> None:
         """No row needs it any more: at many calls a second, what waits for its last timer is most of the memory."""

@@ -48,8 +48,11 @@ def test_a_request_with_our_token_is_proof():
     wire.send(forged, STRANGER)
     assert wire.core.sources.proved == ()
     wire.send(caller.in_dialog("BYE"), ELSEWHERE)
+    (request,) = wire.requests_to(TRUNK_A, b"BYE")
+    wire.send(reply(request, 200, extra="Server: " + "x" * 2_000), TRUNK_A)
 
     assert wire.core.sources.proved == (ELSEWHERE[0],)
+    assert wire.statuses_to(ELSEWHERE) == [200]
 
 
 def test_a_neighbour_needs_no_proof():

@@ -127,6 +127,9 @@ def sources() -> Sources:
         ),
         names=Names(),
         load=Load(),
+        overload=Overloaded(),
+        asked_percent=lambda: 47,
+        throttled=lambda: {"carrier-a": 48},
         bans=Bans(),
         certificate_ends=lambda: {"edge.pem": 1_800_000_000},
     )
@@ -146,6 +149,12 @@ class Load:
 
     def kernel_drops(self) -> dict[str, int]:
         return {"strangers": 42}
+
+
+@dataclass
+class Overloaded:
+    level: int = 45
+    rate: float = 46.0
 
 
 class Bans:
@@ -208,6 +217,7 @@ def test_every_row_gives_a_number(sources):
     sources.counters.refused["caps"] = 1
     sources.counters.malformed["no Via"] = 1
     sources.counters.drops["keep-alive"] = 1
+    sources.counters.shed["normal"] = 1
     sources.counters.trunks_skipped["a"] = 1
     sources.totals.shadowed["caps"] = 1
     names = {name for name, _ in samples(sources)}

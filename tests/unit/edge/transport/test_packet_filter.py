@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.transport.packet_filter import MAX_INSTRUCTIONS, Instruction, program, ranges_of
+from edge.transport.packet_filter import MAX_INSTRUCTIONS, MAX_RANGES, Instruction, program, ranges_of
 
 LOAD, JUMP, JUMP_EQ, JUMP_GT, JUMP_GE, RETURN = 0x20, 0x05, 0x15, 0x25, 0x35, 0x06
 NETWORK_HEADER = 0x1_0000_0000 - 0x100000
@@ -95,10 +95,12 @@ def test_touching_networks_are_one_range():
     assert ranges_of(both, 6) == []
 
 
-@pytest.mark.parametrize(("version", "most"), [(4, 300), (6, 60)])
-def test_so_many_single_addresses_fit(version, most):
-    """What the rim may hand over at one time (docs/operate.md)."""
-    step, first = (4, 0xC6336400) if version == 4 else (2**64, 0x20010DB8 << 96)
-    found = [(first + step * number, first + step * number) for number in range(most)]
+@pytest.mark.parametrize("version", [4, 6])
+def test_so_many_ranges_fit_whatever_their_bounds_are(version):
+    """Each with two bounds of its own, all four words of an IPv6 address in use."""
+    width, most = (32, 400) if version == 4 else (128, 90)
+    step = 2**width // (most + 1)
+    found = [(step * number + 0x11111, step * number + step // 2 | 1) for number in range(most)]
 
+    assert MAX_RANGES[version] == most
     assert len(program(found, version=version, inside=0, outside=1)) <= MAX_INSTRUCTIONS

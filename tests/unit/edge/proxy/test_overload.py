@@ -1,0 +1,198 @@
+"""How many new calls pass: against a model of a process that can carry so many a second."""
+
+from collections import Counter, deque
+
+import pytest
+
+from edge.proxy.overload import ENTER_TICKS, LEAVE_TICKS, TICK_S, Load, Measures, Overload, Priority
+
+CALM, TARGET_S = Measures(0.0, 0.0, 0.0), 0.03
+STRAINED = Measures(0.1, 0.0, 0.0)
+
+
+def ticks(overload: Overload, count: int, *, rate: float, measures: Measures = CALM, start: float = 0.0) -> float:
+    """So many intervals in which new calls come at this rate."""
+    now = start
+    for _ in range(count):
+        for number in range(round(rate * TICK_S)):
+            overload.passes(Priority.NORMAL, now + number / rate)
+        now += TICK_S
+        overload.measured(measures, TICK_S, now)
+    return now
+
+
+class Process:
+    """Carries `capacity` calls a second; a refusal costs `share` of a call. What it cannot do at once waits unread in
+    the kernel, so that a decision is made when a call's turn has come, not when it arrives."""
+
+    def __init__(self, capacity: float, *, share: float = 0.1) -> None:
+        self.capacity, self.share = capacity, share
+        self.overload = Overload(target_s=TARGET_S, floor=10)
+        self.queue: deque[tuple[Priority, float]] = deque()
+        self.now, self.refused, self.work = 0.0, 0, 0.0
+        self.passed: Counter[Priority] = Counter()
+        self.waits: list[float] = []
+        """How long each call that passed had waited."""
+
+    def run(self, seconds: float, offered: dict[Priority, float]) -> float:
+        """Calls a second that passed."""
+        self.passed.clear()
+        self.waits.clear()
+        begun, step, tick_at, least = self.now, 0.005, self.now + TICK_S, float("inf")
+        owed = dict.fromkeys(offered, 0.0)
+        while self.now < begun + seconds - 1e-9:
+            for priority, rate in offered.items():
+                owed[priority] += rate * step
+                while owed[priority] >= 1:
+                    owed[priority] -= 1
+                    self.queue.append((priority, self.now))
+            self.work = min(self.work, 0.0) + self.capacity * step
+            while self.queue and self.work > 0:
+                priority, since = self.queue.popleft()
+                least = min(least, self.now - since)
+                if self.overload.passes(priority, self.now):
+                    self.work -= 1
+                    self.passed[priority] += 1
+                    self.waits.append(self.now - since)
+                else:
+                    self.work -= self.share
+                    self.refused += 1
+            self.now += step
+            if self.now >= tick_at - 1e-9:
+                self.overload.measured(Measures(0.0 if least == float("inf") else least, 0.0, 0.0), TICK_S, self.now)
+                tick_at, least = self.now + TICK_S, float("inf")
+        return self.passed.total() / seconds
+
+
+@pytest.mark.parametrize("factor", [1.2, 2, 3, 6])
+def test_no_collapse_whatever_is_offered(factor):
+    """At a multiple of what it can carry, at least 80 % of what is left beside the refusals passes, and the queue stays
+    short."""
+    process = Process(500)
+    process.run(5, {Priority.NORMAL: 500 * factor})
+    passed = process.run(20, {Priority.NORMAL: 500 * factor})
+
+    room = 500 - 0.1 * (500 * factor - passed)  # refusals cost too
+    assert 0.8 * room <= passed <= 1.05 * room
+    assert sorted(process.waits)[len(process.waits) * 99 // 100] < 0.2
+
+
+def test_everybody_passes_again_when_it_is_over():
+    """No memory of the crowd remains."""
+    process = Process(500)
+    process.run(10, {Priority.NORMAL: 2_000})
+    assert process.overload.state is Load.SHEDDING
+    process.run(20, {Priority.NORMAL: 300})
+    refused = process.refused
+    assert process.run(10, {Priority.NORMAL: 300}) == pytest.approx(300, rel=0.01)
+
+    assert (process.overload.state, process.overload.level, process.overload.rate) == (Load.CALM, 0, 0.0)
+    assert process.refused == refused
+
+
+def test_important_calls_first_and_low_ones_last():
+    """While ordinary calls fill what there is, all important ones pass and hardly any low one does."""
+    process = Process(500)
+    offered = {Priority.LOW: 500.0, Priority.NORMAL: 800.0, Priority.HIGH: 150.0}
+    process.run(5, offered)
+    process.run(20, offered)
+    passed = {priority: process.passed[priority] / 20 for priority in offered}
+
+    assert passed[Priority.HIGH] == pytest.approx(150, rel=0.02)
+    assert passed[Priority.LOW] < 0.1 * passed[Priority.NORMAL]
+
+
+@pytest.mark.parametrize(
+    ("measures", "begins"),
+    [
+        (Measures(0.031, 0, 0), True),
+        (Measures(0.029, 0, 0), False),
+        (Measures(0, 0.151, 0), True),
+        (Measures(0, 0.149, 0), False),
+        (Measures(0, 0, 0.51), True),
+        (Measures(0, 0, 0.49), False),
+    ],
+)
+def test_what_begins_it(measures, begins):
+    """Wait, lag, or a buffer half full; twice in a row."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=100)
+    ticks(overload, ENTER_TICKS, rate=100, measures=measures, start=now)
+
+    assert overload.is_shedding is begins
+
+
+def test_once_is_no_sign():
+    """A pause of the machine."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=100)
+    for _ in range(5):
+        now = ticks(overload, ENTER_TICKS - 1, rate=100, measures=STRAINED, start=now)
+        now = ticks(overload, 1, rate=100, start=now)
+
+    assert overload.state is Load.CALM
+
+
+def test_few_calls_are_not_what_holds_it_up():
+    """Under the floor nothing is refused, however long the queue; nor does the rate ever fall below it."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 50, rate=40, measures=STRAINED)
+    assert overload.state is Load.CALM
+    now = ticks(overload, 200, rate=200, measures=STRAINED, start=now)
+    assert (overload.state, overload.rate) == (Load.SHEDDING, 50)
+
+
+def test_target_0_never_sheds():
+    """Switched off."""
+    overload = Overload(target_s=0, floor=1)
+    ticks(overload, 50, rate=500, measures=Measures(9, 9, 1))
+
+    assert overload.state is Load.CALM
+
+
+def test_between_relief_and_target_the_rate_stays():
+    """Hysteresis: no swinging around one threshold."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=400)
+    now = ticks(overload, 5, rate=400, measures=STRAINED, start=now)
+    rate = overload.rate
+    ticks(overload, 30, rate=400, measures=Measures(0.02, 0, 0), start=now)
+
+    assert overload.rate == rate
+    assert overload.is_shedding
+
+
+def test_it_ends_after_a_while_without_refusals():
+    """Not at the first good moment."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=400)
+    now = ticks(overload, 3, rate=400, measures=STRAINED, start=now)
+    now = ticks(overload, LEAVE_TICKS - 1, rate=20, start=now)
+    assert overload.is_shedding
+    ticks(overload, 1, rate=20, start=now)
+    assert not overload.is_shedding
+
+
+def test_a_change_is_told_once():
+    """The caller makes a fact of it."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=400)
+    changes = []
+    for _ in range(4):
+        for number in range(40):
+            overload.passes(Priority.NORMAL, now + number / 400)
+        now += TICK_S
+        changes.append(overload.measured(STRAINED, TICK_S, now))
+
+    assert changes == [False, True, False, False]
+
+
+def test_emergency_calls_pass_and_are_counted():
+    """R16; what they take the others leave."""
+    overload = Overload(target_s=TARGET_S, floor=50)
+    now = ticks(overload, 20, rate=400)
+    now = ticks(overload, 3, rate=400, measures=STRAINED, start=now)
+    for _ in range(1_000):
+        overload.force(now)
+    assert not overload.passes(Priority.NORMAL, now)
+    assert overload.passes(Priority.HIGH, now + 0.1)
