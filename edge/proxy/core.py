@@ -203,7 +203,7 @@ class ProxyCore:
     @property
     def throttled(self) -> dict[str, int]:
         """By egress trunk: new calls that did not go there, because it had asked for fewer."""
-        return self._node.throttle.throttled
+        return self._node.oc_throttle.throttled
 
     @property
     def sources(self) -> SourceBudgets:
@@ -487,7 +487,7 @@ class ProxyCore:
     def on_response(self, txn: Transaction, response: Response, now: float) -> None:
         """A response of a client transaction goes to whoever started it."""
         self._node.counters.responses_in += 1
-        self._node.throttle.heard(txn.flow.address, response.via().params, now)
+        self._node.oc_throttle.heard(txn.flow.address, response.via().params, now)
         user = txn.user
         if not isinstance(user, _LISTENERS):
             return

@@ -60,7 +60,7 @@ class Egress:
     def allowed(self, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> Flows:
         """These addresses without those at the beginning that have asked for fewer calls (RFC 7339 §5.5); an emergency
         call goes all the same, and counts."""
-        throttle = self._node.throttle
+        throttle = self._node.oc_throttle
         for index, flow in enumerate(flows):
             if throttle.takes(trunk, flow.address, now, self._node.draw(), is_emergency=attempt.emergency):
                 return flows[index:]

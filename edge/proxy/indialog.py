@@ -173,7 +173,7 @@ class InDialog:
     def _start(self, relayed: "_Relayed", context: ResponseContext, onward: Request, flow: Flow, now: float) -> None:
         passage, node = relayed.passage, self._node
         restore = None if passage is None else passage.hide(onward, context.server.request, flow)
-        node.throttle.sent(flow.address, now)
+        node.oc_throttle.sent(flow.address, now)
         add_hop(onward, node.branch(relayed.loop, flow), listener=flow.listener, listeners=node.listeners)
         if passage is None:
             context.start(onward, flow, now)
@@ -216,7 +216,7 @@ class InDialog:
             flow = flows[0]
             if passage is not None:
                 passage.hide(request, request.copy(), flow)
-            said = branch + node.throttle.params(flow.address)
+            said = branch + node.oc_throttle.params(flow.address)
             add_hop(request, said, listener=flow.listener, listeners=node.listeners)
             node.outbox.sends.append((request.render(), flow, None))
 

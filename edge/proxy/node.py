@@ -81,6 +81,7 @@ class Node:
         "listeners",
         "live_nodes",
         "local",
+        "oc_throttle",
         "orders",
         "outbox",
         "overload",
@@ -122,7 +123,7 @@ class Node:
         self.overload = Overload(target_s=settings.overload_wait_s, floor=settings.overload_floor)
         self.feedback = OcFeedback(self.overload, lambda: self.wall_offset)
         """What neighbours that bring calls are told of it."""
-        self.throttle = OcThrottle()
+        self.oc_throttle = OcThrottle()
         """What neighbours that take calls have asked of us."""
         self.sources = SourceBudgets(self.counters, listeners, self.outbox, snapshot)
         self.snapshot: PolicySnapshot
@@ -154,7 +155,7 @@ class Node:
 
     def branch(self, loop: bytes, flow: Flow) -> bytes:
         """A branch for a request that leaves by this flow, with what overload control says there (RFC 7339 §4.1)."""
-        return self.identifiers.branch(loop) + self.throttle.params(flow.address)
+        return self.identifiers.branch(loop) + self.oc_throttle.params(flow.address)
 
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""
