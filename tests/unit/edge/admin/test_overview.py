@@ -2,7 +2,7 @@
 
 from edge.admin.overview import account_now, overview_of
 from edge.control.client import NodeState
-from edge.control.snapshot import VERSION, AccountUse, Alarm, Second, Snapshot, TrunkUse
+from edge.control.snapshot import VERSION, AccountUse, Second, Snapshot, TrunkUse
 from limits.account import Account, AccountId
 from limits.model import Usage
 
@@ -67,21 +67,13 @@ def test_a_trunk_is_as_bad_as_the_worst_node_says():
     )
 
 
-def test_of_an_alarm_the_latest_is_told():
-    """Two nodes tell of the same ceiling at different instants."""
-    one = node("a", alarms=(Alarm("acme", "calls", 80, 48, 60, 30), Alarm("beta", "credit", 100, 0, 0, 9)))
-    two = node("b", alarms=(Alarm("acme", "calls", 95, 57, 60, 2),))
-    rows = overview_of([one, two], AT_MS).alarms
-    assert [("beta", 100), ("acme", 95)] == [(row.holder, row.percent) for row in rows]
-
-
-def test_history_is_added_by_the_second():
-    """A node that began later has fewer seconds; one whose clock is behind counts where its clock says."""
+def test_history_ends_now():
+    """The last second is this one; a node that began later has fewer."""
     one = node("a", history=(Second(1, 0, 1), Second(2, 1, 2), Second(3, 0, 3)))
-    two = node("b", at_ms=AT_MS - 1_000, history=(Second(10, 5, 10),))
+    two = node("b", history=(Second(10, 5, 10),))
     rows = overview_of([one, two], AT_MS).history
     last = AT_MS // 1_000
-    assert [(last - 2, 1, 0, 1), (last - 1, 12, 6, 12), (last, 3, 0, 3)] == [
+    assert [(last - 2, 1, 0, 1), (last - 1, 2, 1, 2), (last, 13, 5, 13)] == [
         tuple(row.model_dump().values()) for row in rows
     ]
 
