@@ -90,8 +90,8 @@ class CdrBuilder:
         return instant if instant.microsecond else instant.replace(microsecond=1)
 
     def _shed(self, facts: CallFacts, seq: int) -> dict[str, Json]:
-        """The same columns for an attempt that was refused at the door, at a fifth of the cost: an edge with more calls
-        than it can carry writes these by the thousand (a test compares with the long way)."""
+        """The same columns for an attempt that was refused at the door, by a short way: an edge with more calls than
+        it can carry writes these by the thousand (a test compares with the long way)."""
         values = self._blank.copy()
         instant = self.instant(facts.received_at)
         values["seq"], values["uid"] = seq, facts.uid

@@ -176,7 +176,7 @@ def test_a_trunk_that_is_a_name(lab: Transports):
 # -- baresip -----------------------------------------------------------------------------------------------------------
 
 PAIRS = [("udp", "udp"), ("tcp", "tcp"), ("tls", "tls"), ("tls", "udp"), ("udp", "tls"), ("tcp", "tls")]
-PAIRS += [("udp6", "udp6"), ("tcp6", "tcp6"), ("tcp6", "udp6")]
+PAIRS += [("udp6", "udp6"), ("tcp6", "tcp6"), ("tcp6", "udp6"), ("tls6", "tls6"), ("tls6", "tcp6")]
 """Not from one family to the other: the edge carries no media, and baresip refuses media of the other one."""
 
 
