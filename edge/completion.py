@@ -4,7 +4,6 @@ The store is that of the environment or of the --config file. What takes too lon
 presses Tab wants no error message in the middle of the line.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 PATIENCE_S = 1.0
@@ -37,6 +36,8 @@ def accounts(incomplete: str) -> list[str]:
 
 
 def _offered(names: Callable[[str], Awaitable[list[str]]], incomplete: str) -> list[str]:
+    import asyncio
+
     from edge.accounts.changes import Refused, store_url
     from edge.config.errors import StaticConfigError
     from edge.terminal import Place

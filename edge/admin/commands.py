@@ -3,7 +3,6 @@
 Parses, calls one function, prints. What is heavy is imported when a command runs.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -67,8 +66,10 @@ def admin(
 
     orders = orders_of(static, node=states.node_name(static.node), store=url)
 
+    import asyncio
+    import signal
+
     async def until_told() -> None:
-        import signal
 
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
@@ -278,6 +279,8 @@ def _run(place: Store, work: "Callable[[AdminStore, str], Awaitable[_T]]") -> _T
         usage(*(str(problem) for problem in error.problems))
     except Refused as refused:
         fail(str(refused))
+
+    import asyncio
 
     async def do() -> _T:
         async with AdminStore(url) as store:

@@ -3,7 +3,6 @@
 Reads what nodes show once a second and nothing else; what is heavy is imported when the command runs.
 """
 
-import asyncio
 import os
 import sys
 import time
@@ -17,6 +16,8 @@ from edge.control.commands import run
 from edge.terminal import Place, at_store, say, usage
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rich.console import Console
     from rich.text import Text
 
@@ -56,6 +57,8 @@ def top(
 
 
 async def _print(control: "Control", wish: "Wish", *, once: bool, as_json: bool) -> None:
+    import asyncio
+
     from edge.control.overview import overview
     from edge.control.questions import write
     from edge.control.top import screen
@@ -75,6 +78,8 @@ async def _print(control: "Control", wish: "Wish", *, once: bool, as_json: bool)
 
 async def _live(control: "Control", wish: "Wish") -> None:
     """Until somebody has seen enough. A store that goes away is told on the screen, and waited for."""
+    import asyncio
+
     from rich.console import Console
     from rich.live import Live
 
@@ -126,6 +131,7 @@ def _drawn(console: "Console", found: "Overview", wish: "Wish", at_ms: int, note
 @contextmanager
 def _keys(keys: "asyncio.Queue[str]") -> Iterator[None]:
     """Single keys as they are pressed; the terminal is as it was afterwards."""
+    import asyncio
     import termios
     import tty
 

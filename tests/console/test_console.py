@@ -107,7 +107,7 @@ def test_everything_is_reached_by_keyboard(page):
     """`/` searches, g and a letter go to a page, Tab enters the content."""
     page.keyboard.press("g")
     page.keyboard.press("a")
-    expect(page.get_by_role("heading", name="Accounts")).to_be_visible()
+    expect(page.get_by_role("heading", name="Accounts", exact=True)).to_be_visible()
     page.keyboard.press("/")
     expect(page.locator("header input[type=search]")).to_be_focused()
     page.keyboard.type("beta")

