@@ -35,6 +35,7 @@ NICENESS = 5
 CONNECTIONS = 200
 """Connections at one time; more are answered 503."""
 HEADER_BYTES = 32 << 10
+BACKLOG = 128
 KEEP_ALIVE_S = 30
 LOOK_S = 10.0
 """How often the certificate's files are looked at."""
@@ -157,6 +158,7 @@ def bound(orders: Orders) -> socket.socket:
         taken = socket.socket(found[0], socket.SOCK_STREAM)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(found[4])
+        taken.listen(BACKLOG)  # whoever comes before the first turn of the server waits, and is not refused
     except OSError as error:
         raise AdminError(f"cannot listen on {orders.listen}: {error.strerror}") from error
     return taken
