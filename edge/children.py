@@ -9,6 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from edge.proxy.facts import Fact
 
@@ -98,6 +100,20 @@ class Child:
             pass  # died at once: its exit code says so
         code = await process.wait()
         return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def take_second_place(niceness: int) -> None:
+    """In the child: calls come first where there is one processor for both, by so much (nice(2), 1 to 19).
+
+    A child is a session of its own, and Linux may share processors among sessions before it looks at the niceness of
+    processes (sched_autogroup, sched(7)): then it is the session that has to step back. Nor does it take a processor
+    from one that has just begun to work (SCHED_BATCH). A sandbox may forbid either."""
+    os.nice(niceness)
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if os.getsid(0) == os.getpid():  # otherwise it would be the edge's session too
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 async def end_of_input() -> None:

@@ -6,7 +6,6 @@ standard input and leaves that open; when it closes the process ends. `edge admi
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -25,7 +24,7 @@ from edge.admin.gate import Gate
 from edge.admin.orders import FINISH_S, Orders
 from edge.admin.services import Services, open_services
 from edge.admin.tokens import FIRST_LIFE_MS
-from edge.children import end_of_input
+from edge.children import end_of_input, take_second_place
 from edge.config.addresses import parse_host_port
 from edge.proxy.facts import Fact
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
@@ -49,7 +48,7 @@ def main() -> int:
     """The process under `edge run`. Exit code 1: it cannot serve; the log says why."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    os.nice(NICENESS)
+    take_second_place(NICENESS)
     line = sys.stdin.buffer.readline()
     if not line:
         return 0  # the edge ended before it could say what is to be done

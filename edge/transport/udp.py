@@ -63,10 +63,11 @@ class Queue(NamedTuple):
 class _Lane:
     """One socket and what is known of its queue."""
 
-    __slots__ = ("idle_since", "least_wait", "sampled_at", "socket", "times")
+    __slots__ = ("idle_since", "least_wait", "sampled_at", "socket", "times", "wall")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, wall: Callable[[], float]) -> None:
         self.socket = sock
+        self.wall = wall
         self.idle_since = 0.0
         self.sampled_at = 0.0
         self.least_wait: float | None = None
@@ -84,7 +85,7 @@ class _Lane:
             if kind == _SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack(value)
                 # Both of the wall clock; where that is set back the wait is none.
-                wait = max(0.0, time.time() - seconds - nanoseconds * 1e-9)
+                wait = max(0.0, self.wall() - seconds - nanoseconds * 1e-9)
         if self.least_wait is None or wait < self.least_wait:
             self.least_wait = wait
         return data, address, wait
@@ -103,7 +104,17 @@ class _Lane:
 class UdpSocket:
     """One bound UDP address."""
 
-    __slots__ = ("_drained", "_known", "_on_datagram", "_socket", "_strangers", "address", "dropped", "host_is_ipv6")
+    __slots__ = (
+        "_drained",
+        "_known",
+        "_on_datagram",
+        "_socket",
+        "_strangers",
+        "_wall",
+        "address",
+        "dropped",
+        "host_is_ipv6",
+    )
 
     def __init__(
         self,
@@ -111,8 +122,11 @@ class UdpSocket:
         port: int,
         on_datagram: Callable[[bytes, tuple[str, int]], None],
         drained: Callable[[], None],
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """Binds at once; raises OSError where the address is taken or not ours."""
+        """Binds at once; raises OSError where the address is taken or not ours. `wall`: the clock that the kernel
+        stamps datagrams by."""
         self.host_is_ipv6 = ":" in host
         self._socket = sock = self._open(RECEIVE_BUFFER)
         try:
@@ -120,8 +134,9 @@ class UdpSocket:
         except OSError:
             sock.close()
             raise
-        self._known = _Lane(sock)
+        self._known = _Lane(sock, wall)
         self._strangers: _Lane | None = None
+        self._wall = wall
         self._on_datagram = on_datagram
         self._drained = drained
         self.address: tuple[str, int] = sock.getsockname()[:2]
@@ -186,7 +201,7 @@ class UdpSocket:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             second.bind(self.address)
-            self._strangers = _Lane(second)
+            self._strangers = _Lane(second, self._wall)
             self.steer(())
         except (OSError, AttributeError):
             second.close()

@@ -351,13 +351,17 @@ class Lab:
         table: str = "",
         target: str = "",
         bound_s: float = BOUND_S,
+        patience_ms: int = 0,
         trace: bool = True,
     ) -> Sipp:
-        """A caller on an ingress trunk; `table` names a file of csv/ whose lines it takes in turn."""
+        """A caller on an ingress trunk; `table` names a file of csv/ whose lines it takes in turn. `patience_ms`: a
+        call that waits so long for a message is given up; 0: it waits until `bound_s` ends all."""
         arguments = [target or self.edge.address, "-i", source, "-p", str(free_port(source))]
         arguments += ["-m", str(calls), "-r", str(rate), "-d", str(hold_ms)]
         if table:
             arguments += ["-inf", str(SCENARIOS / "csv" / f"{table}.csv")]
+        if patience_ms:
+            arguments += ["-recv_timeout", str(patience_ms)]
         keys = {"called": called, "cli": cli, "fold": "   folded, and kept"}
         run = Sipp(scenario, self.folder, arguments, keys=keys, bound_s=bound_s, trace=trace)
         self._runs.append(run)

@@ -147,7 +147,7 @@ class Scene:
         ceilings["pool"] = GROUP_CALLS
         # A trunk that nobody could be asked about, since the store had just gone, takes the call: its record says so.
         ceilings["first"] += sum(1 for record in records if record["degraded"] and record["egress_trunk"] == "first")
-        peaks = self.callees.peak
+        peaks = self.callees.peaks()
         assert {name: peak for name, peak in peaks.items() if peak > ceilings[name]} == {}
         assert (peaks["02"], peaks["01"], self.callees.second_byes > 0) == (1, 5, True), "the ceilings were reached"
         assert_no_gap(self.edges)
@@ -177,7 +177,7 @@ async def scene_at(directory: Path, seed: int) -> AsyncIterator[Scene]:
         stack.push_async_callback(store.client.aclose)
         callees = Callees()
         callees.tracked = lambda account: ("pool",) if ACCOUNTS[account].name in ("member", "guest") else ()
-        await callees.open("first", "second")
+        callees.open("first", "second")
         stack.callback(callees.close)
         (directory / "policy.toml").write_text(policy(callees.port("first"), callees.port("second")))
         (directory / "rates.csv").write_text(DECK)

@@ -74,7 +74,7 @@ async def test_a_raise_is_in_force_on_both_edges_within_a_second(tmp_path: Path)
         await store.start()
         stack.push_async_callback(store.client.aclose)
         callees = Callees()
-        await callees.open("first")
+        callees.open("first")
         stack.callback(callees.close)
         (tmp_path / "policy.toml").write_text(POLICY.replace("@CALLEE@", str(callees.port("first"))))
         edges = [Edge(tmp_path, name, store) for name in RATES]

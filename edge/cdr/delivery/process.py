@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,7 @@ from pydantic import BaseModel
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
-from edge.children import end_of_input
+from edge.children import end_of_input, take_second_place
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
@@ -55,10 +54,7 @@ def main() -> int:
     """The process. Exit code 1: the sinks cannot be set up; the log says why."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    os.nice(NICENESS)
-    with suppress(OSError):  # a sandbox may forbid it
-        # Nobody waits for this process: it takes no processor from one that has just begun to work.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    take_second_place(NICENESS)
     line = sys.stdin.buffer.readline()
     if not line:
         return 0  # the edge ended before it could say what is to be done

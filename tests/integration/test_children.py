@@ -1,0 +1,32 @@
+"""A process beside the calls, as the kernel sees it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORDS = """
+import os, pathlib
+from edge.children import take_second_place
+take_second_place(7)
+autogroup = pathlib.Path("/proc/self/autogroup")
+print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_BATCH, autogroup.read_text() if autogroup.exists() else "nice 7")
+"""
+
+
+@pytest.mark.parametrize("is_session", [True, False])
+def test_it_takes_second_place_and_its_session_with_it(is_session: bool) -> None:
+    """Niceness counts within a session only, where the kernel shares processors among sessions first. A session that is
+    not its own alone is left as it is."""
+    autogroup = Path("/proc/self/autogroup")
+    ours = autogroup.read_text() if autogroup.exists() else "nice 0"
+
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", WORDS], start_new_session=is_session, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+    assert said.startswith(f"{min(os.nice(0) + 7, 19)} True ")
+    assert said.rpartition(" nice ")[2] == ("7" if is_session else ours.strip().rpartition("nice ")[2])
+    assert not autogroup.exists() or autogroup.read_text() == ours
