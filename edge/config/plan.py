@@ -3,7 +3,8 @@
 It is data for `edge.policy.spelling`, which knows how numbers are spelled but of no country.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 NUMBER = "number"
@@ -49,6 +50,20 @@ class Reading(NamedTuple):
         return self.text if is_short else ""
 
 
+class Named(NamedTuple):
+    """What a URI says."""
+
+    user: bytes
+    """User part or subscriber, with its parameters; empty: none."""
+    original: str
+    """The same for the record."""
+    reading: Reading
+    is_anonymous_host: bool
+    """RFC 3323 §4.1.1.3."""
+    service: str
+    """`sos`, `sos.fire`: the emergency service (RFC 5031 §4.2); empty: none."""
+
+
 class NumberPlan:
     """One plan. The first country code is home: what a national number without another sign belongs to."""
 
@@ -62,13 +77,17 @@ class NumberPlan:
         "home",
         "home_exceptions",
         "international_prefixes",
+        "is_bare_national",
+        "named",
         "national_length",
         "nsn_digits",
         "portability_digits",
         "readings",
         "root_lengths",
         "roots",
+        "services",
         "trunk_prefix",
+        "usual",
     )
 
     def __init__(
@@ -84,6 +103,8 @@ class NumberPlan:
         portability_digits: int = 0,
         emergency: Iterable[str] = (),
         emergency_prefixes: Iterable[str] = (),
+        services: Mapping[str, str] | None = None,
+        is_bare_national: bool = False,
     ) -> None:
         self.nsn_digits = dict(nsn_digits)
         """country code -> digits that may follow it, the usual number of them first."""
@@ -108,8 +129,16 @@ class NumberPlan:
         """As dialled."""
         self.emergency_prefixes = tuple(emergency_prefixes)
         """Beginnings, in E.164, of the long numbers of emergency centres."""
+        self.services = dict(services or {})
+        """Emergency service (RFC 5031) -> the number that is dialled for it."""
+        self.is_bare_national = is_bare_national
+        """Is a whole national number one, though its trunk prefix is missing?"""
+        self.usual = _usual(self)
+        """A user part that is a whole number and nothing else, in E.164 or in home's national form."""
         self.readings: dict[bytes, Reading] = {}
         """Cache of `edge.policy.spelling`, which keeps it small: user part -> reading."""
+        self.named: dict[bytes, Named] = {}
+        """The same of `edge.policy.naming`: URI -> `Named`."""
 
     def with_emergency(self, numbers: Iterable[str] | None, prefixes: Iterable[str]) -> "NumberPlan":
         """The same plan with the operator's own emergency numbers, where he gives any, and more long prefixes."""
@@ -124,7 +153,19 @@ class NumberPlan:
             portability_digits=self.portability_digits,
             emergency=self.emergency if numbers is None else numbers,
             emergency_prefixes=(*self.emergency_prefixes, *prefixes),
+            services=self.services,
+            is_bare_national=self.is_bare_national,
         )
+
+    def number_of(self, service: str) -> str:
+        """What is dialled for an emergency service, or for the one it is part of (`sos.police.river`: that of
+        `sos.police`); empty: nobody says."""
+        while service:
+            number = self.services.get(service)
+            if number is not None:
+                return number
+            service = service.rpartition(".")[0]
+        return ""
 
     def code_of(self, digits: str) -> str:
         """The country code of the plan that these digits begin with; empty: none of it."""
@@ -133,3 +174,32 @@ class NumberPlan:
             if code in self.nsn_digits:
                 return code
         return ""
+
+
+_NEVER = re.compile(rb"(?!)")
+
+
+def _usual(plan: NumberPlan) -> re.Pattern[bytes]:
+    """The short road of `edge.policy.spelling`, never wider than the long one: one comparison for what nearly every
+    trunk sends. A plan of another build has none."""
+    if plan.trunk_prefix != "0" or any(
+        one != other and other.startswith(one) for one in plan.codes for other in plan.codes
+    ):
+        return _NEVER
+    longer = _none_of(plan.extended_prefixes)
+    whole = "|".join(
+        f"{code}[1-9](?:{'|'.join(f'[0-9]{{{count - 1}}}' for count in lengths)})"
+        for code, lengths in plan.nsn_digits.items()
+    )
+    elsewhere = _none_of(list(plan.roots))
+    home = f"(?:(?={'|'.join(plan.home_exceptions)})|{elsewhere})" if plan.home_exceptions else elsewhere
+    nsn = plan.nsn_digits[plan.home][0]
+    extended = _none_of(
+        [f"0{one.removeprefix(plan.home)}" for one in plan.extended_prefixes if one.startswith(plan.home)]
+    )
+    national = f"{_none_of(plan.international_prefixes)}{extended}{home}0[1-9][0-9]{{{nsn - 1}}}"
+    return re.compile(f"\\+{longer}(?:{whole})|{national}".encode())
+
+
+def _none_of(beginnings: Sequence[str]) -> str:
+    return f"(?!{'|'.join(beginnings)})" if beginnings else ""

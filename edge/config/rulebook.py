@@ -60,6 +60,7 @@ class Era:
     __slots__ = (
         "_categories",
         "_lengths",
+        "_longest",
         "_prefixes",
         "_rulings",
         "_seen",
@@ -91,6 +92,8 @@ class Era:
         """CLIs that nothing may stop."""
         self._prefixes = dict(prefixes)
         self._lengths = tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True))
+        self._longest = max(self._lengths, default=0)
+        """No prefix looks further: what is known of a beginning is known of every number that has it."""
         self._short = tuple((*ends_of(text), entry.id) for entry in categories for text in entry.short)
         self._categories = {
             entry.id: Category(entry.id, entry.delegation == "allowed", entry.requires or "") for entry in categories
@@ -100,17 +103,18 @@ class Era:
 
     def category_of(self, e164: str) -> str:
         """The category of a number in E.164, by the longest prefix."""
-        found = self._seen.get(e164)
+        beginning = e164[: self._longest]
+        found = self._seen.get(beginning)
         if found is None:
             found = FOREIGN
             for length in self._lengths:
-                category = self._prefixes.get(e164[:length])
+                category = self._prefixes.get(beginning[:length])
                 if category is not None:
                     found = category
                     break
             if len(self._seen) >= CACHE_LIMIT:
                 self._seen.clear()
-            self._seen[e164] = found
+            self._seen[beginning] = found
         return found
 
     def category_of_reading(self, reading: Reading) -> str:

@@ -7,7 +7,7 @@ those of the ruleset's time zone. Each rule says what it rests on and how well t
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from edge.config.fields import Section
 
@@ -59,6 +59,8 @@ class PlanEntry(Section):
     extended_prefixes: tuple[Digits, ...] = ()
     extended_digits: Annotated[int, Field(strict=True, ge=0, le=14)] = 0
     portability_digits: Annotated[int, Field(strict=True, ge=0, le=8)] = 0
+    bare_national: StrictBool = False
+    """A whole national number without its trunk prefix is one of the plan."""
 
 
 class ContextEntry(Section):
@@ -131,11 +133,20 @@ class AlwaysEntry(Dated):
     conf: Confidence
 
 
+class ServiceEntry(Section):
+    """A service of RFC 5031, and what is dialled for it here."""
+
+    service: Annotated[str, StringConstraints(pattern=r"^sos(\.[a-z0-9]([a-z0-9-]{0,25}[a-z0-9])?)*$", max_length=100)]
+    number: Annotated[str, StringConstraints(pattern="^[0-9]{2,6}$")]
+
+
 class EmergencyEntry(Section):
     """Whom to call in need."""
 
     numbers: tuple[NumberRange, ...] = Field(min_length=1)
     prefixes: tuple[Digits, ...] = ()
+    services: tuple[ServiceEntry, ...] = ()
+    """What is dialled for `urn:service:sos` and its parts. Without a line such a call leaves as it came."""
     basis: Basis
     conf: Confidence
 

@@ -58,6 +58,8 @@ def plan_of(document: RulesetDocument) -> NumberPlan:
         portability_digits=entry.portability_digits,
         emergency=[number for text in document.emergency.numbers for number in numbers_of(text)],
         emergency_prefixes=[f"+{prefix}" for prefix in document.emergency.prefixes],
+        services={entry.service: entry.number for entry in document.emergency.services},
+        is_bare_national=entry.bare_national,
     )
 
 
@@ -99,6 +101,7 @@ def _check(document: RulesetDocument) -> Iterator[Problem]:
     for index, always in enumerate(document.cli_allow_always):
         yield from _check_days(f"cli_allow_always[{index}]", always)
     yield from _check_emergency(document)
+    yield from _check_services(document)
     for index, category in enumerate(document.categories):
         yield from _check_category(document, index, category)
 
@@ -127,6 +130,16 @@ def _check_emergency(document: RulesetDocument) -> Iterator[Problem]:
             yield Problem(
                 f"emergency.numbers[{place}]", f"expected the lower number first, of one length, got {text!r}"
             )
+
+
+def _check_services(document: RulesetDocument) -> Iterator[Problem]:
+    known = {number for text in document.emergency.numbers for number in numbers_of(text)}
+    names = [entry.service for entry in document.emergency.services]
+    for place, entry in enumerate(document.emergency.services):
+        if entry.service in names[:place]:
+            yield Problem(f"emergency.services[{place}].service", f"{entry.service!r} is defined twice")
+        if entry.number not in known:
+            yield Problem(f"emergency.services[{place}].number", f"{entry.number} is not among emergency.numbers")
 
 
 def _check_category(document: RulesetDocument, index: int, category: CategoryEntry) -> Iterator[Problem]:

@@ -69,6 +69,7 @@ def reference(document: RulesetDocument) -> str:
         *[f"| `{context.id}` | {context.title}: {_who(context)} |" for context in document.contexts],
         "",
         f"Emergency numbers: {', '.join(document.emergency.numbers)} ({document.emergency.basis}).",
+        *[f"`urn:service:{entry.service}` (RFC 5031): {entry.number}." for entry in document.emergency.services],
         "",
         "| switch | question | values | rests on |",
         "|---|---|---|---|",

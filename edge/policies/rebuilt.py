@@ -16,6 +16,7 @@ from edge.policy.explain import imagine
 from edge.policy.spelling import MAX_TEXT
 from edge.policy.verdicts import REASON_OF_GROUP, REASON_OF_LIMIT, Reason
 from edge.sip.errors import LocalError, ParseError
+from edge.sip.uri import emergency_service
 
 PASSED = "passed"
 """Policy let it go on to the limits, whatever became of it then."""
@@ -155,6 +156,8 @@ def _headers(record: Record) -> list[tuple[str, str]]:
 
 
 def _uri(user: str, host: str = "") -> str:
-    """A URI with this user part, which is kept as it came on the wire (escapes included)."""
+    """A URI with this user part, which is kept as it came on the wire (escapes included); a service as it is."""
+    if emergency_service(user.encode("utf-8", "replace")):
+        return user
     host = host or "rebuilt.invalid"
     return f"sip:{quote(user, safe=_USER)}@{host}" if user else f"sip:{host}"

@@ -15,6 +15,7 @@ from edge.policy.verdicts import Reason, RefusalAnswer, Refuse, answer, profile_
 from edge.sip import compose
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
+from edge.sip.uri import emergency_service
 
 _OUR_HOST = b"edge.invalid"
 _USER_CHARACTERS = "+*-_.!~'()&=$,;?/"
@@ -126,6 +127,6 @@ def imagine(
 
 def _uri(text: str) -> bytes:
     """A URI as it is; a number as the user part of one, escaped where it must be (RFC 3261 §25.1)."""
-    if text.partition(":")[0].lower() in ("sip", "sips", "tel"):
+    if text.partition(":")[0].lower() in ("sip", "sips", "tel") or emergency_service(text.encode()):
         return text.encode()
     return b"sip:" + quote(text, safe=_USER_CHARACTERS).encode() + b"@" + _OUR_HOST

@@ -7,85 +7,84 @@ the record. Remote-Party-ID is a draft that never became an RFC, and is what old
 
 import re
 
-from edge.config.plan import CACHE_LIMIT, MALFORMED, WITHHELD, NumberPlan
+from edge.config.plan import MALFORMED, WITHHELD, NumberPlan
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
-from edge.policy.spelling import MAX_CACHED_LENGTH, MAX_TEXT, NUMBER, Reading, read_user, without_portability
+from edge.policy.naming import name_in
+from edge.policy.spelling import ABSENT, MAX_TEXT, NUMBER, Reading, read_user, without_portability
 from edge.policy.verdicts import Reason, Refuse
 from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
 from edge.sip.message import Request
-from edge.sip.uri import SipUri, TelUri, parse_uri
 
-_ANONYMOUS_HOST = b"anonymous.invalid"
 _HIDING = (b"id", b"user", b"header")
 """Privacy values that hide who calls; `session` and `history` hide other things, `none` asks for nothing."""
 
-_USUAL_URI = re.compile(rb"sip:(\+?[0-9]{1,20})@[0-9.]{7,15}(?::[0-9]{1,5})?(?:;user=phone)?")
-"""Nearly every URI of a trunk: digits at an IPv4 address. Read without taking the rest apart."""
-
+_NAMING = frozenset({b"p-asserted-identity", b"p-preferred-identity", b"remote-party-id"})
+"""What names the caller beside From."""
 _MAX_DIVERSIONS = 20
 """Entries of Diversion, and of History-Info, that are looked at."""
-_DIGIT = re.compile(rb"[0-9]")
+_DIGIT = re.compile(rb"[0-9\x80-\xff]")
+"""A digit, or what may be one of another script."""
 _MIN_LONG = 11
 """Characters of the shortest number with a country code that is none of the emergency ones."""
-
-_users: dict[bytes, tuple[bytes, bool]] = {}
 
 
 def read_numbers(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     """Fill called, CLI and presentation. Refuses a request without a called number, or with a list of asserted
     identities that cannot be read."""
-    request = attempt.request
-    called, _ = _user_of(request.uri)
-    if not called:
+    request, plan, bare = attempt.request, snapshot.plan, snapshot.bare_international
+    called = name_in(request.uri, plan, bare_international=bare)
+    if not called.user:
         return Refuse(Reason.CALLED_INVALID)
-    attempt.called_original = attempt.tech_prefix + _text(called)
-    sender, is_anonymous_host = _user_of(request.from_().uri)
-    attempt.cli_original = _text(sender)
-    plan = snapshot.plan
-    if not snapshot.normalise:
-        attempt.called = _text(called)
-        attempt.cli_presented = attempt.cli_original
+    attempt.called_original = attempt.tech_prefix + called.original
+    address = request.from_()
+    sender = name_in(address.uri, plan, bare_international=bare)
+    attempt.cli_original = sender.original
+    if called.service:
+        attempt.called, attempt.emergency = plan.number_of(called.service) or called.original, True
+    else:
+        attempt.called = _called(called.reading, attempt, plan) if snapshot.normalise else called.original
         attempt.emergency = _is_emergency(attempt.called, plan)
+    if not snapshot.normalise:
+        attempt.cli_presented = attempt.cli_original
         return None
-    bare = snapshot.bare_international
-    attempt.called = _called(read_user(called, plan, bare_international=bare), attempt, plan)
-    attempt.emergency = _is_emergency(attempt.called, plan)
     if not attempt.called:
         return Refuse(Reason.CALLED_INVALID)
-    reading = read_user(sender, plan, bare_international=bare)
+    reading = sender.reading
     attempt.sender = attempt.presented = reading
-    try:
-        asserted = request.list_values(b"p-asserted-identity") + request.list_values(b"p-preferred-identity")
-        remote = request.list_values(b"remote-party-id")
-    except FieldError:
-        return Refuse(Reason.CLI_INVALID)
-    if asserted or remote:
+    if request.has_any(_NAMING):
+        try:
+            asserted = request.list_values(b"p-asserted-identity") + request.list_values(b"p-preferred-identity")
+            remote = request.list_values(b"remote-party-id")
+        except FieldError:
+            return Refuse(Reason.CLI_INVALID)
         _read_asserted(attempt, asserted, plan, bare)
         is_hidden = _read_remote(attempt, remote, plan, bare)
         _believe(attempt)
+        _read_names(attempt, asserted + remote, plan)
         attempt.withheld = is_hidden
-    display = request.from_().display
-    if display and _DIGIT.search(display) is not None:
-        _read_display(attempt, display, plan)
+    if address.display and _DIGIT.search(address.display) is not None:
+        _read_display(attempt, address.display, plan)
     attempt.cli_presented = attempt.presented.e164
     privacy = request.value(b"privacy")
-    if is_anonymous_host or reading.state == WITHHELD or (privacy is not None and hides_identity(privacy)):
+    if sender.is_anonymous_host or reading.state == WITHHELD or (privacy is not None and hides_identity(privacy)):
         attempt.withheld = True
     return None
 
 
 def is_emergency_call(attempt: CallAttempt, snapshot: PolicySnapshot) -> bool:
     """Is the called number an emergency one? For a decision that cannot wait for stage 2."""
-    called, _ = _user_of(attempt.request.uri)
     plan = snapshot.plan
-    return _is_emergency(called_number(read_user(called, plan)) if snapshot.normalise else _text(called), plan)
+    called = name_in(attempt.request.uri, plan)
+    if called.service:
+        return True
+    return _is_emergency(called_number(called.reading) if snapshot.normalise else called.original, plan)
 
 
 def read_uri(uri: bytes, plan: NumberPlan, *, bare_international: bool = False) -> Reading:
     """The number in a URI: of From, To, the Request-URI, or of any header that names somebody."""
-    return read_user(_user_of(uri)[0], plan, bare_international=bare_international)
+    return name_in(uri, plan, bare_international=bare_international).reading
 
 
 def diverting_numbers(request: Request, plan: NumberPlan) -> list[Reading]:
@@ -131,20 +130,35 @@ def _read_asserted(attempt: CallAttempt, values: list[bytes], plan: NumberPlan, 
     readings = []
     for value in values:
         try:
-            user, _ = _user_of(parse_name_addr(value).uri)
+            readings.append(read_uri(parse_name_addr(value).uri, plan, bare_international=bare))
         except FieldError:
-            user = value  # whatever it is, the rules shall see the digits in it
-        readings.append(read_user(user, plan, bare_international=bare))
+            readings.append(read_user(value, plan))  # whatever it is, the rules shall see the digits in it
     attempt.network = tuple(readings)
+
+
+def _read_names(attempt: CallAttempt, values: list[bytes], plan: NumberPlan) -> None:
+    """What the display names of these spell besides: some telephones show it, and nobody asserts it."""
+    for value in values:
+        try:
+            address = parse_name_addr(value)
+        except FieldError:
+            continue
+        if address.display and _DIGIT.search(address.display) is not None:
+            attempt.network += _shown_besides(address.display, read_uri(address.uri, plan), plan)
 
 
 def _read_display(attempt: CallAttempt, display: bytes, plan: NumberPlan) -> None:
     """The display name in From, which a telephone shows instead of the number: where it spells one of the plan, it is
     judged as one. A name that says again what From says adds nothing."""
+    attempt.network += _shown_besides(display, attempt.sender or ABSENT, plan)
+
+
+def _shown_besides(display: bytes, said: Reading, plan: NumberPlan) -> tuple[Reading, ...]:
+    """The number of the plan that a display name spells, unless the address beside it `said` the same."""
     reading = read_user(display.strip(b'" \t'), plan)
     is_of_plan = reading.state == NUMBER and bool(plan.code_of(reading.e164[1:]))
-    if (is_of_plan or reading.state == MALFORMED) and (attempt.sender or reading).e164 != (reading.e164 or "-"):
-        attempt.network += (reading,)
+    is_another = (is_of_plan or reading.state == MALFORMED) and said.e164 != (reading.e164 or "-")
+    return (reading,) if is_another else ()
 
 
 def _read_remote(attempt: CallAttempt, values: list[bytes], plan: NumberPlan, bare: bool) -> bool:
@@ -155,12 +169,13 @@ def _read_remote(attempt: CallAttempt, values: list[bytes], plan: NumberPlan, ba
             address = parse_name_addr(value)
             if (address.param(b"party") or b"calling").lower() != b"calling":
                 continue
-            user, _ = _user_of(address.uri)
             privacy = (address.param(b"privacy") or b"off").strip(b'"').lower()
             is_hidden = is_hidden or any(word in privacy for word in (b"full", b"uri"))
+            reading = read_uri(address.uri, plan, bare_international=bare)
         except FieldError:
-            user = value
-        attempt.network += (read_user(user, plan, bare_international=bare),)
+            attempt.network += (read_user(value, plan),)
+            continue
+        attempt.network += (reading,)
     return is_hidden
 
 
@@ -173,36 +188,6 @@ def _believe(attempt: CallAttempt) -> None:
         attempt.cli_network = believed.e164
         if attempt.presented is None or attempt.presented.state != NUMBER:
             attempt.presented = believed
-
-
-def _user_of(uri: bytes) -> tuple[bytes, bool]:
-    """(user part or subscriber with its parameters, host is anonymous.invalid) of a URI; no user: empty."""
-    found = _users.get(uri)
-    if found is None:
-        found = _read_uri(uri)
-        if len(uri) <= MAX_CACHED_LENGTH:
-            if len(_users) >= CACHE_LIMIT:
-                _users.clear()
-            _users[uri] = found
-    return found
-
-
-def _read_uri(uri: bytes) -> tuple[bytes, bool]:
-    usual = _USUAL_URI.fullmatch(uri)
-    if usual is not None:
-        return usual.group(1), False
-    try:
-        parsed = parse_uri(uri)
-    except FieldError:
-        return uri, False
-    if isinstance(parsed, SipUri):
-        user = parsed.user or b""
-        if parsed.password and _DIGIT.search(user) is None:
-            user += b":" + parsed.password  # sip:tel:+33…@h: the number would be the password
-        return user, parsed.host.lower().endswith(_ANONYMOUS_HOST)
-    if isinstance(parsed, TelUri):
-        return parsed.number + parsed.params, False
-    return uri, False
 
 
 def _is_emergency(called: str, plan: NumberPlan) -> bool:
@@ -225,7 +210,3 @@ def _is_decorated_emergency(called: str, plan: NumberPlan) -> bool:
             if code and digits[len(code) :] in plan.emergency:
                 return True
     return False
-
-
-def _text(user: bytes) -> str:
-    return user[:MAX_TEXT].decode("utf-8", "replace")

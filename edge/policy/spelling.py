@@ -7,6 +7,7 @@ find it.
 """
 
 import re
+import unicodedata
 
 from edge.config.plan import (
     CACHE_LIMIT,
@@ -28,9 +29,12 @@ _MIN_E164_DIGITS = 7
 _MIN_BARE_DIGITS = 10
 _MIN_DISGUISED_DIGITS = 9
 _MAX_DISGUISED_RUNS = 8
+_MAX_UNESCAPED = 3
+"""So many times over is a user part unescaped: whoever relays it may do so again."""
 
 _PLAIN = re.compile(r"\+?[0-9]{1,20}")
 _SEPARATORS = str.maketrans("", "", " \t.-()/\u00a0")
+_CONTEXT_SEPARATORS = str.maketrans("", "", ' \t.-()/\u00a0"')
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTEXT = re.compile(r"\+[0-9]{1,15}")
 _RUN = re.compile(r"\+?[0-9]+")
@@ -60,13 +64,16 @@ def read_user(user: bytes, plan: NumberPlan, *, bare_international: bool = False
                 readings.clear()
             readings[user] = found
     if bare_international and found[1] == UNREADABLE:
-        return _read_bare(found)
+        return read_bare(found)
     return found
 
 
 def read_anew(user: bytes, plan: NumberPlan) -> Reading:
     """The reading, not asking what was read before."""
     text = user.decode("latin-1")
+    if plan.usual.fullmatch(user) is not None:
+        # Not through Reading's own constructor, which costs three times as much.
+        return tuple.__new__(Reading, (text if text[0] == "+" else f"+{plan.home}{text[1:]}", NUMBER, text))
     if _PLAIN.fullmatch(text) is not None:
         e164, state = _number(text, plan)
         return Reading(e164, state, text)
@@ -87,7 +94,8 @@ def without_portability(digits: str, plan: NumberPlan) -> str:
     return e164 if state == NUMBER else ""
 
 
-def _read_bare(reading: Reading) -> Reading:
+def read_bare(reading: Reading) -> Reading:
+    """What is no number, as E.164 without its plus, where it is as long as one."""
     text = reading.text
     if _MIN_BARE_DIGITS <= len(text) <= MAX_E164_DIGITS and text.isascii() and text.isdigit() and text[0] != "0":
         return Reading("+" + text, NUMBER, text)
@@ -96,9 +104,14 @@ def _read_bare(reading: Reading) -> Reading:
 
 def _read_decorated(user: bytes, plan: NumberPlan) -> Reading:
     """Escapes, visual separators, parameters, words: everything but plain digits."""
-    if b"%" in user:
+    for _ in range(_MAX_UNESCAPED):
+        if b"%" not in user:
+            break
         user = _ESCAPE.sub(lambda escape: bytes((int(escape.group(1), 16),)), user)
-    text, _, params = user.decode("utf-8", "replace").strip().partition(";")
+    whole = user.decode("utf-8", "replace")
+    if not whole.isascii():
+        whole = _plainly(whole)
+    text, _, params = whole.strip().partition(";")
     if text[:4].lower() == "tel:":
         text = text[4:]
     text = text.translate(_SEPARATORS)
@@ -109,8 +122,15 @@ def _read_decorated(user: bytes, plan: NumberPlan) -> Reading:
     if word in _WITHHELD_WORDS:
         return Reading("", WITHHELD, text)
     if word in _UNAVAILABLE_WORDS:
-        return Reading("", UNAVAILABLE, text)
+        is_hidden = not text and _is_disguised(params, plan)  # all of it stands behind the semicolon
+        return Reading("", MALFORMED if is_hidden else UNAVAILABLE, text)
     return Reading("", MALFORMED if _is_disguised(text, plan) else UNREADABLE, text)
+
+
+def _plainly(text: str) -> str:
+    """The digits of other scripts, full-width and raised ones as the ASCII digits that a reader takes them for."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join([one if one.isascii() else str(unicodedata.decimal(one, one)) for one in plain])
 
 
 def _local(text: str, params: str, plan: NumberPlan) -> tuple[str, str]:
@@ -120,8 +140,8 @@ def _local(text: str, params: str, plan: NumberPlan) -> tuple[str, str]:
     trunk = plan.trunk_prefix
     for param in params.split(";"):
         name, _, context = param.partition("=")
-        if name.strip().lower() == "phone-context" and _CONTEXT.fullmatch(context.strip()) is not None:
-            context = context.strip()
+        context = context.translate(_CONTEXT_SEPARATORS)
+        if name.strip().lower() == "phone-context" and _CONTEXT.fullmatch(context) is not None:
             if trunk and text.startswith(trunk) and context[1:].startswith(plan.codes):
                 return _number(text, plan)
             e164, state = _international((context + text.lstrip("0"))[1:], plan)
@@ -129,8 +149,9 @@ def _local(text: str, params: str, plan: NumberPlan) -> tuple[str, str]:
     return _number(text, plan)
 
 
-def _number(text: str, plan: NumberPlan) -> tuple[str, str]:
-    """E.164 and state of `+` and digits, or digits."""
+def _number(text: str, plan: NumberPlan, *, may_be_bare: bool = True) -> tuple[str, str]:
+    """E.164 and state of `+` and digits, or digits. `may_be_bare`: of a national number without its trunk prefix, as
+    ISDN carries it (Q.763 §3.10, a national significant number), where the plan says that it is one."""
     if text[0] == "+":
         digits = text[1:]
         if not digits or digits[0] != "0":
@@ -144,6 +165,8 @@ def _number(text: str, plan: NumberPlan) -> tuple[str, str]:
     if is_national and len(text) == plan.national_length:
         return _national(text, plan)
     if not trunk or not is_national:
+        if may_be_bare and plan.is_bare_national and trunk and len(trunk) + len(text) == plan.national_length:
+            return _national(trunk + text, plan)
         return _if_of_plan(text, plan)
     nsn = text[len(trunk) :]
     if len(nsn) == plan.extended_digits and (plan.home + nsn).startswith(plan.extended_prefixes):
@@ -216,7 +239,7 @@ def _is_disguised(text: str, plan: NumberPlan) -> bool:
         runs.append(_NO_DIGITS.sub("", text[3:]))  # *67 and the like: a code for a service before the number
     for digits in (together, *runs):
         if _MIN_DISGUISED_DIGITS <= len(digits) <= 2 * MAX_E164_DIGITS:
-            e164, _ = _number(digits, plan)
+            e164, _ = _number(digits, plan, may_be_bare=False)
             if plan.code_of(e164[1:]):
                 return True
     return False

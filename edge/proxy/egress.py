@@ -18,6 +18,7 @@ from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
 from edge.sip.flow import Flow
 from edge.sip.message import Request
+from edge.sip.uri import emergency_service
 
 
 class Egress:
@@ -107,10 +108,18 @@ class Egress:
         """§16.6: the copy that leaves by this flow; and what of it is to be put back into responses."""
         node = self._node
         request = attempt.request.copy()
-        if trunk.rewrite_uri or trunk.boundary.hides:
+        is_rewritten = trunk.rewrite_uri or trunk.boundary.hides
+        rewritten = trunk.as_sent(attempt.called)
+        if attempt.emergency and emergency_service(request.uri):
+            # RFC 5031: words, for those who take words. Where we know the number and may write, it is dialled.
+            rewritten = rewritten or (attempt.called if is_rewritten else "")
+            if attempt.called.isdigit() and rewritten:
+                request.set_uri(b"tel:" + attempt.called.encode())
+            else:
+                is_rewritten, rewritten = False, ""
+        if is_rewritten:
             uri = trunk.request_uri(request.uri)
             request.set_uri(b"sips" + uri[3:] if is_secure(request) and not attempt.emergency else uri)
-        rewritten = trunk.as_sent(attempt.called)
         call.facts.called_rewritten = rewritten or attempt.without_prefix
         if rewritten:
             request.set_uri(with_number(request.uri, rewritten))

@@ -13,6 +13,9 @@ from edge.sip.grammar import HOST, SCHEME, ipv6_text
 MAX_URI = 4096
 """Bytes. Long URIs with embedded header fields stay under 2,000."""
 
+MAX_SERVICE = 128
+"""Bytes of the URN of a service."""
+
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _USER = re.compile(rb"[^\x00-\x20\x7f-\xff<>\":@\\]++")
@@ -95,6 +98,10 @@ class OtherUri(NamedTuple):
 
 Uri = SipUri | TelUri | OtherUri
 
+_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,25}[A-Za-z0-9])?"
+_SOS = re.compile(rb"urn:service:(sos(?:\." + _LABEL + rb")*)", re.IGNORECASE)
+"""RFC 5031 §4.1; labels compare without case."""
+
 _seen: dict[bytes, Uri] = {}
 
 
@@ -108,6 +115,12 @@ def parse_uri(raw: bytes) -> Uri:
                 _seen.clear()
             _seen[raw] = uri
     return uri
+
+
+def emergency_service(raw: bytes) -> str:
+    """`sos` or `sos.fire` of `urn:service:sos.fire`, in lower case; empty: it asks for no help (RFC 5031 §4.2)."""
+    found = _SOS.fullmatch(raw) if len(raw) <= MAX_SERVICE else None
+    return "" if found is None else found.group(1).decode().lower()
 
 
 def _parse_usual_uri(raw: bytes) -> SipUri | None:

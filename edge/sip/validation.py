@@ -10,7 +10,7 @@ from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
 from edge.sip.headers import Message
 from edge.sip.message import Request
-from edge.sip.uri import OtherUri, SipUri, parse_uri
+from edge.sip.uri import OtherUri, SipUri, emergency_service, parse_uri
 
 NOTHING_SUPPORTED: frozenset[bytes] = frozenset()
 
@@ -42,8 +42,8 @@ def check(request: Request, supported: frozenset[bytes] = NOTHING_SUPPORTED) -> 
         _check_lists(request)
     except FieldError as error:
         return Fault(400, b"Bad Request", "bad Request-URI" if error.field == "URI" else f"bad {error.field} header")
-    # 2. URI scheme
-    if isinstance(uri, OtherUri):
+    # 2. URI scheme. A call for help in words (RFC 5031) is answered by its trunk, not by a 416.
+    if isinstance(uri, OtherUri) and not emergency_service(request.uri):
         return Fault(416, b"Unsupported URI Scheme", "unknown Request-URI scheme")
     if isinstance(uri, SipUri) and uri.headers:
         # §19.1.1: not allowed in a Request-URI, and nobody may act on them (RFC 4475 §3.1.2.11).

@@ -82,6 +82,12 @@ def test_overlap(one: tuple[str | None, str | None], other: tuple[str | None, st
 
 
 FAULTS = [
+    (
+        'service = "sos.fire"',
+        'service = "sos.police"',
+        "emergency.services[4].service: 'sos.police' is defined twice",
+    ),
+    ('number = "196"', 'number = "198"', "emergency.services[5].number: 198 is not among emergency.numbers"),
     ('timezone = "Europe/Paris"', 'timezone = "Europe/Lutetia"', "timezone: expected a time zone such as Europe/Paris"),
     ('{ code = "508", digits = [9, 6] }', '{ code = "33", digits = [9] }', "'33' is defined twice"),
     ('{ code = "508", roots', '{ code = "509", roots', "no country code '509'"),

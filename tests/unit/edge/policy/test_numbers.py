@@ -1,11 +1,13 @@
 """edge.policy.numbers"""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from edge.config.snapshot import CACHE_LIMIT, PolicySnapshot
-from edge.policy import numbers
+from edge.config.parsing import parse_policy
+from edge.config.rulesets import parse_ruleset
+from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
 from edge.policy.numbers import diverting_numbers, hides_identity, is_emergency_call, read_numbers, read_uri
@@ -190,16 +192,6 @@ def test_other_schemes(snapshot: PolicySnapshot, attempt_of: Callable[..., CallA
     assert attempt.cli_presented == ""
 
 
-def test_cache_is_bounded(snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt]) -> None:
-    """Those who call cannot make the edge remember without end, nor remember long URIs at all."""
-    for number in range(CACHE_LIMIT + 10):
-        numbers._user_of(b"sip:%d@192.0.2.1" % number)
-    assert len(numbers._users) <= CACHE_LIMIT
-    long = b"sip:1@" + b"h" * 200
-    assert numbers._user_of(long) == (b"1", False)
-    assert long not in numbers._users
-
-
 @pytest.mark.parametrize(
     ("source", "called", "expected"),
     [
@@ -282,6 +274,8 @@ def test_diverting_numbers(snapshot: PolicySnapshot, attempt_of: Callable[..., C
         ('"Line 7" ', []),
         ('"Anonymous" ', []),
         ('"02 61 91 00 00" ', []),
+        ('"\uff10\uff11\uff19\uff19\uff10\uff10\uff11\uff12\uff13\uff14" ', ["+33199001234"]),
+        ('"Soci\u00e9t\u00e9" ', []),
         ("", []),
     ],
 )
@@ -314,3 +308,62 @@ def test_a_preferred_identity_is_judged(snapshot: PolicySnapshot, attempt_of: Ca
     assert read_numbers(attempt, snapshot) is None
     assert [reading.e164 for reading in attempt.network] == ["+33199001234"]
     assert attempt.cli_network == ""
+
+
+@pytest.mark.parametrize("header", ["P-Asserted-Identity", "Remote-Party-ID"])
+def test_a_number_in_the_display_name_of_an_asserted_identity(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], header: str
+) -> None:
+    """Some telephones show it: it is judged, and is nobody's assertion."""
+    value = f'{header}: "01 99 00 12 34" <sip:alice@h>'
+    attempt = attempt_of(source="198.51.100.1", cli="sip:+442079460000@h", headers=[value])
+    assert identify(attempt, snapshot) is None
+    assert read_numbers(attempt, snapshot) is None
+    assert [reading.e164 for reading in attempt.network] == ["", "+33199001234"]
+    assert (attempt.cli_network, attempt.cli_presented) == ("", "+442079460000")
+
+
+SERVICES = [
+    ("urn:service:sos", "112"),
+    ("URN:SERVICE:SOS", "112"),
+    ("urn:service:sos.ambulance", "15"),
+    ("urn:service:sos.police", "17"),
+    ("urn:service:sos.police.river", "17"),
+    ("urn:service:sos.fire", "18"),
+    ("urn:service:sos.marine", "196"),
+    ("urn:service:sos.poison", "112"),
+]
+
+
+@pytest.mark.parametrize(("uri", "number"), SERVICES)
+@pytest.mark.parametrize("more", ["", "[numbers]\nnormalise = false\n", '[numbers]\nemergency = ["15"]\n'])
+def test_help_in_words(
+    snapshot_with: Callable[..., PolicySnapshot],
+    attempt_of: Callable[..., CallAttempt],
+    uri: str,
+    number: str,
+    more: str,
+) -> None:
+    """RFC 5031: every service below `sos` is an emergency, and becomes the number of the nearest one that has one."""
+    snapshot = snapshot_with(more)
+    attempt = attempt_of(called=uri)
+    assert is_emergency_call(attempt, snapshot)
+    assert read_numbers(attempt, snapshot) is None
+    assert (attempt.emergency, attempt.called, attempt.called_original) == (True, number, uri)
+
+
+def test_help_in_words_where_no_number_is_known(attempt_of: Callable[..., CallAttempt]) -> None:
+    """A ruleset without services: an emergency call all the same, to what was asked for."""
+    nowhere = parse_ruleset((Path(__file__).parents[3] / "config" / "rulesets" / "nowhere.toml").read_text())
+    snapshot = PolicySnapshot(parse_policy('[numbers]\nruleset = "nowhere.toml"\n'), ruleset=nowhere)
+    attempt = attempt_of(called="urn:service:sos.fire")
+    assert read_numbers(attempt, snapshot) is None
+    assert (attempt.emergency, attempt.called) == (True, "urn:service:sos.fire")
+
+
+@pytest.mark.parametrize("uri", ["urn:service:counseling", "urn:service:sosx", "mailto:112@h"])
+def test_other_words_are_no_emergency(
+    snapshot: PolicySnapshot, attempt_of: Callable[..., CallAttempt], uri: str
+) -> None:
+    """What is not below `sos` gets no privilege."""
+    assert not is_emergency_call(attempt_of(called=uri), snapshot)

@@ -324,7 +324,7 @@ def test_emergency_numbers_pass_every_rule(outcome: Outcome, context: str, calle
 FORMS = (
     "+33{0}", "0{0}", "0033{0}", "33{0}", "+330{0}", "00330{0}", "+33(0){0}", "%2B33{0}", "+33-{1}", "+33.{1}", "0{1}",
     "0{0};phone-context=+33", "{0};phone-context=+33", "+33{0};tgrp=x;trunk-context=y", "+33{0};npdi;rn=+3312",
-    "01133{0}",
+    "01133{0}", "{0}", "{1}", "{0};phone-context=+33-", "%2530{0}", "%EF%BC%90{0}", ";0{0}",
 )  # fmt: skip
 SCHEMES = ("sip:{0}@h", "sips:{0}@h", "sip:{0}@h;user=phone", "sip:{0}:pw@h", "tel:{0}")
 

@@ -1,5 +1,7 @@
 """edge.policy.spelling"""
 
+import re
+
 import phonenumbers
 import pytest
 from hypothesis import example, given
@@ -53,6 +55,18 @@ NATIONAL_OVERSEAS = FRANCE.roots
         "+33199001234;tgrp=tg1;trunk-context=example.com",
         "+33199001234;isub=12;ext=7",
         "tel:+33199001234",
+        "199001234",
+        "199-00-12-34",
+        "99001234;phone-context=+33-1",
+        '99001234;phone-context="+33(1)"',
+        "99001234;phone-context=%2B331",
+        "\u0660\u0661\u0669\u0669\u0660\u0660\u0661\u0662\u0663\u0664",
+        "\uff10\uff11\uff19\uff19\uff10\uff10\uff11\uff12\uff13\uff14",
+        "\uff0b33\u2460\u2079\u2079001234",
+        "01\u00a099\u00a000\u200912\u202f34",
+        "%EF%BC%90199001234",
+        "%2530199001234",
+        "%252530199001234",
     ],
 )
 def test_one_french_number_in_every_spelling(user: str) -> None:
@@ -134,7 +148,9 @@ def test_numbers(user: str, e164: str) -> None:
         ("acc0001", UNREADABLE),
         ("15", UNREADABLE),
         ("3000", UNREADABLE),
-        ("199001234", UNREADABLE),
+        ("99001234", UNREADABLE),
+        ("700012345", MALFORMED),
+        ("user199001234", UNREADABLE),
         ("01990012", UNREADABLE),
         ("4930123456", UNREADABLE),
         ("+1234567890123456", UNREADABLE),
@@ -147,7 +163,9 @@ def test_numbers(user: str, e164: str) -> None:
         ("01133", UNREADABLE),
         ("0" * 20, UNREADABLE),
         ("199;phone-context=+4", UNREADABLE),
-        ("\u0660\u0661\u0669\u0669\u0660\u0660\u0661\u0662\u0663\u0664", UNREADABLE),
+        ("\u0660\u0661\u0669\u0669\u0660\u0660\u0661\u0662\u0663\u0664x", MALFORMED),
+        (";0199001234", MALFORMED),
+        (";tgrp=1", UNAVAILABLE),
         ("bob-4930123456", UNREADABLE),
     ],
 )
@@ -171,7 +189,7 @@ def test_short_codes_keep_their_digits(user: str, text: str) -> None:
         ("4930123456", "+4930123456"),
         ("12125550100", "+12125550100"),
         ("33199001234", "+33199001234"),
-        ("123456789", ""),
+        ("12345678", ""),
         ("0123", ""),
         ("alicealice", ""),
     ],
@@ -294,3 +312,32 @@ def test_a_closed_plan() -> None:
         assert read_user(user.encode(), denmark).e164 == e164
     assert read_user(b"1234567", denmark).e164 == ""
     assert read_user(b"99912345678", denmark).e164 == "+99912345678"
+
+
+WITHOUT_SHORT_ROAD = plan_of(built_in_ruleset("fr-arcep"))
+WITHOUT_SHORT_ROAD.usual = re.compile(rb"(?!)")
+
+
+@given(
+    st.from_regex(
+        rb"(\\+|0|00|)(33|262|590|594|596|508|681|)(0|)(1|2|39|6|7|70[0-9]|90[0-9]|2[0-9]{2}|63[0-9]{2}|50841)[0-9]{3,14}",
+        fullmatch=True,
+    )
+    | st.text("+0123456789 ", max_size=18).map(str.encode)
+)
+@example(b"0639980001")
+@example(b"0639000001")
+@example(b"0700000001")
+@example(b"+50841000")
+@example(b"+508410001")
+@example(b"+337000000000001")
+@example(b"+330199001234")
+def test_the_short_road_says_what_the_long_one_says(user: bytes) -> None:
+    """One comparison for what nearly every trunk sends, and never another reading."""
+    assert read_anew(user, FRANCE) == read_anew(user, WITHOUT_SHORT_ROAD)
+
+
+@pytest.mark.parametrize("user", [b"+33199001234", b"0199001234", b"0261910000", b"+262692000001", b"0639980001"])
+def test_the_short_road_is_taken(user: bytes) -> None:
+    """What it is for."""
+    assert FRANCE.usual.fullmatch(user) is not None

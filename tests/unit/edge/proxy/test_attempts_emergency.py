@@ -85,3 +85,41 @@ def test_the_emergency_route_and_behind_it_the_ordinary_one() -> None:
     assert len(wire.requests_to(TRUNK_A, b"INVITE")) == 1
     Caller(wire, called="+33261910000").start()
     assert (len(wire.requests_to(TRUNK_A, b"INVITE")), wire.requests_to(TRUNK_B, b"INVITE")) == (1, [])
+
+
+REWRITING = POLICY.replace("[[egress]]", '[[egress]]\nrequest_uri = "trunk"', 1)
+KEEPING = POLICY.replace("[[egress]]", '[[egress]]\nrequest_uri = "keep"', 1)
+DIALLING = KEEPING.replace('"keep"', '"keep"\ncalled = [{ prefix = "17", replace = "0017" }]', 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "called", "leaves", "number", "sent"),
+    [
+        (REWRITING, "urn:service:sos", "sip:112@198.51.100.1:5060;user=phone", "112", "112"),
+        (REWRITING, "URN:service:SOS.Police", "sip:17@198.51.100.1:5060;user=phone", "17", "17"),
+        (KEEPING, "urn:service:sos.fire", "urn:service:sos.fire", "18", ""),
+        (DIALLING, "urn:service:sos.police", "tel:0017", "17", "0017"),
+    ],
+)  # fmt: skip
+def test_help_in_words(policy: str, called: str, leaves: str, number: str, sent: str) -> None:
+    """RFC 5031: a trunk whose Request-URI we write gets the number, another one the words; the store may be dead."""
+    wire = Wire(policy)
+    wire.is_store_away = True
+    caller = Caller(wire)
+    caller.start(uri=called)
+    (invite,) = wire.requests_to(TRUNK_A, b"INVITE")
+    assert invite.uri.decode() == leaves
+    Callee(wire, invite).answer(200)
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.ack()
+    caller.say("BYE")
+    wire.send(reply(wire.requests_to(TRUNK_A, b"BYE")[0], 200), TRUNK_A)
+    (facts,) = wire.ended
+    assert (facts.emergency, facts.called, facts.called_rewritten, facts.called_original) == (
+        True,
+        number,
+        sent,
+        called,
+    )
+    wire.advance(200)
+    assert wire.held == NOTHING

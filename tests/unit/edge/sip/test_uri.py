@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge.sip import uri as room
 from edge.sip.errors import FieldError
-from edge.sip.uri import MAX_URI, OtherUri, SipUri, TelUri, parse_uri
+from edge.sip.uri import MAX_SERVICE, MAX_URI, OtherUri, SipUri, TelUri, emergency_service, parse_uri
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,29 @@ def test_the_memory_is_bounded() -> None:
 
     assert len(room._seen) <= room.SEEN_MAX
     assert long not in room._seen
+
+
+@pytest.mark.parametrize(
+    ("raw", "service"),
+    [
+        (b"urn:service:sos", "sos"),
+        (b"URN:Service:SOS", "sos"),
+        (b"urn:service:sos.police", "sos.police"),
+        (b"urn:service:sos.animal-control", "sos.animal-control"),
+        (b"urn:service:sos.ecall.automatic", "sos.ecall.automatic"),
+        (b"urn:service:sosx", ""),
+        (b"urn:service:sos.", ""),
+        (b"urn:service:sos.-a", ""),
+        (b"urn:service:sos." + b"a" * 28, ""),
+        (b"urn:service:counseling", ""),
+        (b"urn:service:counseling.sos", ""),
+        (b"urn:service:sos@h", ""),
+        (b"urn:service:sos\n", ""),
+        (b"sip:sos@h", ""),
+        (b"urn:service:sos" + b".a" * MAX_SERVICE, ""),
+        (b"", ""),
+    ],
+)
+def test_a_call_for_help_in_words(raw: bytes, service: str) -> None:
+    """RFC 5031 §4.1: `sos` and everything below it, without case."""
+    assert emergency_service(raw) == service

@@ -63,9 +63,18 @@ def test_syntax_is_judged_first(old: bytes, new: bytes, reason: str) -> None:
 
 def test_an_unknown_scheme() -> None:
     """416 (§16.3 item 2), before Max-Forwards is looked at."""
-    fault = check(request((b"sip:c@d SIP", b"urn:service:sos SIP"), (b"70", b"0")))
+    fault = check(request((b"sip:c@d SIP", b"urn:service:counseling SIP"), (b"70", b"0")))
 
     assert fault == Fault(416, b"Unsupported URI Scheme", "unknown Request-URI scheme")
+
+
+@pytest.mark.parametrize("uri", [b"urn:service:sos", b"URN:service:SOS.Fire"])
+def test_a_call_for_help_is_no_unknown_scheme(uri: bytes) -> None:
+    """RFC 5031: the next fault is looked for."""
+    assert check(request((b"sip:c@d SIP", uri + b" SIP"))) is None
+    fault = check(request((b"sip:c@d SIP", uri + b" SIP"), (b"70", b"0")))
+    assert fault is not None
+    assert fault.status == 483
 
 
 def test_no_hop_left() -> None:
