@@ -32,8 +32,12 @@ from limits.keys import account_keys
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE.parents[1] / "sipp_scenarios"
 BOUND_S = 15.0
-PORTS = itertools.cycle(random.sample(range(10_000, 32_000, 4), 5_500))
-"""Below those that the system gives away by itself, so that nobody gets one of them by chance; none twice in a run."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_OURS = range(10_000 + 4 * _WORKER, 32_000, 4 * _WORKERS)
+PORTS = itertools.cycle(random.sample(_OURS, len(_OURS)))
+"""Below those that the system gives away by itself, so that nobody gets one of them by chance; none twice in a run, and
+none that another process of the same run may take: a port is chosen long before it is held."""
 
 RETAIL, STRANGER, INTERNATIONAL, ROBOT, ONE_CALL, FIVE_CAPS, SUSPENDED, UPSTREAM, ROAMING, GUESSING = (
     f"127.0.0.{host}" for host in (10, 11, 12, 13, 14, 15, 16, 17, 20, 21)

@@ -31,11 +31,11 @@ from limits.keys import node_accounts_key
 from limits.model import Usage
 
 TAKEOVER_S = 3
-BOUND_S = 15.0
+BOUND_S = 30.0
 LOOK_S = 0.02
 """How often a fact is looked at that nobody tells."""
-SLACK_S = 0.35
-"""What two loaded processes may be late by."""
+CLOCKS_S = 0.05
+"""What two clocks of one machine differ by, and what is lost in milliseconds."""
 CENT = 10_000
 DECK = "prefix,zone,connect,rate,first,next,minimum\n+33,all,0,0.60,1,1,0\n"
 """One cent a second, by the second."""
@@ -122,7 +122,10 @@ class Dialog:
         self.status = 0
         self.answer: Response | None = None
         self.at_callee: Request | None = None
+        self.dialled_at = time.monotonic()
         self.answered_at = 0.0
+        """When the caller heard of it: later than the edge."""
+        self.bye_answered_at = 0.0
         self.byes: list[tuple[str, float]] = []
         """(side that was told BYE, when)."""
         self.bye_statuses: list[int] = []
@@ -261,7 +264,9 @@ class Parties:
                 self.dialogs[message.call_id()].byes.append((side, time.monotonic()))
             endpoint.send(compose.response(message, 200, b"OK"), source)
         elif isinstance(message, Response) and message.cseq().method == b"BYE":
-            self.dialogs[message.call_id()].bye_statuses.append(message.status)
+            dialog = self.dialogs[message.call_id()]
+            dialog.bye_statuses.append(message.status)
+            dialog.bye_answered_at = time.monotonic()
 
 
 class Node:
@@ -474,3 +479,16 @@ async def site_at(directory: Path) -> AsyncIterator[Site]:
 def duration_s(record: dict[str, object]) -> float:
     """Answer to release."""
     return int(str(record["duration_ms"])) / 1_000
+
+
+def assert_lasted(record: dict[str, object], dialog: Dialog, *, left_at: float) -> None:
+    """Its duration lies between what the parties know: the edge heard of the answer after the INVITE and before the
+    caller did, and of the BYE after it was sent and before it was answered. However late anybody is, that holds."""
+    shortest, longest = left_at - dialog.answered_at, dialog.bye_answered_at - dialog.dialled_at
+    assert shortest - CLOCKS_S <= duration_s(record) <= longest + CLOCKS_S
+
+
+def assert_cut_at(dialog: Dialog, talk_s: float) -> None:
+    """Both sides had their BYE when this talk was over: not before, and before one more second was."""
+    assert [talk_s <= at - dialog.dialled_at + CLOCKS_S for _, at in dialog.byes] == [True, True]
+    assert [at - dialog.answered_at < talk_s + 1.0 for _, at in dialog.byes] == [True, True]

@@ -9,6 +9,7 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -365,6 +366,6 @@ class PaidCalls(Calls):
 
 
 TestCalls = Calls.TestCase
-TestCalls.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCalls.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestPaidCalls = PaidCalls.TestCase
-TestPaidCalls.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPaidCalls.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
+from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -271,4 +272,6 @@ class Delivery(RuleBasedStateMachine):
 
 def test_delivery() -> None:
     """Any interleaving of calls, deliveries, failures and deaths."""
-    run_state_machine_as_test(Delivery, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(
+        Delivery, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+    )

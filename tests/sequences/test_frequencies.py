@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from depth import examples
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -236,7 +237,7 @@ def server() -> Iterator[None]:
 def test_over_memory() -> None:
     """The specification keeps its own promise."""
     run_state_machine_as_test(
-        Frequencies, settings=settings(max_examples=300, stateful_step_count=60, deadline=None, database=None)
+        Frequencies, settings=settings(max_examples=examples(100), stateful_step_count=60, deadline=None, database=None)
     )
 
 
@@ -245,7 +246,7 @@ def test_over_a_server(server: None) -> None:
     run_state_machine_as_test(
         OverAStore,
         settings=settings(
-            max_examples=40,
+            max_examples=examples(40),
             stateful_step_count=50,
             deadline=None,
             database=None,

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from depth import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +129,7 @@ throws = st.tuples(st.integers(0, 100), st.integers(0, 100), edit_lists, st.bool
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__.strip("_").lower())
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(thrown=st.lists(throws, min_size=1, max_size=12), seconds=st.sampled_from([0.0, 0.5, 5.0, 40.0]))
 @example(thrown=[(number, number, [(0, 0, b"")], True) for number in range(40)], seconds=0.5)
 def test_nothing_escapes_and_nothing_stays(state, thrown, seconds):

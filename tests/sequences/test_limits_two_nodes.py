@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from depth import examples
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -383,7 +384,7 @@ def test_two_nodes_and_the_specification_agree(store):
     run_state_machine_as_test(
         TwoNodes,
         settings=settings(
-            max_examples=40,
+            max_examples=examples(40),
             stateful_step_count=40,
             deadline=None,
             phases=PHASES,

@@ -4,6 +4,7 @@ The network here repeats, reorders and invents; the user answers when it likes, 
 smoothly or stands still and jumps. RFC 3261 §17, RFC 6026, RFC 4320.
 """
 
+from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -317,5 +318,5 @@ def status_of(data):
     return int(data[8:11]) if data.startswith(b"SIP/2.0 ") else 0
 
 
-Transactions.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Transactions.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 test_transactions = Transactions.TestCase

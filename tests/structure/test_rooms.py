@@ -18,8 +18,8 @@ def words(identifier: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)}
 
 
-def identifiers(tree: ast.Module):
-    for node in ast.walk(tree):
+def identifiers(nodes: list[ast.AST]):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node.lineno
         elif isinstance(node, ast.arg):
@@ -44,7 +44,7 @@ def test_a_function_fits_a_screen(sources):
     long = {
         f"{source.relative}:{node.name}": node.end_lineno - node.lineno + 1
         for source in sources
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= FUNCTION_LINES
     }
     assert long == {}
@@ -67,7 +67,7 @@ def test_only_words_of_the_glossary_name_things(sources):
     used = [
         f"{source.relative}:{line} {name}"
         for source in sources
-        for name, line in identifiers(source.tree)
+        for name, line in identifiers(source.nodes)
         if words(name) & FORBIDDEN_WORDS
     ]
     assert used == []
@@ -91,7 +91,7 @@ def test_signatures_say_their_types(sources):
     vague = [
         f"{source.relative}:{node.lineno} {node.name}"
         for source in sources
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and any(isinstance(part, ast.Name) and part.id == "Any" for a in annotations(node) for part in ast.walk(a))
     ]
@@ -102,7 +102,7 @@ def test_no_test_sleeps(test_sources):
     """Waiting is for the thing itself, with a bound; `sleep(0)` only lets the loop turn."""
     sleeping = []
     for source in test_sources:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if name == "sleep" and not (
@@ -118,7 +118,7 @@ def test_no_test_is_switched_off(test_sources):
     off = [
         f"{source.relative}:{node.lineno}"
         for source in test_sources
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute) and node.attr in marks
     ]
     assert off == []

@@ -1,8 +1,6 @@
-"""Unit tests are run often: properties take a quarter of the usual examples here, the other stages take all.
+"""Unit tests are run often: properties take a quarter of the usual examples here, the other stages take all."""
 
-How long it takes to draw them says something of the machine and nothing of the code: it is not judged."""
+from hypothesis import settings
 
-from hypothesis import HealthCheck, settings
-
-settings.register_profile("unit", max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unit", parent=settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("unit")
