@@ -1,6 +1,8 @@
 """Real servers for the contract suite: of every kind, on free ports or unix sockets, ended by their process ids."""
 
 import functools
+import os
+import random
 import select
 import shutil
 import socket
@@ -18,6 +20,8 @@ from limits.embedded import find_binary
 ROOT = Path(__file__).parents[2]
 REDIS_62 = ROOT / "build" / "redis-6.2" / "bin" / "redis-server"
 SLOTS = 16_384
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def binary_of(name: str) -> str:
@@ -50,16 +54,14 @@ def keys_of(client: "redis.Redis", pattern: str) -> list[str]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that was free a moment ago, and the one 10,000 above it too (a cluster's bus)."""
+    """A TCP port of loopback that was free a moment ago, and the one 10,000 above it too (a cluster's bus): below those
+    that the system gives away by itself, and none that another process of the same run may take."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            if port > 55_000:
-                continue
-            with suppress(OSError):
-                second.bind(("127.0.0.1", port + 10_000))
-                return port
+        port = random.randrange(10_000 + _WORKER, 20_000, _WORKERS)
+        with suppress(OSError), socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 10_000))
+            return port
 
 
 class Servers:

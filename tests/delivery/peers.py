@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -24,6 +25,8 @@ from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
 BOUND_S = 30.0
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _VALUES = {
     "string": "text",
     "integer": 7,
@@ -107,10 +110,13 @@ async def until(is_true: Callable[[], bool], what: str, bound_s: float = BOUND_S
 
 
 def free_port() -> int:
-    """A TCP port of loopback that was free a moment ago."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A TCP port of loopback that was free a moment ago: below those that the system gives away by itself, so that
+    nobody gets it while its server is down, and none that another process of the same run may take."""
+    while True:
+        port = random.randrange(10_000 + _WORKER, 32_000, _WORKERS)
+        with suppress(OSError), socket.socket() as found:
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 class Postgres:

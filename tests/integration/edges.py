@@ -11,6 +11,7 @@ from pathlib import Path
 from edge.agents import Caller, Trunk
 
 ROOT = Path(__file__).parents[2]
+BOUND_S = 30.0
 CLI, CALLED = "+493012345", "+33170000001"
 
 
@@ -59,7 +60,7 @@ class Edge:
 
     async def fact(self, event: str) -> dict[str, object]:
         """The next line of this name; each is found once."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(BOUND_S):
             while True:
                 for index, fact in enumerate(self._facts):
                     if fact["event"] == event:
@@ -76,7 +77,7 @@ class Edge:
         host, port = address_in(self.lines[0], "http://")
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(BOUND_S):
             page = (await reader.read()).decode()
         writer.close()
         found = (line.rpartition(" ") for line in page.splitlines() if line.startswith(prefix))
@@ -115,7 +116,7 @@ async def running(directory: Path, *options: str, policy: str = "", node: str = 
         reading = tasks.create_task(edge.read_log())
         try:
             assert process.stdout is not None
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(BOUND_S):
                 edge.lines = [(await process.stdout.readline()).decode().strip() for _ in range(5)]
             assert edge.lines[4], "the edge did not start"
             edge.address = (host, port) = address_in(edge.lines[0], "udp:")
@@ -124,7 +125,7 @@ async def running(directory: Path, *options: str, policy: str = "", node: str = 
         finally:
             if process.returncode is None:
                 process.terminate()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(BOUND_S):
                 await process.wait()
             await reading
 

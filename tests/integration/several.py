@@ -105,8 +105,9 @@ async def until_found(look: Callable[[], Awaitable[object]], what: str, bound_s:
 
 def free_port() -> int:
     """A UDP port nobody holds just now, below the ephemeral ones: nobody else gets it while its edge is down."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(20_000 + worker, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
