@@ -27,7 +27,6 @@ from rig import (
     ACCOUNTS,
     DECK,
     GROUP_CALLS,
-    TAKEOVER_S,
     TRUNK_CALLS,
     Callers,
     Edge,
@@ -200,7 +199,7 @@ async def an_edge_is_killed_and_its_calls_are_taken_over(scene: Scene) -> None:
     north, south = scene.edges
     north.signal(signal.SIGKILL)
     await north.ended()
-    await until(lambda: south.facts("node.gone"), "the takeover", TAKEOVER_S + 5)
+    await until(lambda: south.facts("node.gone"), "the takeover")
     await north.start()
 
 

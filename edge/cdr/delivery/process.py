@@ -51,7 +51,7 @@ class Orders(BaseModel):
 
 
 def main() -> int:
-    """The process. Exit code 1: the sinks cannot be set up; the log says why."""
+    """The process. Exit code 1: the sinks cannot be set up; the log says why. Does not return once it has orders."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     take_second_place(NICENESS)
@@ -61,8 +61,13 @@ def main() -> int:
     orders = Orders.model_validate_json(line)
     log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
     logging.getLogger().addHandler(LibraryHandler(log))
-    code = asyncio.run(_Process(orders, log).run())
-    # A thread that a dead disk or server holds must not hold the process too.
+    asyncio.run(_to_its_end(_Process(orders, log)))
+    return 1
+
+
+async def _to_its_end(process: "_Process") -> None:
+    """A thread that a dead disk or server holds must not hold the process too, and the event loop waits for its own."""
+    code = await process.run()
     sys.stderr.flush()
     os._exit(code)
 
