@@ -1,4 +1,10 @@
-"""The answer to an attempt: a 2xx opens the dialog and starts the charge, or it comes too late and is ended. Pure."""
+"""The answer to an attempt: a 2xx opens the dialog and starts the charge, or it comes too late and is ended. Pure.
+
+The first 2xx goes up when the store has the answer, or has let its deadline pass: nobody talks whose call another node
+would take for one that still rings. Where this node is killed while the store stands still, the store does not read on
+what it was sent (Redis runs the 16 KiB it has read, finds nobody to reply to, and drops the rest), so having sent the
+answer is not enough. A store that answers costs the caller a round trip; one that does not, the decision deadline.
+"""
 
 from edge.config.trunks import EgressTrunk
 from edge.proxy import session_timers
@@ -8,6 +14,7 @@ from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.node import Node
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
+from edge.sip.flow import Send
 from edge.sip.message import Response
 from edge.sip.transaction.machine import State
 from limits.model import Answer
@@ -16,17 +23,20 @@ from limits.model import Answer
 class Answers:
     """Takes every 2xx to an INVITE that opened a call."""
 
-    __slots__ = ("_calls", "_node", "_teardown")
+    __slots__ = ("_calls", "_held", "_node", "_teardown")
 
     def __init__(self, node: Node, calls: CallTracker, teardown: Teardown) -> None:
         self._node = node
         self._calls = calls
         self._teardown = teardown
+        self._held: dict[tuple[str, str], list[Send]] = {}
+        """(holder, uid) of an answer that the store is being told of -> what goes up when it has been."""
 
     def succeeded(self, call: Call, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """2xx: the call is answered; or it comes too late, and is ended in the caller's name."""
         interval = session_timers.answered(response, call.session)
         tag = response.to().tag or b""
+        holder = ""
         dialog = call.dialogs.get(tag)
         if dialog is None or not dialog.is_confirmed:
             if not self._is_welcome(call, context):
@@ -55,21 +65,34 @@ class Answers:
                     rang, sent = call.facts.ringing_at, call.facts.sent_at
                     pdd_s = None if rang is None or sent is None else rang - sent
                     self._node.quality.ended(branch.trunk, now, answered=True, pdd_s=pdd_s)
-                self._tell_answer(call, branch.trunk)
+                holder = self._tell_answer(call, branch.trunk)
             if dialog.leaving:
                 self._calls.left(call, "ingress", NORMAL_CLEARING, now)
         context.answered = True
+        sends = self._node.outbox.sends
+        before = len(sends)
         context.relay(response, now)
+        if holder:
+            self._held[holder, call.uid] = sends[before:]
+            del sends[before:]
         # Nothing is tried any more. The transactions keep the context as long as a 2xx may be repeated.
         call.attempt = call.context = None
         if call.hang_up_cause and call.state is CallState.ANSWERED:
             self._teardown.hang_up(call, call.hang_up_cause, now)  # the answer crossed the edge's CANCEL
 
-    def _tell_answer(self, call: Call, trunk: EgressTrunk | None) -> None:
-        """The charging clock starts; the record that another node would need goes to the account. The account that is
-        called hears of it too, if such calls are counted: should the store not, it has received less."""
+    def told(self, verb: Answer) -> None:
+        """The store has this answer, or will not have it in time."""
+        sends = self._held.pop((verb.account, verb.uid), None)
+        if sends is not None:
+            self._node.outbox.sends += sends
+
+    def _tell_answer(self, call: Call, trunk: EgressTrunk | None) -> str:
+        """The charging clock starts; the record that another node would need goes to the account: which is returned.
+        The account that is called hears of it too, if such calls are counted: should the store not, it has received
+        less."""
         record = self._calls.record_of(call)
         asks = self._node.outbox.asks
+        keeper = call.holders[0] if record and call.holders else ""
         for holder in call.holders:
             if record or holder in call.paid:
                 asks.append(Answer(holder, call.uid, record))
@@ -78,6 +101,7 @@ class Answers:
         # What it calls itself it has not received.
         if receiver and receiver != call.facts.account:
             asks.append(Answer(receiver, call.uid, is_received=True))
+        return keeper
 
     @staticmethod
     def _is_welcome(call: Call, context: ResponseContext) -> bool:

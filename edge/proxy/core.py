@@ -270,10 +270,11 @@ class ProxyCore:
                 self._attempts.decided(verb, outcome, now)
         elif isinstance(verb, Renew):
             self.calls.renewals.answered(verb, outcome, now)
-        elif isinstance(verb, Answer) and isinstance(outcome, Unavailable):
-            if not verb.is_received:
+        elif isinstance(verb, Answer) and not verb.is_received:
+            if isinstance(outcome, Unavailable):
                 self.calls.renewals.unheard(verb)
-        else:
+            self._attempts.answers.told(verb)
+        elif not isinstance(verb, Answer):
             self._node.pings.heard(verb, outcome, now, self._node.outbox.facts)
 
     def account_changed(self, holder: str, now: float) -> None:

@@ -12,6 +12,8 @@ from network import (
     reply,
 )
 
+from limits.model import Unavailable
+
 
 def test_every_copy_of_the_answer_is_relayed(wire):
     """Until the ACK comes the callee repeats its 2xx, and the edge each copy; it is one answer."""
@@ -21,6 +23,62 @@ def test_every_copy_of_the_answer_is_relayed(wire):
         wire.advance(1)
     assert wire.statuses_to(CALLER) == [200, 200, 200]
     assert wire.core.calls.live()[0].facts.answered_at == 1000.0
+
+
+def waiting_answer(wire) -> Ringing:
+    """A call that the callee has just answered, which the store is being told."""
+    call = Ringing(wire)
+    wire.holding = []
+    call.callee.answer(200)
+    assert wire.statuses_to(CALLER) == []
+    return call
+
+
+def test_nobody_talks_before_the_store_has_the_answer(wire):
+    """Another node that takes the call over would think that it still rings, and give its place to the next one."""
+    waiting_answer(wire)
+    wire.release_store()
+    assert wire.statuses_to(CALLER) == [200]
+    wire.advance(60)
+    assert wire.statuses_to(CALLER) == [], "once"
+
+
+def test_an_answer_waits_no_longer_than_the_store_has_time(wire):
+    """Past its deadline it goes up all the same; the record is owed with the next renewal."""
+    waiting_answer(wire)
+    for verb in wire.holding:
+        wire.core.limiter_answered(verb, Unavailable("too late"), wire.now)
+    wire.pump()
+    assert wire.statuses_to(CALLER) == [200]
+    assert wire.core.calls.live()[0].is_record_owed
+
+
+def test_a_caller_who_gives_up_while_the_store_is_told_has_the_answer(wire):
+    """The answer has won (RFC 3261 §9.2): nothing is cancelled at the callee, who has answered."""
+    call = waiting_answer(wire)
+    call.caller.cancel()
+    assert (wire.statuses_to(CALLER), wire.methods_to(TRUNK_A)) == ([200], []), "of the CANCEL"
+    wire.release_store()
+    (answer,) = wire.responses_to(CALLER)
+    assert (answer.status, answer.cseq().method) == (200, b"INVITE")
+
+
+def test_hung_up_while_the_store_is_told(wire):
+    """By an operator: the caller has the answer first, and the BYE when he has acknowledged it (§15)."""
+    call = waiting_answer(wire)
+    (live,) = wire.core.calls.live()
+    assert wire.core.hang_up(live, "operator", wire.now)
+    wire.pump()
+    (bye,) = wire.requests_to(TRUNK_A, b"BYE")
+    assert (wire.statuses_to(CALLER), wire.methods_to(CALLER)) == ([], [])
+    wire.release_store()
+    (answer,) = wire.responses_to(CALLER)
+    call.caller.learn(answer)
+    call.caller.ack()
+    wire.send(reply(bye, 200), TRUNK_A)
+    (to_caller,) = wire.requests_to(CALLER, b"BYE")
+    wire.send(reply(to_caller, 200), CALLER)
+    assert (answer.status, wire.in_use(), len(wire.ended)) == (200, 0, 1)
 
 
 def test_forked_answers_are_all_relayed_and_share_the_lease(wire):
