@@ -271,6 +271,8 @@ class _Server:
             finally:
                 self._connections.close()
                 await end_all(background)
+                if self._stopping.is_set():
+                    await self._control.leave()
 
     # -- start -----------------------------------------------------------------------------------------------------
 

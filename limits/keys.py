@@ -105,6 +105,20 @@ TALLY_WATCHED = "trunkgate:tally:watched"
 """set: holders with a guard that is not at rest."""
 
 
+ALERT_STATES = "{alerts}:states"
+"""hash: alert -> its standing, of those that are not at rest."""
+ALERT_EVENTS = "{alerts}:events"
+"""stream: what is told of alerts, for webhooks."""
+ALERT_CURSORS = "{alerts}:cursors"
+"""hash: webhook -> id of the last event it has had."""
+ALERT_CLAIM = "{alerts}:claim:"
+"""Beginning of a string each: the node that sends to this webhook, until it runs out."""
+ALERT_NODES = "{alerts}:nodes"
+"""hash: node -> `up`, or `left` where it stopped in order."""
+ALERT_CREDIT = "{alerts}:credit"
+"""hash: account -> credit below which it is told (micro-units)."""
+
+
 class TallyKeys(NamedTuple):
     """The keys of one holder's sums (`limits.tallies`) and of its ledger (`limits.ledger`)."""
 

@@ -28,6 +28,8 @@ SCRIPTS = (
     "guard_move",
     "ledger_append",
     "audit_append",
+    "alert_move",
+    "alert_claim",
 )
 """One script a verb."""
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from edge.config.access import OidcSettings, is_loopback
 from edge.config.accounts import AccountCli, PrefixCeilingEntry
+from edge.config.alerts import AlertSettings, AlertWebhook
 from edge.config.destinations import BarringEntry, DestinationEntry, GuardEntry
 from edge.config.dialling import RewriteEntry
 from edge.config.errors import PolicyError, Problem, StaticConfigError
@@ -95,6 +96,8 @@ _SHAPES: Mapping[str, type[BaseModel]] = {
     "billing": Billing,
     "cdr": CdrSettings,
     "oidc": OidcSettings,
+    "alerts": AlertSettings,
+    "alerts.webhooks": AlertWebhook,
     **{f"cdr.sinks.{kind}": entry for kind, entry in KINDS.items()},
 }
 """Which model stands at which place: to name the keys that are known there."""

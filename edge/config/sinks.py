@@ -43,7 +43,8 @@ def _dsn(text: str) -> str:
     return _without_password(text, "dsn_file", "dsn_env")
 
 
-def _webhook_url(text: str) -> str:
+def webhook_url(text: str) -> str:
+    """Where signed requests may be sent. Raises ValueError."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -157,7 +158,7 @@ class RedisSink(SinkEntry):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        _exactly_one(self.url, self.url_file, self.url_env, names="url, url_file, url_env")
+        exactly_one(self.url, self.url_file, self.url_env, names="url, url_file, url_env")
         return self
 
     @field_validator("stream")
@@ -200,7 +201,7 @@ class PostgresSink(SinkEntry):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        _exactly_one(self.dsn, self.dsn_file, self.dsn_env, names="dsn, dsn_file, dsn_env")
+        exactly_one(self.dsn, self.dsn_file, self.dsn_env, names="dsn, dsn_file, dsn_env")
         return self
 
 
@@ -208,7 +209,7 @@ class WebhookSink(SinkEntry):
     """`kind = "webhook"`: signed HTTP POSTs of JSON lines."""
 
     kind: Literal["webhook"] = Field(description="Chooses this kind of sink.", examples=["webhook"])
-    url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(_webhook_url)] = Field(
+    url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(webhook_url)] = Field(
         description="Where to POST: `https://…`; `http://` only to this machine itself.",
         examples=["https://billing.example/cdr"],
     )
@@ -228,11 +229,12 @@ class WebhookSink(SinkEntry):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        _exactly_one(self.secret_file, self.secret_env, names="secret_file, secret_env")
+        exactly_one(self.secret_file, self.secret_env, names="secret_file, secret_env")
         return self
 
 
-def _exactly_one(*values: str | None, names: str) -> None:
+def exactly_one(*values: str | None, names: str) -> None:
+    """Of several ways to say the same. Raises ValueError."""
     if sum(value is not None for value in values) != 1:
         raise told(f"expected exactly one of {names}")
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
 from edge.config.access import OidcSettings, admin_address
 from edge.config.addresses import Listen, parse_host_port, parse_listen, parse_name_server, parse_source
+from edge.config.alerts import AlertSettings
 from edge.config.fields import NODE_NAME, Section
 from edge.config.sinks import CdrSettings
 from limits.address import parse_address
@@ -49,7 +50,7 @@ def _redis(text: str) -> str:
 
 STORE = "store"
 """`policy`: the document in the store."""
-FILE_ONLY = frozenset({"cdr", "oidc"})
+FILE_ONLY = frozenset({"alerts", "cdr", "oidc"})
 """Options that are tables: they stand in the TOML file and nowhere else."""
 
 
@@ -314,4 +315,8 @@ class StaticConfig(Section):
     oidc: OidcSettings = Field(
         default=OidcSettings(),
         description="An OpenID provider whose users may use the admin API: a table of its own, in the TOML file only.",
+    )
+    alerts: AlertSettings = Field(
+        default=AlertSettings(),
+        description="What is told of thresholds, and where: a table of its own, in the TOML file only.",
     )

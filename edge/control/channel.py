@@ -25,7 +25,7 @@ from edge.control.questions import (
     write,
     write_answer,
 )
-from edge.control.snapshot import LIFE_MS, PUBLISH_S
+from edge.control.snapshot import LEFT_MS, LIFE_MS, PUBLISH_S
 from edge.control.tracing import Tap
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -119,6 +119,14 @@ class ControlChannel:
                     await boxes.show(self._sources.node, await self.snapshot(), life_ms=LIFE_MS)
                 except StoreUnavailable:
                     continue
+
+    async def leave(self) -> None:
+        """Says once that this node stops in order: who looks on later knows it from one that is gone."""
+        async with Mailboxes(self._url) as boxes:
+            try:
+                await boxes.show(self._sources.node, await self.snapshot(), life_ms=LEFT_MS)
+            except StoreUnavailable:
+                return
 
     async def hand_on(self) -> None:
         """Hands the copies of traced messages on, a few times a second while there are any, until cancelled. What a box

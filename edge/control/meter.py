@@ -225,7 +225,8 @@ class Meter:
                     row = sums.setdefault(trunk, [0, 0])
                     row[0] += tried
                     row[1] += answered
-        busiest = sorted(states, key=lambda trunk: (-calls.get(trunk, 0), trunk))[:MOST_TRUNKS]
+        # The worst first: of more trunks than are shown, one that is down has no calls, and is what is looked for.
+        busiest = sorted(states, key=lambda trunk: (states[trunk], -calls.get(trunk, 0), trunk))[:MOST_TRUNKS]
         return tuple([TrunkUse(t, _HEALTH.get(states[t], ""), calls.get(t, 0), *sums.get(t, (0, 0))) for t in busiest])
 
     def _percentiles(self, counts: list[int]) -> tuple[float, float]:

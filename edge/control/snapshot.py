@@ -13,6 +13,8 @@ VERSION = 1
 PUBLISH_S = 1.0
 LIFE_MS = 5_000
 """A snapshot that is not renewed is gone after this."""
+LEFT_MS = 60_000
+"""The last one, of a node that stops in order, stays so long: longer than others take to notice its silence."""
 MOST_ACCOUNTS = 60
 MOST_TRUNKS = 200
 MOST_ALARMS = 100

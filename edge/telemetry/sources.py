@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge.alerts.numbers import AlertNumbers
 from edge.proxy.facts import Counters
 from edge.quality.numbers import Numbers
 from edge.telemetry.totals import CallTotals
@@ -94,6 +95,7 @@ class DeliveryCounts(Protocol):
     def failures(self) -> Mapping[str, int]: ...
     def failing(self) -> Mapping[str, int]: ...
     def quality(self) -> Numbers: ...
+    def alerts(self) -> AlertNumbers: ...
 
 
 class LogCounts(Protocol):

@@ -67,7 +67,9 @@ QUALITY = (
 )
 PURE_ROOMS += ("edge.config.quality", "limits.additions", "limits.chain", *[f"edge.quality.{room}" for room in QUALITY])
 """Counting, judging and billing are arithmetic."""
+PURE_ROOMS += ("edge.config.alerts", *[f"edge.alerts.{room}" for room in ("kinds", "standing", "events", "conditions")])
 REDIS_DOORS = {
+    "limits.alerts",
     "limits.audit",
     "edge.admin.store",
     "limits.redis_limiter",
@@ -195,6 +197,15 @@ def test_quality_is_not_in_the_way_of_a_call(sources):
     rooms = ("edge.sip", "edge.proxy", "edge.policy", "edge.config", "edge.transport", "edge.pump", "limits")
     broken = [
         s.relative for s in sources if inside(s.module, *rooms) and any(inside(n, "edge.quality") for n in s.imports())
+    ]
+    assert broken == []
+
+
+def test_alerts_are_not_in_the_way_of_a_call(sources):
+    """They look on from the delivery process: nothing that carries calls knows them."""
+    rooms = ("edge.sip", "edge.proxy", "edge.policy", "edge.transport", "edge.pump", "edge.control", "limits")
+    broken = [
+        s.relative for s in sources if inside(s.module, *rooms) and any(inside(n, "edge.alerts") for n in s.imports())
     ]
     assert broken == []
 

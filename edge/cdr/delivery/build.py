@@ -125,21 +125,21 @@ def _webhook(sink: WebhookSink, node: str) -> Consumer:
         raise SinkError(f"sink {sink.name!r}: ca_file {sink.ca_file}: {error.strerror or error}") from error
 
 
-def credential(sink: str, what: str, file: str | None, env: str | None) -> str:
+def credential(name: str, part: str, file: str | None, env: str | None, *, what: str = "sink") -> str:
     """A secret from where it is kept: a file's first line, or a variable. Raises SinkError."""
     if file is not None:
         try:
             with Path(file).open("rb") as opened:
                 text = opened.read(MAX_CREDENTIAL_BYTES).decode()
         except OSError as error:
-            raise SinkError(f"sink {sink!r}: {what}_file: cannot read {file}: {error.strerror}") from error
+            raise SinkError(f"{what} {name!r}: {part}_file: cannot read {file}: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise SinkError(f"sink {sink!r}: {what}_file: {file} is not UTF-8") from error
+            raise SinkError(f"{what} {name!r}: {part}_file: {file} is not UTF-8") from error
         text = text.partition("\n")[0].strip()
         if not text:
-            raise SinkError(f"sink {sink!r}: {what}_file: expected it in the first line of {file}, which is empty")
+            raise SinkError(f"{what} {name!r}: {part}_file: expected it in the first line of {file}, which is empty")
         return text
     text = os.environ.get(env or "", "").strip()
     if not text:
-        raise SinkError(f"sink {sink!r}: {what}_env: the environment variable {env} is not set")
+        raise SinkError(f"{what} {name!r}: {part}_env: the environment variable {env} is not set")
     return text

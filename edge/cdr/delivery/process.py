@@ -17,10 +17,13 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from edge.alerts.numbers import HOME as ALERTS
+from edge.alerts.service import AlertService
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
 from edge.children import end_of_input, take_second_place
+from edge.config.alerts import AlertSettings
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
@@ -48,6 +51,7 @@ class Orders(BaseModel):
     sinks: tuple[Sink, ...]
     store: str = ""
     """URL of the store, in which the quality of traffic is counted; empty: it is not."""
+    alerts: AlertSettings = AlertSettings()
 
 
 def main() -> int:
@@ -84,7 +88,7 @@ class _Process:
     async def run(self) -> int:
         try:
             ready = open_consumers(self._orders.sinks, node=self._orders.node)
-            quality = self._quality()
+            quality, alerts = self._quality(), self._alerts()
         except (SinkError, ValueError) as error:
             self._tell(Fact("delivery.refused", {"why": str(error)}))
             return 1
@@ -96,6 +100,8 @@ class _Process:
         if quality is not None:
             ready.append(Ready(quality.consumer, QUALITY_BOUNDS))
             watch.append(asyncio.ensure_future(quality.run()))
+        if alerts is not None:
+            watch.append(asyncio.ensure_future(alerts.run()))
         runners = [self._runner(each) for each in ready]
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
         await ended
@@ -112,6 +118,14 @@ class _Process:
         if not orders.store:
             return None
         return QualityService(orders.store, node=orders.node, home=self._delivery / QUALITY, tell=self._tell)
+
+    def _alerts(self) -> AlertService | None:
+        """Raises SinkError; ValueError where the URL is no store's."""
+        orders = self._orders
+        if not orders.store:
+            return None
+        home = Path(orders.state) / ALERTS
+        return AlertService(orders.store, orders.alerts, node=orders.node, home=home, tell=self._tell)
 
     def _runner(self, ready: Ready) -> Runner:
         return Runner(

@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge.alerts.build import open_hooks
+from edge.alerts.numbers import HOME as ALERTS
+from edge.alerts.numbers import AlertNumbers
+from edge.alerts.numbers import read_numbers as read_alert_numbers
 from edge.cdr.delivery import status
 from edge.cdr.delivery.build import open_consumers
 from edge.cdr.delivery.process import FINISH_S, Orders
@@ -30,14 +34,19 @@ class DeliveryProcess:
     ) -> None:
         """`last_seq`: the last sequence number given out by this edge. Raises SinkError."""
         orders = Orders(
-            state=static.state, node=node, log=static.log, log_level=static.log_level, sinks=static.cdr.sinks
-        )
+            state=static.state, node=node, log=static.log, log_level=static.log_level, sinks=static.cdr.sinks,
+            alerts=static.alerts,
+        )  # fmt: skip
         open_consumers(orders.sinks, node=node)
+        open_hooks(orders.alerts.webhooks)
         self._orders = orders
         self._last_seq = last_seq
         self._child = Child("edge.cdr.delivery.process", died="delivery.died", finish_s=FINISH_S, tell=tell)
         delivery = Path(orders.state) / "delivery"
         self._homes = {name: delivery / name for name in (*[sink.name for sink in orders.sinks], QUALITY)}
+        self._alerts_home = Path(orders.state) / ALERTS
+        self._alerts = AlertNumbers()
+        self._alerts_at = float("-inf")
         self._seen: dict[str, Status] = {}
         self._seen_at = float("-inf")
 
@@ -92,6 +101,14 @@ class DeliveryProcess:
     def quality(self) -> Numbers:
         """What is told of the quality of traffic, since this state directory exists."""
         return read_numbers(self._homes[QUALITY])
+
+    def alerts(self) -> AlertNumbers:
+        """What is told of alerts, since the process started."""
+        now = time.monotonic()
+        if now - self._alerts_at >= READ_AGAIN_S:
+            self._alerts = read_alert_numbers(self._alerts_home)
+            self._alerts_at = now
+        return self._alerts
 
     def _statuses(self) -> Mapping[str, Status]:
         now = time.monotonic()

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edge.alerts.numbers import AlertNumbers
 from edge.proxy.facts import CallFacts, Counters
 from edge.quality.numbers import Numbers
 from edge.telemetry.metric_table import METRICS, MetricType
@@ -85,6 +86,11 @@ class Delivery:
 
     def quality(self) -> Numbers:
         return Numbers(10, 31, 32, {"asr": 33}, {"acd": 34})
+
+    def alerts(self) -> AlertNumbers:
+        return AlertNumbers(
+            {"calls": 51}, {"calls": 52}, {"noc": 53}, {"noc": 54}, {"noc": 55}, {"noc": 56}, {"noc": 1}
+        )
 
 
 @dataclass
@@ -245,6 +251,13 @@ def test_every_row_gives_a_number(sources):
         ("edge_quality_hours_closed_total", "", 32),
         ("edge_quality_breaches_total", "asr", 33),
         ("edge_penalties_entered_total", "acd", 34),
+        ("edge_alerts_raised", "calls", 51),
+        ("edge_alerts_told_total", "calls", 52),
+        ("edge_alerts_sent_total", "noc", 53),
+        ("edge_alerts_failed_total", "noc", 54),
+        ("edge_alerts_dropped_total", "noc", 55),
+        ("edge_alerts_waiting", "noc", 56),
+        ("edge_alerts_failing", "noc", 1),
         ("edge_draining", "", 0),
         ("edge_calls_total", "answered", 1),
         ("edge_answered_seconds_total", "", 2.5),
