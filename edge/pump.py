@@ -103,6 +103,10 @@ class Pump:
         except Exception:
             self._escaped("received")
 
+    def waited(self, wait_s: float) -> None:
+        """The next datagram has waited so long for us: by it the core judges how much more it can take."""
+        self._core.overload.waited(wait_s, self._now())
+
     def received_on(self, messages: Sequence[bytes], flow: Flow) -> None:
         """Whole messages of one reading of a connection. Whose certificate has proved a name is no stranger."""
         core = self._core
@@ -213,8 +217,10 @@ class Pump:
         self._is_pump_due = False
         out = self._core.outbox
         outlets = self._outlets
-        while out.sends or out.opened or out.ended or out.asks or out.resolves or out.facts:
+        while out.sends or out.opened or out.ended or out.shed or out.asks or out.resolves or out.facts:
             # A refusal that was answered has its record, whatever happens in between.
+            if out.shed:
+                self._record_shed(out)
             if out.ended:
                 self._record(out)
             if out.opened:
@@ -303,6 +309,23 @@ class Pump:
                 self._show_ended(facts, now)
         writer.flush(now)
         outlets.unleased.over([facts.uid for facts in ended])
+
+    def _record_shed(self, out: Outbox) -> None:
+        """Those who were refused at the door, all at once: they come when there is least time for them."""
+        shed, out.shed = out.shed, []
+        outlets = self._outlets
+        writer, line, count = outlets.writer, outlets.builder.shed_line, outlets.meter.add_shed
+        for one in shed:
+            writer.append(line(one, writer.take_seq()))
+            count(one.sender.account)
+        now = self._now()
+        outlets.verdicts.unsettled_to(writer.last_seq)
+        outlets.totals.add_shed(len(shed))
+        if self._tap is not None:
+            for one in shed:
+                self._show_ended(one.facts(), now)
+        if not out.ended:
+            writer.flush(now)
 
     def _arm(self) -> None:
         """One timer for the whole core, moved only when something is due earlier than it."""

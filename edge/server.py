@@ -281,7 +281,8 @@ class _Server:
         static = self.static
         self._certificates = certificates_of(static)
         self._connections = Connections(self._pump, bounds_of(static), self._certificates, self._now)
-        bound = bind(static.listen, self._pump.received, self._pump.turn, self._connections, self._certificates)
+        pump = self._pump
+        bound = bind(static.listen, pump.received, pump.turn, self._connections, self._certificates, pump.waited)
         opened.callback(bound.close, self._loop)
         self._bound = bound
         self.listeners = bound.listeners

@@ -97,6 +97,11 @@ class Verdicts:
         self._fresh[uid] = _Owed(seq, uid, account, f"{node or self._node}/{seq}")
         self._last = max(self._last, seq)
 
+    def unsettled_to(self, seq: int) -> None:
+        """Records up to this one are in the log, and there is nothing to settle about them."""
+        self._last = max(self._last, seq)
+        self._dirty.set()
+
     def signed(self, settle: Settle) -> Settle:
         """The settlement with the name of the record that it goes with, if there is one in this turn."""
         owed = self._fresh.get(settle.uid)

@@ -268,7 +268,14 @@ class EgressEntry(Section):
         examples=[True],
     )
     weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
-        default=1, description="Share of the calls on a `weighted` route.", examples=[3]
+        default=1, description="Share of the calls on a `weighted` route, of trunks of one `priority`.", examples=[3]
+    )
+    priority: Annotated[int, Field(strict=True, ge=0, le=65_535)] = Field(
+        default=0,
+        description="On a `weighted` route: the lowest number first, as in a DNS SRV record (RFC 2782). Trunks with "
+        "one number share the calls by `weight`; those with a higher one are tried only when none of the lower takes "
+        "the call: down, full, or failed.",
+        examples=[10],
     )
     calls: Count | None = Field(
         default=None, description="Concurrent calls it takes, over all nodes; left out: no ceiling.", examples=[120]

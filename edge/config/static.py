@@ -220,9 +220,9 @@ class StaticConfig(Section):
     )
     overload_wait_ms: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=30,
-        description="A datagram of a known neighbour that waits longer for this process to read it, so that its queue "
-        "never runs dry for 0.2 s, means too much work: new calls are refused (503 `overloaded` with Retry-After) "
-        "until what is left can be carried. 0: nothing is refused for that.",
+        description="A datagram of a known neighbour that waits longer for this process to read it, and so "
+        "does every other one for 0.1 s, means too much work: new calls are refused (503 `overloaded` with "
+        "Retry-After) until what is left can be carried. 0: nothing is refused for that.",
         examples=[50],
     )
     overload_floor: Annotated[int, Field(ge=1, le=1_000_000)] = Field(

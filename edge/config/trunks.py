@@ -88,6 +88,8 @@ class EgressTrunk:
     setup_s: float
     failover_on: frozenset[int]
     weight: int
+    priority: int = 0
+    """On a weighted route: the lowest first."""
     holder: str = ""
     """`trunk:ID` where it has ceilings of its own; empty: it has none."""
     oc_algorithms: bytes = b""
@@ -242,6 +244,7 @@ def egress_trunk_of(entry: EgressEntry, rules: Mapping[str, HeaderRulesEntry]) -
         setup_s=entry.setup_s,
         failover_on=frozenset(entry.failover_on),
         weight=entry.weight,
+        priority=entry.priority,
         account=entry.account or "",
         holder=f"trunk:{entry.id}" if is_limited(entry) else "",
         is_trusted=entry.trusted,

@@ -94,6 +94,11 @@ class Meter:
             limit = facts.reason
             self._alarm(facts.limit_holder or account, limit, 100, facts.limit_in_use, facts.ceiling, now)
 
+    def add_shed(self, account: str) -> None:
+        """One attempt was refused at the door."""
+        self._ended[account] = self._ended.get(account, 0) + 1
+        self._refused[account] = self._refused.get(account, 0) + 1
+
     def heard(self, fact: Fact, now: float) -> None:
         """A fact was told; some are alarms."""
         if fact.name == "limit.near":

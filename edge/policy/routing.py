@@ -59,21 +59,24 @@ def _route_emergency(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse |
 
 
 def draw_order(trunks: tuple[EgressTrunk, ...], draw: float) -> list[EgressTrunk]:
-    """The trunks in random order, the heavier ones rather first; `draw` in [0, 1) decides all of it.
+    """By priority, the lowest number first; those of one priority in random order, the heavier ones rather first
+    (as RFC 2782). `draw` in [0, 1) decides all of it.
 
     What is left of the draw inside the share it fell into is uniform again, so one number serves for every place."""
-    left = list(trunks)
     order: list[EgressTrunk] = []
-    while len(left) > 1:
-        mark = draw * sum(trunk.weight for trunk in left)
-        index = 0
-        while index < len(left) - 1 and mark >= left[index].weight:
-            mark -= left[index].weight
-            index += 1
-        chosen = left.pop(index)
-        draw = min(mark / chosen.weight, 1.0)
-        order.append(chosen)
-    return order + left
+    for priority in sorted({trunk.priority for trunk in trunks}):
+        left = [trunk for trunk in trunks if trunk.priority == priority]
+        while len(left) > 1:
+            mark = draw * sum(trunk.weight for trunk in left)
+            index = 0
+            while index < len(left) - 1 and mark >= left[index].weight:
+                mark -= left[index].weight
+                index += 1
+            chosen = left.pop(index)
+            draw = min(mark / chosen.weight, 1.0)
+            order.append(chosen)
+        order += left
+    return order
 
 
 def _is_for(found: Route, attempt: CallAttempt) -> bool:

@@ -7,6 +7,7 @@ record of a call is written before its lease is settled (ruling R14).
 from typing import NamedTuple
 
 from edge.proxy.facts import CallFacts, Fact
+from edge.proxy.shed import Shed
 from edge.sip.flow import Send
 from edge.sip.locating import Target
 from limits.model import Verb
@@ -31,7 +32,7 @@ class Opened(NamedTuple):
 class Outbox:
     """Actions of one wake-up."""
 
-    __slots__ = ("asks", "ended", "facts", "opened", "resolves", "sends")
+    __slots__ = ("asks", "ended", "facts", "opened", "resolves", "sends", "shed")
 
     def __init__(self) -> None:
         self.opened: list[Opened] = []
@@ -40,6 +41,8 @@ class Outbox:
         """Messages for the wire. The third item hears of a transport failure (`ProxyCore.transport_failed`)."""
         self.ended: list[CallFacts] = []
         """Attempts that are over: one CDR each."""
+        self.shed: list[Shed] = []
+        """Attempts refused at the door: one CDR each, and nothing to settle."""
         self.asks: list[Verb] = []
         """Verbs for the limiter; each is answered by `ProxyCore.limiter_answered`."""
         self.resolves: list[Resolve] = []

@@ -60,7 +60,6 @@ _REASONS = {
 
 _LISTENERS = (Branch, Ending, Probe, TrunkProbe, Registering, Proving)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
-_AT_THE_DOOR = (b"INVITE", b"ACK")
 _DECISIONS = (Admitted, Denied, Unavailable)
 
 
@@ -220,6 +219,8 @@ class ProxyCore:
     def received(self, data: bytes, flow: Flow, now: float) -> None:
         """A datagram. Never raises: what cannot be read is answered 400 or counted and dropped."""
         self._node.counters.datagrams_in += 1
+        if data[:4] == b"ACK " and self._shedding.absorbs(data):
+            return
         try:
             message = parse(data)
         except ParseError as error:
@@ -233,7 +234,7 @@ class ProxyCore:
             sources = self._node.sources
             if not sources.is_known(flow.listener, flow.address[0]) and self._layer.awaits(message):
                 sources.prove(flow.address[0])
-        elif message.method in _AT_THE_DOOR and self._shedding.takes(message, flow, now):
+        elif message.method == b"INVITE" and self._shedding.takes(message, flow, now):
             return
         self._layer.receive(message, flow, now)
 

@@ -59,7 +59,6 @@ class CallFacts:
         "in_use",
         "ingress_class",
         "ingress_trunk",
-        "is_shed",
         "limit",
         "limit_holder",
         "limit_in_use",
@@ -152,8 +151,6 @@ class CallFacts:
         """Header fields that policy read, as they came: (name, value)."""
         self.attempts = 1
         """More: one record for so many attempts of a stranger."""
-        self.is_shed = False
-        """Refused at the door, for overload: nothing but what `edge.proxy.shedding` writes is known of it."""
         self._know_no_more()
 
     def _know_no_more(self) -> None:

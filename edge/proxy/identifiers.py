@@ -31,12 +31,15 @@ SEALED = b"hidden-"
 _MAX_SEALED = 8_192
 _SEAL_KEY_BYTES = 32
 _SEAL = b"trunkgate seal"
+_DOOR = b"trunkgate door"
+_DOOR_BYTES = 6
+_DOOR_UID = 20
 
 
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_contacts", "_fresh", "_sealing", "_secret")
+    __slots__ = ("_contacts", "_fresh", "_sealing", "_secret", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -46,6 +49,8 @@ class Identifiers:
         self._fresh = fresh
         self._contacts = contacts or secret
         self._sealing: AESSIV | None = None
+        self.door = blake2b(_DOOR, key=secret, digest_size=_DOOR_BYTES).hexdigest().encode()
+        """How every To tag of `door_tag` begins, on any node that shares the secret: their ACKs are known by it."""
 
     def call_uid(self, request: Request, call_id: bytes, from_tag: bytes, cseq: int) -> str:
         """The uid of the attempt this INVITE makes: the same for the same INVITE on any node and after any restart, so
@@ -57,6 +62,11 @@ class Identifiers:
     def number_digest(self, number: str) -> str:
         """The word a number is counted and recorded under: nobody without the key can tell which number it is."""
         return number_digest(self._contacts, number)
+
+    def door_tag(self, uid: str) -> bytes:
+        """The To tag of what is refused without a transaction: the same for each repeat of the same INVITE, on any node
+        and after a restart (RFC 3261 §8.2.7), and no other INVITE has it (§19.3)."""
+        return self.door + uid[:_DOOR_UID].encode()
 
     def tag(self) -> bytes:
         """A To tag of our own (RFC 3261 §19.3)."""

@@ -1,10 +1,18 @@
-"""How many new calls this process can take: a rate that follows what its queues say. Pure: measures and time in.
+"""How many new calls this process can take: those for which its queue is short enough. Pure: measures and time in.
 
-A queue that never runs dry for a while is the one sure sign of too much work: so the *least* wait of a datagram in each
-interval is what counts (a burst that is worked off in between is none). While it stands, the rate of new calls is cut
-by a share; when it is gone, the rate grows slowly, until everybody passes again. Whose calls are refused first is
-decided by a leaky bucket with priorities. Emergency calls, whatever belongs to running calls, and responses are never
-asked; and under `floor` calls a second nothing is refused: then it is not the calls that hold this process up.
+A datagram that has waited long says that there is more work than can be done, and says it at once. So while the edge
+sheds, each new call is judged by how long the datagrams before it had to wait (`waited`, sampled by the rim): over its
+priority's share of the target it is refused, which takes a small part of the time that a call takes, until the queue is
+short again. The queue never runs dry that way, so nothing is lost of what the process can carry; what running calls
+need comes off by itself; and whoever is refused hears it soon. Low priority has the smallest share: while ordinary
+calls keep the queue near theirs, low ones find no room.
+
+Where nobody says how long datagrams wait (streams; a kernel without time stamps), a rate does the same more slowly: it
+is cut by a share while the queue stands or the event loop is late, and grows when that is over.
+
+A queue may stand for a moment: a burst that is worked off is no overload. Emergency calls, whatever belongs to running
+calls, and responses are never asked; and under `floor` calls a second nothing is refused: then it is not the calls that
+hold this process up.
 """
 
 from enum import StrEnum
@@ -16,6 +24,12 @@ TICK_S = 0.1
 """How often the measures come."""
 ENTER_TICKS = 2
 """So many measures in a row over the target and shedding begins."""
+STANDING_S = 0.1
+"""The same where waits are sampled: every one of so many seconds over the target."""
+FRESH_S = 0.05
+"""A sample older than this says nothing of the queue now."""
+SAMPLED_S = 1.0
+"""Waits are sampled, if one was so lately."""
 LEAVE_TICKS = 20
 """So many in a row with nothing refused and no pressure, and it ends."""
 FALLING = 0.9
@@ -47,6 +61,8 @@ class Priority(StrEnum):
 
 TOLERANCE_S = {Priority.LOW: 0.02, Priority.NORMAL: 0.1, Priority.HIGH: 0.3}
 """TAU of RFC 7415 §3.5.2 for each of them: while ordinary calls keep the bucket near theirs, low ones find no room."""
+SHARE = {Priority.LOW: 0.2, Priority.NORMAL: 0.5, Priority.HIGH: 2.5}
+"""Of the target: the wait up to which each of them passes."""
 FORCED_S = 0.3
 """Emergency calls count up to this, so that a flood of them shuts nobody out for long."""
 
@@ -73,8 +89,9 @@ class Overload:
     """Of one process."""
 
     __slots__ = (
-        "_bucket", "_new", "_offered", "_passed", "_pressure_before", "_quiet", "_refused", "_strained", "_target_s",
-        "_took", "floor", "level", "rate", "state",
+        "_bucket", "_floor_bucket", "_limit", "_new", "_offered", "_over_since", "_passed", "_pressure_before",
+        "_quiet", "_refused", "_sampled_at", "_strained", "_target_s", "_took", "_wait_s", "floor", "level", "rate",
+        "state",
     )  # fmt: skip
 
     def __init__(self, *, target_s: float, floor: float) -> None:
@@ -84,14 +101,20 @@ class Overload:
         self.floor = floor
         self.state = Load.CALM
         self.rate = 0.0
-        """New calls a second that may pass; 0 while all may."""
+        """New calls a second that pass; 0 while all may."""
         self.level = 0
         """Percent of the new calls of the last intervals that were refused."""
+        self._limit = 0.0
+        """New calls a second that may pass, however short the queue is; 0: any number."""
         self._bucket = LeakyBucket(1.0, 0.0)
+        self._floor_bucket = LeakyBucket(floor, 0.0)
         self._new = self._took = 0
         """New calls since the last measures, and how many of them passed."""
         self._offered = self._passed = 0.0
         """The same a second, smoothed."""
+        self._wait_s = 0.0
+        self._sampled_at = float("-inf")
+        self._over_since: float | None = None
         self._strained = self._quiet = 0
         self._pressure_before = 0.0
         self._refused = 0.0
@@ -106,20 +129,38 @@ class Overload:
         """New calls a second that came lately."""
         return self._offered
 
+    def waited(self, wait_s: float, now: float) -> None:
+        """A known neighbour's datagram that was read now had waited so long: one a millisecond is enough."""
+        self._wait_s = wait_s
+        self._sampled_at = now
+        if wait_s <= self._target_s:
+            self._over_since = None
+        elif self._over_since is None:
+            self._over_since = now
+
     def passes(self, priority: Priority, now: float) -> bool:
         """One more new call: may it pass?"""
         self._new += 1
-        if self.state is Load.SHEDDING and not self._bucket.passes(now, TOLERANCE_S[priority]):
+        if self.state is Load.SHEDDING and not self._has_room(priority, now):
             return False
         self._took += 1
         return True
+
+    def _has_room(self, priority: Priority, now: float) -> bool:
+        tolerance_s = TOLERANCE_S[priority]
+        if self._floor_bucket.passes(now, tolerance_s):
+            return True
+        is_long = self._wait_s > SHARE[priority] * self._target_s and now - self._sampled_at < FRESH_S
+        return not is_long and (not self._limit or self._bucket.passes(now, tolerance_s))
 
     def force(self, now: float) -> None:
         """One that passes whatever the load is."""
         self._new += 1
         self._took += 1
         if self.state is Load.SHEDDING:
-            self._bucket.force(now, FORCED_S)
+            self._floor_bucket.force(now, FORCED_S)
+            if self._limit:
+                self._bucket.force(now, FORCED_S)
 
     def measured(self, measures: Measures, elapsed_s: float, now: float) -> bool:
         """An interval is over; True where the state has changed."""
@@ -132,12 +173,16 @@ class Overload:
         is_quiet = self._new == self._took
         self._new = self._took = 0
         pressure = self._pressure(measures)
+        is_sampled = now - self._sampled_at < SAMPLED_S
         before = self.state
         if before is Load.CALM:
-            self._watch(pressure, now)
+            self._watch(pressure, now, is_sampled=is_sampled)
         else:
-            self._follow(pressure, is_quiet=is_quiet)
-        self.level = round(self._refused) if self.state is Load.SHEDDING else 0
+            self._follow(pressure, now, is_quiet=is_quiet, is_sampled=is_sampled)
+        is_shedding = self.state is Load.SHEDDING
+        self.level = round(self._refused) if is_shedding else 0
+        passing = self._limit if self._limit and not is_sampled else max(self.floor, self._passed)
+        self.rate = passing if is_shedding else 0.0
         return self.state is not before
 
     def _pressure(self, measures: Measures) -> float:
@@ -150,31 +195,43 @@ class Overload:
             measures.fill / MAX_FILL,
         )
 
-    def _watch(self, pressure: float, now: float) -> None:
+    def _watch(self, pressure: float, now: float, *, is_sampled: bool) -> None:
         self._strained = self._strained + 1 if pressure > 1 else 0
-        if self._strained >= ENTER_TICKS and self._passed > self.floor:
+        since = self._over_since
+        is_standing = self._target_s > 0 and is_sampled and since is not None and now - since >= STANDING_S
+        if (is_standing or self._strained >= ENTER_TICKS) and self._passed > self.floor:
             self.state = Load.SHEDDING
-            self.rate = max(self.floor, FIRST_CUT * self._passed)
-            self._bucket = LeakyBucket(self.rate, now)
+            self._floor_bucket = LeakyBucket(self.floor, now)
+            self._limit = 0.0
+            if not is_sampled:
+                self._bound(FIRST_CUT * self._passed, now)
             self._quiet = 0
             self._pressure_before = pressure
 
-    def _follow(self, pressure: float, *, is_quiet: bool) -> None:
+    def _bound(self, limit: float, now: float) -> None:
+        if not self._limit:
+            self._bucket = LeakyBucket(1.0, now)
+        self._limit = max(self.floor, limit)
+        self._bucket.pace(self._limit)
+
+    def _follow(self, pressure: float, now: float, *, is_quiet: bool, is_sampled: bool) -> None:
         is_falling = pressure < FALLING * self._pressure_before
         self._pressure_before = pressure
-        if pressure > 1 and is_falling:
-            self._quiet = 0  # what waits came before the last cut: it is being worked off
-        elif pressure > 1:
-            # Where less than the rate came, that much was too much already.
-            cut = min(CUT * pressure, MAX_CUT)
-            self.rate = max(self.floor, min(self.rate, self._passed) * (1 - cut))
+        if pressure > 1:
             self._quiet = 0
-        elif pressure < RELIEF:
-            # Not far beyond what comes: a rate nobody fills must not be the one that the next crowd is let in by.
-            self.rate = max(self.floor, min(self.rate * (1 + GROWTH), 1.5 * max(self._offered, 1.0)))
-            self._quiet = self._quiet + 1 if is_quiet else 0
-        self._bucket.pace(self.rate)
+            if not is_falling:  # else what waits came before the last cut: it is being worked off
+                # Where less than the limit came, that much was too much already.
+                cut = min(CUT * pressure, MAX_CUT)
+                self._bound(min(self._limit or self._passed, self._passed) * (1 - cut), now)
+        elif pressure < RELIEF or is_sampled:
+            self._quiet = self._quiet + 1 if is_quiet and pressure < RELIEF else 0
+            # Not far beyond what comes: a limit nobody fills must not be the one that the next crowd is let in by.
+            most = 1.5 * max(self._offered, 1.0)
+            if self._limit and is_sampled and self._limit >= most:
+                self._limit = 0.0
+            elif self._limit:
+                self._bound(min(self._limit * (1 + GROWTH), most), now)
         if self._quiet >= LEAVE_TICKS:
             self.state = Load.CALM
-            self.rate = 0.0
+            self._limit = 0.0
             self._strained = 0

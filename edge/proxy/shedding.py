@@ -8,16 +8,16 @@ the repeats of an INVITE that is being worked on, anything but INVITE, and stran
 
 from collections.abc import Callable
 
+from edge.config.trunks import IngressTrunk
 from edge.policy import verdicts
 from edge.policy.attempt import CallAttempt
 from edge.policy.identity import identify
 from edge.policy.numbers import read_numbers
 from edge.policy.verdicts import Reason
-from edge.proxy.decisions import note_account
-from edge.proxy.facts import CallFacts
 from edge.proxy.forwarding import reply_flow, stamp_top_via
 from edge.proxy.node import Node
 from edge.proxy.overload import Priority
+from edge.proxy.shed import Sender, Shed
 from edge.sip import compose
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
@@ -29,131 +29,161 @@ REMEMBERED_S = 16.0
 have no second record, and are not let in behind the back of a caller who has been told 503."""
 MAX_REMEMBERED = 100_000
 """Of each half; beyond it the older half is forgotten."""
+MAX_SENDERS = 20_000
+"""Kept for one policy."""
+
+_Who = tuple[str, str, int, Priority]
+"""Ingress trunk, account, listener, priority."""
 
 
 class Shedding:
     """Of one core."""
 
-    __slots__ = ("_forget_at", "_is_known", "_newer", "_node", "_older", "_tag")
+    __slots__ = ("_forget_at", "_is_known", "_mark", "_newer", "_node", "_older", "_senders", "_snapshot")
 
     def __init__(self, node: Node, is_known: Callable[[Flow], bool]) -> None:
         self._node = node
         self._is_known = is_known
-        self._newer: dict[keys.Key, None] = {}
-        self._older: dict[keys.Key, None] = {}
+        self._newer: dict[keys.Key, bytes] = {}
+        """With the tag of its answer."""
+        self._older: dict[keys.Key, bytes] = {}
         self._forget_at = 0.0
-        self._tag = b""
-        """To tag of every answer given here, made at the first one: their ACKs carry it, and are known by it."""
+        self._mark = b"tag=" + node.identifiers.door
+        """In To of every answer given here, and so of their ACKs."""
+        self._senders: dict[_Who, Sender] = {}
+        self._snapshot = node.snapshot
+
+    def absorbs(self, data: bytes) -> bool:
+        """Is this datagram the ACK to an answer given here (§17.1.1.3)? It asks for nothing, and is not read. Which
+        node gave it, and when, does not matter."""
+        at = data.find(self._mark)
+        if at < 0:
+            return False
+        name = data[data.rfind(b"\n", 0, at) + 1 : at].partition(b":")[0]
+        return name.rstrip(b" \t").lower() in (b"to", b"t")
 
     def takes(self, request: Request, flow: Flow, now: float) -> bool:
-        """Is this request answered, or absorbed, here? Then nobody else hears of it."""
-        if request.method == b"INVITE":
-            return self._invite(request, flow, now)
-        if self._tag and request.method == b"ACK":
-            return any(self._tag in line for line in request.header_lines(b"to"))  # §17.1.1.3: it asks for nothing
-        return False
-
-    def _invite(self, request: Request, flow: Flow, now: float) -> bool:
+        """Is this INVITE answered here? Then nobody else hears of it."""
         node = self._node
-        listener, host = flow.listener, flow.address[0]
-        is_shedding = self._node.overload.is_shedding
+        host = flow.address[0]
         key = keys.server_key(request, b"INVITE")
-        is_repeat = key in self._newer or key in self._older
+        tag = self._newer.get(key) or self._older.get(key)
         try:
-            if not is_repeat and (request.to().tag is not None or node.layer.knows(key)):
+            if tag is None and (request.to().tag is not None or node.layer.knows(key)):
                 return False
         except FieldError:
             return False  # it gets its 400
-        if not is_repeat:
-            has_room = node.sources.may_ask(listener, host, now)
-            if has_room and not is_shedding:
-                self._node.overload.passes(Priority.NORMAL, now)
+        has_room = True
+        if tag is None:
+            has_room = node.sources.may_ask(flow.listener, host, now)
+            if has_room and not node.overload.is_shedding:
+                node.overload.passes(Priority.NORMAL, now)
                 return False
         attempt = self._attempt(request, flow, now)
         try:
             is_refused = identify(attempt, node.snapshot) is not None
-            if attempt.ingress is None:
+            ingress = attempt.ingress
+            if ingress is None:
                 return False
             read_numbers(attempt, node.snapshot)
         except FieldError:
             return False
-        if is_repeat:
-            self._answer(attempt, request, flow, now)
+        priority = Priority.LOW if is_refused else _priority(attempt, ingress)
+        if tag is not None:
+            self._answer(self._sender(attempt, ingress, flow, priority), request, flow, tag, now)
             return True
         if attempt.emergency:
-            self._node.overload.force(now)
+            node.overload.force(now)
             return False
-        priority = Priority.LOW if is_refused else _priority(attempt)
-        if has_room and self._node.overload.passes(priority, now):
+        if has_room and node.overload.passes(priority, now):
             return False
-        self._refuse(attempt, request, flow, key, priority, now)
+        self._refuse(self._sender(attempt, ingress, flow, priority), attempt, request, flow, key, now)
         return True
 
     def _attempt(self, request: Request, flow: Flow, now: float) -> CallAttempt:
         node = self._node
+        listener = node.listeners.all[flow.listener].name
+        ingress = node.snapshot.ingress_of(flow.address[0], listener, flow.names)
         return CallAttempt(
-            request=request.copy(),  # a tech prefix comes off
+            # Reading changes nothing but where a tech prefix comes off.
+            request=request.copy() if ingress is not None and ingress.tech_prefixes else request,
             source_host=flow.address[0],
             source_port=flow.address[1],
-            listener=node.listeners.all[flow.listener].name,
+            listener=listener,
             draw=0.0,
             wall=now + node.wall_offset,
             tls_names=flow.names,
         )
 
+    def _sender(self, attempt: CallAttempt, ingress: IngressTrunk, flow: Flow, priority: Priority) -> Sender:
+        snapshot = self._node.snapshot
+        if self._snapshot is not snapshot or len(self._senders) >= MAX_SENDERS:
+            self._snapshot = snapshot
+            self._senders.clear()
+        account = attempt.account
+        who = ingress.id, "" if account is None else account.id, flow.listener, priority
+        sender = self._senders.get(who)
+        if sender is None:
+            sender = self._senders[who] = Sender(
+                account=account,
+                ingress=ingress,
+                listener=attempt.listener,
+                profile=verdicts.profile_of(attempt, snapshot),
+                priority=priority,
+                generation=snapshot.generation,
+            )
+        return sender
+
     def _refuse(
-        self, attempt: CallAttempt, request: Request, flow: Flow, key: keys.Key, priority: Priority, now: float
+        self, sender: Sender, attempt: CallAttempt, request: Request, flow: Flow, key: keys.Key, now: float
     ) -> None:
         node = self._node
         call_id, from_tag = request.call_id(), request.from_().tag or b""
-        facts = CallFacts(node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number), now)
-        answer = self._answer(attempt, request, flow, now)
-        self._remember(key, now)
-        counters = node.counters
+        uid = node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number)
+        tag = node.identifiers.door_tag(uid)
+        self._answer(sender, request, flow, tag, now)
+        self._remember(key, tag, now)
+        counters, priority = node.counters, sender.priority
         counters.attempts += 1
         counters.refused[Reason.OVERLOADED] = counters.refused.get(Reason.OVERLOADED, 0) + 1
         counters.shed[priority] = counters.shed.get(priority, 0) + 1
-        if attempt.account is not None:
-            note_account(facts, attempt.account)
-        if attempt.ingress is not None:
-            facts.ingress_trunk, facts.ingress_class = attempt.ingress.id, attempt.ingress_class
-        facts.source = f"{flow.address[0]}:{flow.address[1]}"
-        facts.call_id, facts.from_tag = call_id.decode("utf-8", "replace"), from_tag.decode("utf-8", "replace")
-        facts.cli_original, facts.cli_presented = attempt.cli_original, attempt.cli_presented
-        facts.called_original, facts.called = attempt.called_original, attempt.called
-        facts.withheld, facts.listener = attempt.withheld, attempt.listener
-        facts.policy_generation = node.snapshot.generation
-        facts.end(answer.status, Reason.OVERLOADED.value, answer.q850, "edge")
-        facts.decided_at = facts.released_at = now
-        facts.is_shed = True
-        node.record(facts, now)
+        node.outbox.shed.append(
+            Shed(
+                uid,
+                now,
+                sender,
+                f"{flow.address[0]}:{flow.address[1]}",
+                call_id.decode("utf-8", "replace"),
+                from_tag.decode("utf-8", "replace"),
+                attempt.cli_original,
+                attempt.cli_presented,
+                attempt.withheld,
+                attempt.called_original,
+                attempt.called,
+            )
+        )
 
-    def _answer(self, attempt: CallAttempt, request: Request, flow: Flow, now: float) -> verdicts.RefusalAnswer:
+    def _answer(self, sender: Sender, request: Request, flow: Flow, tag: bytes, now: float) -> None:
         """Without a transaction: each repeat is answered by itself (§8.2.7)."""
         node = self._node
-        if not self._tag:
-            self._tag = node.identifiers.tag()
-        profile = verdicts.profile_of(attempt, node.snapshot)
-        answer = verdicts.answer(Reason.OVERLOADED, profile, jitter=node.draw())
         feedback = node.feedback.heard(request, flow, now, is_known=self._is_known)
         reply_to = reply_flow(request, flow, node.listeners)
         stamp_top_via(request, flow)
-        data = compose.response(request, answer.status, answer.phrase, to_tag=self._tag, headers=answer.headers)
+        data = compose.with_tail(request, sender.head, sender.tail(node.draw()), to_tag=tag)
         node.outbox.sends.append((data if feedback is None else feedback(data, now), reply_to, None))
-        return answer
 
-    def _remember(self, key: keys.Key, now: float) -> None:
+    def _remember(self, key: keys.Key, tag: bytes, now: float) -> None:
         if now >= self._forget_at or len(self._newer) >= MAX_REMEMBERED:
             self._older, self._newer = self._newer, {}
             self._forget_at = now + REMEMBERED_S
-        self._newer[key] = None
+        self._newer[key] = tag
 
 
-def _priority(attempt: CallAttempt) -> Priority:
+def _priority(attempt: CallAttempt, ingress: IngressTrunk) -> Priority:
     """The account's word, else the trunk's. A trusted neighbour may ask for more (Resource-Priority, RFC 4412)."""
-    ingress, account = attempt.ingress, attempt.account
-    if ingress is not None and ingress.trusted and attempt.request.value(b"resource-priority") is not None:
+    if ingress.trusted and attempt.request.has(b"resource-priority"):
         return Priority.HIGH
+    account = attempt.account
     if account is not None and account.priority is not None:
         return Priority(account.priority)
-    return Priority.NORMAL if ingress is None else Priority(ingress.priority)
+    return Priority(ingress.priority)

@@ -37,7 +37,7 @@ def response(
     `to_tag` goes on To if none is there, but never on a 100. Works on `ParseError.salvage` too, with what it has.
     A body needs its Content-Type among `headers`.
     """
-    first = _status_lines.get((status, phrase)) or _status_line(status, phrase)
+    first = _status_lines.get((status, phrase)) or status_line(status, phrase)
     copied, to_at = request.answered_lines()
     if to_tag is not None and status != 100 and to_at >= 0 and _lacks_tag(request):
         if not to_tag.isalnum() and not is_token(to_tag):
@@ -56,7 +56,24 @@ def response(
     return b"\r\n".join(lines)
 
 
-def _status_line(status: int, phrase: bytes) -> bytes:
+def tail(headers: Headers) -> bytes:
+    """How a response without a body ends, from the line end before these headers on: to be made once and used for
+    many (`with_tail`)."""
+    return b"\r\n".join([b"", *[header_line(header, value) for header, value in headers], _NO_BODY])
+
+
+def with_tail(request: Message, first: bytes, ending: bytes, *, to_tag: bytes) -> bytes:
+    """As `response`, of a status line (`status_line`) and a tail that are ready. `to_tag`: a token; goes on To if none
+    is there."""
+    copied, to_at = request.answered_lines()
+    if to_at >= 0 and _lacks_tag(request):
+        copied[to_at] = copied[to_at].rstrip(b" \t\r\n") + b";tag=" + to_tag
+    copied.insert(0, first)
+    return b"\r\n".join(copied) + ending
+
+
+def status_line(status: int, phrase: bytes) -> bytes:
+    """The first line of a response. LocalError where it would be none."""
     if not is_clean(phrase) or not 100 <= status <= 699:
         raise LocalError("no such status line")
     line = b"SIP/2.0 %d %b" % (status, phrase)

@@ -71,3 +71,8 @@ class CallTotals:
             self.degraded += 1
         if facts.emergency:
             self.emergency += 1
+
+    def add_shed(self, count: int) -> None:
+        """So many attempts were refused at the door, at once."""
+        self.outcomes[CallOutcome.REFUSED.value] += count
+        self.decision.counts[0] += count

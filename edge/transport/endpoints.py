@@ -74,15 +74,17 @@ def bind(
     drained: Callable[[], None],
     connections: Connections,
     certificates: Certificates | None,
+    waited: Callable[[float], None] | None = None,
 ) -> Bound:
-    """Bind every listener, or none. The port in a listener's name is the one the system gave."""
+    """Bind every listener, or none. The port in a listener's name is the one the system gave. `waited`: as for
+    `UdpSocket`."""
     sockets: list[UdpSocket | StreamSocket] = []
     endpoints: list[Endpoint] = []
     listeners = []
     for index, listen in enumerate(listens):
         try:
             if listen.transport == "udp":
-                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained)
+                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained, waited)
                 sockets.append(udp)
                 endpoints.append(udp)
             else:

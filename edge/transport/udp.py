@@ -110,6 +110,7 @@ class UdpSocket:
         "_on_datagram",
         "_socket",
         "_strangers",
+        "_waited",
         "_wall",
         "address",
         "dropped",
@@ -122,11 +123,13 @@ class UdpSocket:
         port: int,
         on_datagram: Callable[[bytes, tuple[str, int]], None],
         drained: Callable[[], None],
+        waited: Callable[[float], None] | None = None,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Binds at once; raises OSError where the address is taken or not ours. `wall`: the clock that the kernel
-        stamps datagrams by."""
+        """Binds at once; raises OSError where the address is taken or not ours. `waited` hears how many seconds a
+        datagram of a known source has waited, before it is handed over; not of every one (`SAMPLE_S`). `wall`: the
+        clock that the kernel stamps datagrams by."""
         self.host_is_ipv6 = ":" in host
         self._socket = sock = self._open(RECEIVE_BUFFER)
         try:
@@ -139,6 +142,7 @@ class UdpSocket:
         self._wall = wall
         self._on_datagram = on_datagram
         self._drained = drained
+        self._waited = waited
         self.address: tuple[str, int] = sock.getsockname()[:2]
         self.dropped = 0
         """Datagrams the kernel would not take because its buffer was full; retransmission covers them."""
@@ -248,6 +252,8 @@ class UdpSocket:
                 pass  # nothing there, or an ICMP error of an earlier datagram; the transaction's timers know better
             else:
                 most = DRAIN if wait > STANDING_S else most
+                if self._waited is not None and lane is self._known:
+                    self._waited(wait)
                 handle(data, address[:2] if is_ipv6 else address)
                 most -= 1
         for _ in range(most):

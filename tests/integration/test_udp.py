@@ -136,6 +136,25 @@ async def test_known_sources_and_strangers_wait_in_lanes_of_their_own() -> None:
     assert first.fill < 0.5 < second.fill
 
 
+async def test_how_long_a_known_source_has_waited_is_told_before_its_datagram() -> None:
+    """By the kernel's clock; what strangers have waited says nothing of the calls."""
+    got = Heard()
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None, lambda wait_s: got.append(wait_s))
+    assert edge.part()
+    assert edge.steer([ip_network("127.0.0.5/32")]) == 0
+    with sender("127.0.0.5") as known, sender("127.0.0.6") as stranger:
+        sent_at = time.monotonic()
+        known.sendto(b"known", edge.address)
+        stranger.sendto(b"stranger", edge.address)
+        await asyncio.sleep(0.02)  # nobody reads yet: the time that is to be told
+        await got.read(edge, lambda: {b"known", b"stranger"} <= set(got))
+    waits = [entry for entry in got if isinstance(entry, float)]
+
+    assert 0.02 <= waits[0] <= time.monotonic() - sent_at
+    assert got[got.index(waits[0]) + 1] == b"known"
+    assert len(waits) == 1
+
+
 async def test_what_a_banned_source_sends_never_arrives() -> None:
     """The kernel drops it and counts it; others of the same lane, and known sources, are heard."""
     got = Heard()

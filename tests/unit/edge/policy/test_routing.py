@@ -112,8 +112,8 @@ def _germany_only(snapshot_with: Callable[..., PolicySnapshot]) -> PolicySnapsho
     return snapshot
 
 
-def _trunk(name: str, weight: int) -> EgressTrunk:
-    return EgressTrunk(name, "192.0.2.9", 5060, b"", b"", True, 4.0, 180.0, frozenset(), weight)
+def _trunk(name: str, weight: int, priority: int = 0) -> EgressTrunk:
+    return EgressTrunk(name, "192.0.2.9", 5060, b"", b"", True, 4.0, 180.0, frozenset(), weight, priority)
 
 
 @given(weights=st.lists(st.integers(1, 100), min_size=1, max_size=6), draw=st.floats(0, 1, exclude_max=True))
@@ -133,6 +133,19 @@ def test_draw_follows_the_weights() -> None:
     assert dict(firsts) == {"a": 5000, "b": 3000, "c": 2000}
     assert orders["a", "b", "c"] == pytest.approx(3000, abs=2)
     assert orders["b", "a", "c"] == pytest.approx(3000 * 5 / 7, abs=2)
+
+
+def test_priorities_come_before_weights() -> None:
+    """RFC 2782: the lowest number first, whatever the weights; those of one number share by theirs, and the second
+    number's too."""
+    trunks = (_trunk("d", 1, 20), _trunk("c", 3, 20), _trunk("a", 1, 10), _trunk("b", 4, 10), _trunk("e", 9_999, 30))
+    orders = Counter(
+        "".join(trunk.id for trunk in draw_order(trunks, step / 10_000 + 0.00005)) for step in range(10_000)
+    )
+    assert {order[:2] for order in orders} == {"ab", "ba"}
+    assert {order[2:] for order in orders} == {"cde", "dce"}
+    assert sum(count for order, count in orders.items() if order[0] == "b") == 8_000
+    assert sum(count for order, count in orders.items() if order[2] == "c") == pytest.approx(7_500, abs=3)
 
 
 def test_shadow_barred(snapshot_with: Callable[..., PolicySnapshot], attempt_of: Callable[..., CallAttempt]) -> None:

@@ -11,6 +11,7 @@ from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
+from edge.proxy.shed import Shed
 from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
 from edge.sip.locating import Address as Found
@@ -127,6 +128,8 @@ class Wire:
         self.unreadable: list[tuple[bytes, Flow]] = []
         """What left and is no sound message: answers that copy what was malformed."""
         self.ended: list[CallFacts] = []
+        self.shed: list[Shed] = []
+        """Of those, the ones that were refused at the door."""
         self.opened: list[Opened] = []
         self.facts: list[Fact] = []
         self.resolves: list[tuple[int, Target]] = []
@@ -155,7 +158,7 @@ class Wire:
     def pump(self) -> None:
         """Do what the core asks, until it asks for nothing."""
         out = self.core.outbox
-        while out.sends or out.opened or out.ended or out.asks or out.facts or out.resolves:
+        while out.sends or out.opened or out.ended or out.shed or out.asks or out.facts or out.resolves:
             failed = []
             for data, flow, txn in out.sends:
                 if flow.address in self.unreachable:
@@ -170,6 +173,9 @@ class Wire:
             out.opened.clear()
             self.ended += out.ended
             out.ended.clear()
+            self.shed += out.shed
+            self.ended += [one.facts() for one in out.shed]
+            out.shed.clear()
             self.facts += out.facts
             out.facts.clear()
             self.resolves += [(resolve.ticket, resolve.target) for resolve in out.resolves]

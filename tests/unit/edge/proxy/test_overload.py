@@ -25,8 +25,8 @@ class Process:
     """Carries `capacity` calls a second; a refusal costs `share` of a call. What it cannot do at once waits unread in
     the kernel, so that a decision is made when a call's turn has come, not when it arrives."""
 
-    def __init__(self, capacity: float, *, share: float = 0.1) -> None:
-        self.capacity, self.share = capacity, share
+    def __init__(self, capacity: float, *, share: float = 0.1, is_sampled: bool = False) -> None:
+        self.capacity, self.share, self.is_sampled = capacity, share, is_sampled
         self.overload = Overload(target_s=TARGET_S, floor=10)
         self.queue: deque[tuple[Priority, float]] = deque()
         self.now, self.refused, self.work = 0.0, 0, 0.0
@@ -50,6 +50,8 @@ class Process:
             while self.queue and self.work > 0:
                 priority, since = self.queue.popleft()
                 least = min(least, self.now - since)
+                if self.is_sampled:
+                    self.overload.waited(self.now - since, self.now)
                 if self.overload.passes(priority, self.now):
                     self.work -= 1
                     self.passed[priority] += 1
@@ -77,9 +79,46 @@ def test_no_collapse_whatever_is_offered(factor):
     assert sorted(process.waits)[len(process.waits) * 99 // 100] < 0.2
 
 
-def test_everybody_passes_again_when_it_is_over():
+@pytest.mark.parametrize("factor", [1.2, 2, 3, 6])
+def test_where_waits_are_sampled_nothing_is_lost(factor):
+    """Nearly all of what is left beside the refusals passes, and whoever is refused hears it at once."""
+    process = Process(500, is_sampled=True)
+    process.run(2, {Priority.NORMAL: 500 * factor})
+    passed = process.run(20, {Priority.NORMAL: 500 * factor})
+
+    room = 500 - 0.1 * (500 * factor - passed)
+    assert 0.95 * room <= passed <= 1.02 * room
+    assert max(process.waits) < TARGET_S
+    assert process.overload.rate == pytest.approx(passed, rel=0.15)
+
+
+def test_a_crowd_is_felt_within_a_tenth_of_a_second():
+    """And not only when the queue is long."""
+    process = Process(500, is_sampled=True)
+    process.run(2, {Priority.NORMAL: 400})
+    process.run(0.3, {Priority.NORMAL: 2_000})
+    assert process.overload.is_shedding
+    process.run(1, {Priority.NORMAL: 2_000})
+    process.run(5, {Priority.NORMAL: 2_000})
+
+    assert max(process.waits) < TARGET_S
+
+
+def test_a_burst_that_is_worked_off_refuses_nobody():
+    """Less than a tenth of a second over the target."""
+    process = Process(500, is_sampled=True)
+    process.run(2, {Priority.NORMAL: 300})
+    for _ in range(10):
+        process.run(0.02, {Priority.NORMAL: 1_500})
+        process.run(1, {Priority.NORMAL: 300})
+
+    assert (process.refused, process.overload.state) == (0, Load.CALM)
+
+
+@pytest.mark.parametrize("is_sampled", [False, True])
+def test_everybody_passes_again_when_it_is_over(is_sampled):
     """No memory of the crowd remains."""
-    process = Process(500)
+    process = Process(500, is_sampled=is_sampled)
     process.run(10, {Priority.NORMAL: 2_000})
     assert process.overload.state is Load.SHEDDING
     process.run(20, {Priority.NORMAL: 300})
@@ -90,9 +129,10 @@ def test_everybody_passes_again_when_it_is_over():
     assert process.refused == refused
 
 
-def test_important_calls_first_and_low_ones_last():
+@pytest.mark.parametrize("is_sampled", [False, True])
+def test_important_calls_first_and_low_ones_last(is_sampled):
     """While ordinary calls fill what there is, all important ones pass and hardly any low one does."""
-    process = Process(500)
+    process = Process(500, is_sampled=is_sampled)
     offered = {Priority.LOW: 500.0, Priority.NORMAL: 800.0, Priority.HIGH: 150.0}
     process.run(5, offered)
     process.run(20, offered)
@@ -145,6 +185,8 @@ def test_few_calls_are_not_what_holds_it_up():
 def test_target_0_never_sheds():
     """Switched off."""
     overload = Overload(target_s=0, floor=1)
+    for number in range(20):
+        overload.waited(0.5, number / 10)
     ticks(overload, 50, rate=500, measures=Measures(9, 9, 1))
 
     assert overload.state is Load.CALM

@@ -224,12 +224,55 @@ def test_its_record_is_the_one_that_any_refusal_has():
     wire = strained(policy)
     Caller(wire).start()
     Caller(wire, user="").start()
+    Caller(wire, user="\u00e9t\u00e9%d\\").start()
+    Caller(wire, source=SBC).start(extra="X-Account: ?\nPrivacy: id")
     builder = CdrBuilder("edge1", wall0=1_795_600_000.0, mono0=0.0)
-    for facts in wire.ended:
-        short = builder.line(facts, 17)
-        facts.is_shed = False
-        assert short == builder.line(facts, 17)
-    assert len(wire.ended) == 2
+
+    assert [builder.shed_line(shed, 17) for shed in wire.shed] == [builder.line(shed.facts(), 17) for shed in wire.shed]
+    assert len({shed.sender for shed in wire.shed}) == 2
+    assert len(wire.shed) == 4
+
+
+def test_a_record_too_long_is_cut_as_any_other():
+    """A caller's texts never make a line without bound."""
+    wire = strained()
+    Caller(wire).start()
+    (shed,) = wire.shed
+    long = shed._replace(call_id='"' * 5_000, called="\ud800")
+    builder = CdrBuilder("edge1", wall0=1_795_600_000.0, mono0=0.0)
+
+    assert builder.shed_line(long, 17) == builder.line(long.facts(), 17)
+    assert len(builder.shed_line(long, 17)) < 4_096
+
+
+def test_the_ack_is_known_by_its_to_tag_alone():
+    """§8.2.7: on any node, after a restart, and before anything else of it is read; a tag that stands elsewhere is none
+    of ours to take."""
+    wire = strained()
+    caller = Caller(wire)
+    caller.start()
+    (answer,) = wire.responses_to(CALLER)
+    tag = (answer.to().tag or b"").decode()
+    wire.new_core()
+    unknown = wire.core.counters.drops.get("ack_unknown", 0)
+    ack = caller.request("ACK", to_tag=tag)
+    wire.send(ack)
+    wire.send(ack.replace(b"To:", b"t :"))
+
+    assert (wire.core.counters.requests_in, wire.core.counters.datagrams_in) == (0, 2)
+    assert (wire.sent, wire.core.counters.drops.get("ack_unknown", 0)) == ([], unknown)
+    wire.send(caller.request("ACK", to_tag="other", extra=f"X-Tag: ;tag={tag}"))
+    assert wire.core.counters.requests_in == 1
+
+
+def test_no_two_refused_calls_share_a_tag():
+    """§19.3."""
+    wire = strained()
+    for _ in range(5):
+        Caller(wire).start()
+    tags = {answer.to().tag for answer in wire.responses_to(CALLER)}
+
+    assert len(tags) == 5
 
 
 def test_nothing_is_left_when_it_is_over():

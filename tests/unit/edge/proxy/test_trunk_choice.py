@@ -101,3 +101,24 @@ def test_a_new_policy_changes_no_order():
     order(wire, a="drain")
     wire.core.policy_changed(wire.snapshot, wire.now)
     assert tried(wire) == ["b"]
+
+
+RANKED = (
+    policy()
+    .replace('trunks = ["a", "b"]', 'mode = "weighted"\ntrunks = ["b", "a"]')
+    .replace('id = "b"\n', 'id = "b"\npriority = 10\nweight = 10000\n')
+)
+
+
+def test_a_lower_trunk_takes_a_call_only_when_the_higher_one_cannot():
+    """`priority`: not for its weight, nor for where it stands, but when the other is drained, full, down or fails."""
+    wire = Wire(RANKED)
+    assert tried(wire) == ["a"]
+    order(wire, a="drain")
+    assert tried(wire) == ["b"]
+    order(wire)
+    assert tried(wire) == ["a"]
+
+    full = Wire(RANKED.replace('id = "a"\n', 'id = "a"\ncalls = 1\n'))
+    Established(full)
+    assert tried(full) == ["b"]
