@@ -109,6 +109,8 @@ def run(
     log: Annotated[str | None, typer.Option(help="console or json.", metavar="FORM")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
+    metrics_top: Annotated[str | None, typer.Option(help="Busiest accounts on it.", metavar="N")] = None,
+    metrics_accounts: Annotated[list[str] | None, typer.Option(help="Always on it.", metavar="ACCOUNT")] = None,
     admin: Annotated[str | None, typer.Option(help="HOST:PORT of the admin API.", metavar="ADDRESS")] = None,
     admin_certificate: Annotated[
         str | None, typer.Option(help="Its PEM file CHAIN or CHAIN:KEY.", metavar="FILES")
@@ -129,9 +131,7 @@ def run(
     overload_floor: Annotated[str | None, typer.Option(help="Calls/s never refused for it.", metavar="N")] = None,
     session_expires_s: Annotated[str | None, typer.Option(help="Session timer; 0: none.", metavar="SECONDS")] = None,
     min_session_s: Annotated[str | None, typer.Option(help="Least session interval.", metavar="SECONDS")] = None,
-    probe_s: Annotated[
-        str | None, typer.Option(help="Ask running calls so often; 0: never.", metavar="SECONDS")
-    ] = None,
+    probe_s: Annotated[str | None, typer.Option(help="Ask running calls so often; 0: no.", metavar="SECONDS")] = None,
     probe_failures: Annotated[str | None, typer.Option(help="Unanswered in a row that end it.", metavar="N")] = None,
     max_duration_s: Annotated[str | None, typer.Option(help="Longest call.", metavar="SECONDS")] = None,
     drain_s: Annotated[str | None, typer.Option(help="Longest wait for calls at a stop.", metavar="SECONDS")] = None,

@@ -46,6 +46,7 @@ from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
+from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.banner import without_secret
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
 from edge.telemetry.metrics import MetricsPage
@@ -124,7 +125,7 @@ class _Server:
         self._admin = AdminProcess(static, node=self.node, tell=self._tell)
         self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
-        self._totals = CallTotals()
+        self._totals = CallTotals(AccountTotals(top=static.metrics_top, named=static.metrics_accounts))
         self._meter = Meter(self._now())
         self._was_up = True
         self._stopping = asyncio.Event()
@@ -397,6 +398,9 @@ class _Server:
             asked_percent=lambda: core.asked_percent,
             throttled=lambda: core.throttled,
             bans=core.sources.bans,
+            account_calls=lambda: _leases_of(core, self._totals.accounts.shown(self._now())),
+            account_ceilings=lambda: _ceilings_of(core, self._totals.accounts.shown(self._now())),
+            now=self._now,
             certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
         )
 
@@ -475,3 +479,13 @@ def _metrics_page(address: str, sources: Sources) -> MetricsPage:
         return MetricsPage(*parse_host_port(address), sources)
     except OSError as error:
         raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error
+
+
+def _leases_of(core: ProxyCore, accounts: tuple[str, ...]) -> dict[str, int]:
+    holding = core.in_use
+    return {account: holding.get(account, 0) for account in accounts}
+
+
+def _ceilings_of(core: ProxyCore, accounts: tuple[str, ...]) -> dict[str, int]:
+    found = {account: core.ceilings(account) for account in accounts}
+    return {account: 0 if ceilings is None else ceilings.calls for account, ceilings in found.items()}

@@ -20,6 +20,7 @@ import uvloop
 
 from edge.admin import first
 from edge.admin.app import make_app
+from edge.admin.arrival import TimedHeads
 from edge.admin.gate import Gate
 from edge.admin.orders import FINISH_S, Orders
 from edge.admin.services import Services, open_services
@@ -130,7 +131,7 @@ class _Server(uvicorn.Server):
 def _config(orders: Orders, app: Gate, context: ssl.SSLContext | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=TimedHeads,
         ws="none",
         lifespan="off",
         loop="none",

@@ -54,7 +54,7 @@ from edge.config.telemarketing import (
 MAX_PROBLEMS = 100
 """Faults told at once; a reader has enough with fewer."""
 ENVIRONMENT_PREFIX = "EDGE_"
-_LISTS = frozenset({"listen", "tls_certificates", "dns", "admin_proxies"})
+_LISTS = frozenset({"listen", "tls_certificates", "dns", "admin_proxies", "metrics_accounts"})
 """Options that may be given several times; in the environment separated by commas."""
 
 _SHAPES: Mapping[str, type[BaseModel]] = {

@@ -161,6 +161,18 @@ class StaticConfig(Section):
         description="`HOST:PORT` of the Prometheus page; `none` or empty: no page.",
         examples=["127.0.0.1:9464"],
     )
+    metrics_top: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=20,
+        description="So many accounts have series of their own on the Prometheus page (`edge_account_…`): the busiest "
+        "of the last five minutes. 0: only those of `metrics_accounts`.",
+        examples=[50],
+    )
+    metrics_accounts: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="Accounts that always have series of their own there.",
+        examples=[["acme", "callcentre-1"]],
+    )
     admin: Annotated[str, StringConstraints(max_length=300), AfterValidator(admin_address)] = Field(
         default="",
         description="`HOST:PORT` of the admin API and console; `none` or empty: none here. It runs as a process of its "

@@ -202,4 +202,7 @@ class Sources:
     asked_percent: Callable[[], int]
     throttled: Callable[[], Mapping[str, int]]
     bans: BanCounts
+    account_calls: Callable[[], Mapping[str, int]]
+    account_ceilings: Callable[[], Mapping[str, int]]
+    now: Callable[[], float]
     certificate_ends: Callable[[], Mapping[str, int]]

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from edge.cdr.builder import duration_ms, outcome_of
 from edge.cdr.record import CallOutcome
 from edge.proxy.facts import CallFacts
+from edge.telemetry.account_totals import AccountTotals
 
 DECISION_BOUNDS_US = (250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
 """Upper bounds of the decision buckets: fine around the goal (p99 under 5 ms) and around the deadline (50 ms)."""
@@ -42,9 +43,19 @@ class Histogram:
 class CallTotals:
     """Sums over the attempts that have ended, fed with the same facts as the CDRs."""
 
-    __slots__ = ("answered_ms", "decision", "degraded", "emergency", "outcomes", "post_dial_delay", "shadowed")
+    __slots__ = (
+        "accounts",
+        "answered_ms",
+        "decision",
+        "degraded",
+        "emergency",
+        "outcomes",
+        "post_dial_delay",
+        "shadowed",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, accounts: AccountTotals | None = None) -> None:
+        self.accounts = accounts or AccountTotals()
         self.outcomes = {outcome.value: 0 for outcome in CallOutcome}
         self.decision = Histogram(DECISION_BOUNDS_US)
         self.post_dial_delay = Histogram(PDD_BOUNDS_US)
@@ -56,6 +67,7 @@ class CallTotals:
 
     def add(self, facts: CallFacts) -> None:
         """One attempt has ended."""
+        self.accounts.add(facts)
         outcome = outcome_of(facts)._value_
         self.outcomes[outcome] += facts.attempts
         received_at = facts.received_at

@@ -35,6 +35,7 @@ def served(store_url: str, state: Path) -> Iterator[Served]:
         orders = Orders(listen="127.0.0.1:0", store=store_url, state=str(state), node="n1")
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
+            taken.listen()
             found.url = f"http://127.0.0.1:{taken.getsockname()[1]}"
             async with open_services(orders, lambda fact: None) as services:
                 gate = Gate(make_operations(), services, of_address=UNBOUND, of_principal=UNBOUND)

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge.alerts.numbers import AlertNumbers
 from edge.proxy.facts import CallFacts, Counters
 from edge.quality.numbers import Numbers
+from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.metric_table import METRICS, MetricType
 from edge.telemetry.metrics import EdgeCollector
 from edge.telemetry.sources import Sources
@@ -104,7 +105,7 @@ def sources() -> Sources:
     return Sources(
         node="n1",
         counters=counters,
-        totals=CallTotals(),
+        totals=CallTotals(AccountTotals(named=("acme",))),
         limiter=Limiter(),
         cdr=Cdr(),
         verdicts=Verdicts(),
@@ -137,6 +138,9 @@ def sources() -> Sources:
         asked_percent=lambda: 47,
         throttled=lambda: {"carrier-a": 48},
         bans=Bans(),
+        account_calls=lambda: {"acme": 61},
+        account_ceilings=lambda: {"acme": 62},
+        now=lambda: 0.0,
         certificate_ends=lambda: {"edge.pem": 1_800_000_000},
     )
 
@@ -258,6 +262,9 @@ def test_every_row_gives_a_number(sources):
         ("edge_alerts_dropped_total", "noc", 55),
         ("edge_alerts_waiting", "noc", 56),
         ("edge_alerts_failing", "noc", 1),
+        ("edge_account_calls", "acme", 61),
+        ("edge_account_calls_ceiling", "acme", 62),
+        ("edge_account_attempts_total", "acme", 0),
         ("edge_draining", "", 0),
         ("edge_calls_total", "answered", 1),
         ("edge_answered_seconds_total", "", 2.5),
