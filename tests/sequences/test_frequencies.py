@@ -237,7 +237,7 @@ def server() -> Iterator[None]:
 def test_over_memory() -> None:
     """The specification keeps its own promise."""
     run_state_machine_as_test(
-        Frequencies, settings=settings(max_examples=examples(100), stateful_step_count=60, deadline=None, database=None)
+        Frequencies, settings=settings(max_examples=examples(300), stateful_step_count=60, deadline=None, database=None)
     )
 
 
