@@ -227,6 +227,7 @@ class CdrBuilder:
             "headers": facts.headers,
             "candidate_causes": facts.candidate_causes,
             "attestation_source": facts.attestation_source,
+            "identified_by": facts.identified_by,
         }
 
     def _try(self, sent: float | None, ended: float | None) -> Instants:

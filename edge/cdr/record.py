@@ -153,4 +153,12 @@ COLUMNS: tuple[Column, ...] = (
         "what told `attestation`: `identity` (the PASSporT in an Identity header, its signature unchecked), "
         "`attestation_info` or `verstat`; empty: none",
     ),
+    Column(
+        "identified_by",
+        "string",
+        "",
+        "what told whose call it is, in the order asked: the trunk by `tls:NAME` (proved by certificate) or `source` "
+        "(its address); then the account, where not the trunk's own, by `digest:USER` (proved by password), "
+        "`prefix:DIGITS` or `header:NAME` (of a trusted trunk); empty: nobody the edge knows",
+    ),
 )

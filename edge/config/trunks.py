@@ -49,6 +49,8 @@ class IngressTrunk:
     """Headers in which it marks single calls; like the account's they never leave by a trunk."""
     needs_digest: bool = False
     """Must its callers authenticate? Then their user name says whose calls they are."""
+    tls_names: frozenset[str] = frozenset()
+    """Names that its certificate may prove, in lower case; none: it is known by its address."""
     tls_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where it must send from besides proving its name; empty: anywhere."""
     nat: str = "auto"
@@ -213,6 +215,7 @@ def ingress_trunk_of(
         automated_header=_header(entry.automated_header),
         purpose_header=_header(entry.purpose_header),
         needs_digest=entry.digest,
+        tls_names=frozenset(name.lower() for name in entry.tls_names),
         tls_networks=tuple(parse_source(source) for source in entry.sources) if entry.tls_names else (),
         nat=entry.nat,
         tech_prefixes=tech_prefixes(entry.tech_prefixes),

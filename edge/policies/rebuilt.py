@@ -92,8 +92,10 @@ def attempt_of(record: Record, snapshot: PolicySnapshot) -> CallAttempt:
     host, _, port = text(record, "source").rpartition(":")
     listener = text(record, "listener")
     headers = [(name, value) for name, value in _headers(record) if value]
-    # What it has proved is not recorded; but it must have proved what its trunk asks for.
-    names, username = snapshot.proof_of(text(record, "ingress_trunk"), text(record, "account"))
+    names, username = _proved(record)
+    if not names and not username:
+        # A record of an older edge does not tell; but it must have proved what its trunk asks for.
+        names, username = snapshot.proof_of(text(record, "ingress_trunk"), text(record, "account"))
     ingress = snapshot.ingress_of(host, listener, names)
     account = text(record, "account")
     is_named = account or text(record, "reason") == Reason.UNKNOWN_ACCOUNT
@@ -147,6 +149,13 @@ def instant_of(record: Record) -> float:
         return datetime.fromisoformat(text(record, "received_at")).timestamp()
     except ValueError as error:
         raise Unreadable("no instant") from error
+
+
+def _proved(record: Record) -> tuple[tuple[str, ...], str]:
+    """The name of its certificate, and its user name."""
+    words = text(record, "identified_by").split(" ")
+    names = tuple([word[4:] for word in words if word.startswith("tls:")])
+    return names, next((word[7:] for word in words if word.startswith("digest:")), "")
 
 
 def _headers(record: Record) -> list[tuple[str, str]]:

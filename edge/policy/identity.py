@@ -37,3 +37,20 @@ def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     if attempt.account is None and not is_emergency_call(attempt, snapshot):
         return Refuse(Reason.UNKNOWN_ACCOUNT)
     return None
+
+
+def known_by(attempt: CallAttempt) -> str:
+    """What told whose call it is, in the order in which it was asked, with spaces between: the trunk by `tls:NAME` or
+    `source`; then the account, where it was not the trunk's own, by `digest:USER`, `prefix:DIGITS`, `header:NAME`."""
+    ingress = attempt.ingress
+    if ingress is None:
+        return ""
+    words = [f"tls:{name}" for name in attempt.tls_names if name in ingress.tls_names][:1] or ["source"]
+    if attempt.username and ingress.needs_digest:
+        words.append(f"digest:{attempt.username}")
+    if attempt.tech_prefix:
+        words.append(f"prefix:{attempt.tech_prefix}")
+    header = ingress.account_header
+    if header is not None and attempt.request.has(header):
+        words.append(f"header:{header.decode()}")
+    return " ".join(words)

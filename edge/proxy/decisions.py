@@ -4,6 +4,7 @@ from edge.config.account_policy import AccountPolicy
 from edge.policy.attempt import CallAttempt
 from edge.policy.attestation import attestation_of
 from edge.policy.evidence import evidence
+from edge.policy.identity import known_by
 from edge.proxy.facts import CallFacts
 from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
 
@@ -21,6 +22,7 @@ def note_judged(attempt: CallAttempt, facts: CallFacts) -> None:
         facts.tags += (attempt.purpose,)
     if attempt.ingress is not None:
         facts.ingress_trunk = attempt.ingress.id
+        facts.identified_by = known_by(attempt)
         if attempt.ingress.trusted:
             facts.attestation, facts.attestation_source = attestation_of(attempt.request)
     facts.ingress_class = attempt.ingress_class

@@ -55,6 +55,7 @@ class CallFacts:
         "headers",
         "hold_micros",
         "holds",
+        "identified_by",
         "in_force",
         "in_use",
         "ingress_class",
@@ -176,6 +177,8 @@ class CallFacts:
         self.attestation = ""
         """`A`, `B` or `C`, as a trusted ingress trunk told it; empty: none."""
         self.attestation_source = ""
+        self.identified_by = ""
+        """What told whose call it is (`policy.identity.known_by`)."""
         """How it was told (`policy.attestation`)."""
         self.candidate_causes: list[int] = []
         """Of each candidate, in step with them: Q.850 cause in the Reason header of its final response; 0: none."""

@@ -47,7 +47,7 @@ _FLAGS = ("withheld", "degraded")
 _INSTANTS = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at")
 _WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
     "listener": str, "route": str, "purpose": str, "cli_rewritten": str, "called_rewritten": str, "attestation": str,
-    "attestation_source": str,
+    "attestation_source": str, "identified_by": str,
     "ruleset": str, "decided_by": str, "hold_micros": int, "holds": int, "automated": bool,
     "emergency": bool,
 }  # fmt: skip

@@ -19,8 +19,8 @@ from edge.sip import compose
 class Sender:
     """One account (or nobody known) on one ingress trunk and listener, under one policy. Compared by identity."""
 
-    __slots__ = ("_account", "_ingress", "_listener", "_profile", "_tails", "generation", "head", "priority", "q850",
-                 "status")  # fmt: skip
+    __slots__ = ("_account", "_identified_by", "_ingress", "_listener", "_profile", "_tails", "generation", "head",
+                 "priority", "q850", "status")  # fmt: skip
 
     def __init__(
         self,
@@ -31,11 +31,13 @@ class Sender:
         profile: RefusalProfile,
         priority: Priority,
         generation: int,
+        identified_by: str,
     ) -> None:
-        """`profile`: in whose words it is refused. `generation`: of the policy."""
+        """`profile`: in whose words it is refused. `generation`: of the policy. `identified_by`: see `known_by`."""
         self._account = account
         self._ingress = ingress
         self._listener = listener
+        self._identified_by = identified_by
         self._profile = profile
         self._tails: dict[tuple[tuple[bytes, bytes], ...], bytes] = {}
         self.priority = priority
@@ -62,7 +64,7 @@ class Sender:
         if self._account is not None:
             note_account(facts, self._account)
         facts.ingress_trunk, facts.ingress_class = self._ingress.id, self._ingress.ingress_class
-        facts.listener = self._listener
+        facts.listener, facts.identified_by = self._listener, self._identified_by
         facts.policy_generation = self.generation
         facts.end(self.status, Reason.OVERLOADED.value, self.q850, "edge")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from edge.config.trunks import IngressTrunk
 from edge.policy import verdicts
 from edge.policy.attempt import CallAttempt
-from edge.policy.identity import identify
+from edge.policy.identity import identify, known_by
 from edge.policy.numbers import read_numbers
 from edge.policy.verdicts import Reason
 from edge.proxy.forwarding import reply_flow, stamp_top_via
@@ -32,8 +32,8 @@ MAX_REMEMBERED = 100_000
 MAX_SENDERS = 20_000
 """Kept for one policy."""
 
-_Who = tuple[str, str, int, Priority]
-"""Ingress trunk, account, listener, priority."""
+_Who = tuple[str, str, int, Priority, str]
+"""Ingress trunk, account, listener, priority, by what it is known."""
 
 
 class Shedding:
@@ -121,7 +121,8 @@ class Shedding:
             self._snapshot = snapshot
             self._senders.clear()
         account = attempt.account
-        who = ingress.id, "" if account is None else account.id, flow.listener, priority
+        known = known_by(attempt)
+        who = ingress.id, "" if account is None else account.id, flow.listener, priority, known
         sender = self._senders.get(who)
         if sender is None:
             sender = self._senders[who] = Sender(
@@ -131,6 +132,7 @@ class Shedding:
                 profile=verdicts.profile_of(attempt, snapshot),
                 priority=priority,
                 generation=snapshot.generation,
+                identified_by=known,
             )
         return sender
 

@@ -41,7 +41,7 @@ def test_the_table_is_the_api():
 
 
 @pytest.mark.parametrize("role", [None, *ADMIN_ROLES])
-async def test_every_operation_asks_for_its_role(desk, role):
+async def test_contract_11_2_every_operation_asks_for_its_role(desk, role):
     """401 without a token, 403 below the role, and neither from the role on, whatever else is wrong."""
     await desk.account()
     client = await (desk.stranger() if role is None else desk.client(role))

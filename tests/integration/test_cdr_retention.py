@@ -17,6 +17,7 @@ from edge.cdr.retention import Rule, keep
 from edge.cdr.verify import verify
 from edge.cdr.writer import CdrWriter
 from edge.commands import app
+from edge.config.static import StaticConfig
 from edge.proxy.facts import CallFacts, Fact
 
 WALL0 = 1_782_900_000.0
@@ -60,6 +61,15 @@ def test_old_segments_go_and_leave_a_tombstone(log):
     report = verify([log])
     assert (report.findings, report.purged, report.records) == ((), 4, 4)
     assert keep(log, Rule(keep_days=2), day=date(2026, 7, 4)) == ([], [], [], [])
+
+
+@pytest.mark.parametrize(("day", "left"), [(date(2027, 6, 30), 8), (date(2027, 7, 1), 6)])
+def test_contract_6_7_records_are_kept_twelve_months_at_most(log, day, left):
+    """Where nothing else is said: 365 days, and not one more; what was purged is proved, what is left is whole."""
+    assert Rule().keep_days == StaticConfig.model_fields["cdr_keep_days"].default == 365
+    done = keep(log, Rule(), day=day)
+    report = verify([log])
+    assert (len(seqs(log)), len(done.purged), report.findings) == (left, (8 - left) // 2, ())
 
 
 def test_a_segment_that_went_without_a_tombstone_is_missing(log):

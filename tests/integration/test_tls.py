@@ -93,7 +93,7 @@ async def test_the_names_that_a_neighbours_certificate_proves(authority, names, 
     ("required", "client.pem", True),
     ("off", "stranger.pem", True),
 ])  # fmt: skip
-async def test_who_is_let_in(authority, tmp_path, clients, file, welcome) -> None:
+async def test_contract_11_2_who_is_let_in(authority, tmp_path, clients, file, welcome) -> None:
     """A certificate of another authority is worse than none; `required` wants one; `off` looks at none."""
     authority.issue("edge.pem", "edge.example")
     authority.issue("client.pem", "pbx.example")

@@ -256,3 +256,21 @@ def test_what_its_trunk_asks_for_is_proved_again(who: dict[str, object], account
     verdict = judge(attempt, SNAPSHOT)
     assert (PASSED if verdict is None else verdict.reason.value) == then(record).verdict
     assert ("" if attempt.account is None else attempt.account.id) == account
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ({"source": "192.0.2.200", "tls_names": ("sip.peer.example",)}, "tls:sip.peer.example"),
+        ({"source": "192.0.3.1", "username": "acme-pbx"}, "source digest:acme-pbx"),
+    ],
+)
+def test_what_was_proved_is_in_the_record(who: dict[str, object], words: str) -> None:
+    """`identified_by`; a record of an edge that did not write it is judged by what its trunk asks for."""
+    record = record_of(listener="l", cli="+33199001234", called="+33261910000", **who)
+    assert record["identified_by"] == words
+    older = {name: value for name, value in record.items() if name != "identified_by"}
+    for one in (record, older, {**record, "ingress_trunk": "gone"}):
+        attempt = attempt_of(one, SNAPSHOT)
+        proved = (attempt.tls_names, attempt.username)
+        assert proved == (who.get("tls_names", ()), who.get("username", ""))

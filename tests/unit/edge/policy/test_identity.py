@@ -6,7 +6,7 @@ import pytest
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
-from edge.policy.identity import identify
+from edge.policy.identity import identify, known_by
 from edge.policy.verdicts import Reason, Refuse
 
 
@@ -86,3 +86,58 @@ def test_emergency_call_of_an_unknown_account(snapshot: PolicySnapshot, attempt_
     attempt = attempt_of(source="198.51.100.1", headers=["X-Account: nobody"], called="sip:112@198.51.100.254")
     assert identify(attempt, snapshot) is None
     assert attempt.account is None
+
+
+PROVED = """
+[[ingress]]
+id = "certified"
+tls_names = ["SIP.peer.example"]
+trusted = true
+account_header = "X-Account"
+
+[[ingress]]
+id = "phones"
+sources = ["198.51.100.7"]
+digest = true
+
+[[ingress]]
+id = "shared"
+sources = ["198.51.100.8"]
+tech_prefixes = { "9901" = "acme" }
+
+[[credentials]]
+id = "pbx-1"
+account = "acme"
+md5 = "00000000000000000000000000000000"
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "names", "username", "called", "headers", "expected"),
+    [
+        ("192.0.2.1", (), "", "+33261910000", [], "source"),
+        ("192.0.2.1", ("other.example",), "pbx-1", "+33261910000", ["X-Account: robot"], "source"),
+        ("198.51.100.1", (), "", "+33261910000", ["X-Account: robot"], "source header:x-account"),
+        ("198.51.100.9", ("a.example", "sip.peer.example"), "", "+33261910000", ["X-Account: acme"],
+         "tls:sip.peer.example header:x-account"),
+        ("198.51.100.7", (), "pbx-1", "+33261910000", [], "source digest:pbx-1"),
+        ("198.51.100.7", (), "", "112", [], "source"),
+        ("198.51.100.8", (), "", "9901+33261910000", [], "source prefix:9901"),
+        ("100.64.0.1", ("a.example",), "pbx-1", "+33261910000", [], ""),
+    ],
+)  # fmt: skip
+def test_what_told_whose_call_it_is(
+    snapshot_with: Callable[..., PolicySnapshot],
+    attempt_of: Callable[..., CallAttempt],
+    source: str,
+    names: tuple[str, ...],
+    username: str,
+    called: str,
+    headers: list[str],
+    expected: str,
+) -> None:
+    """For the record: the trunk's name or address, then what named the account besides; nothing that was not asked."""
+    attempt = attempt_of(source=source, called=f"sip:{called}@h", headers=headers)
+    attempt.tls_names, attempt.username = names, username
+    identify(attempt, snapshot_with(PROVED))
+    assert known_by(attempt) == expected

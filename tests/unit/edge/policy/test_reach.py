@@ -177,7 +177,7 @@ spend = "100"
         ("+33199001234", [], None),
     ],
 )
-def test_guards_24_2_2(
+def test_contract_9_1_7_and_24_2_2_guards_of_a_sudden_rise(
     document_with: Documents,
     attempt_of: Attempts,
     called: str,

@@ -4,9 +4,12 @@ Those on caller numbers and conduct (7.1.1, 9.1.8 to 9.2.4) are in `policy/test_
 `policy/test_behaviour`; quality and penalties (26, 27) in `quality/test_rules` and `quality/test_penalties`.
 """
 
-import pytest
-from network import CALLER, POLICY, TRUNK_A, Caller, Established, Wire, hang_up
+import json
 
+import pytest
+from network import CALLER, POLICY, TRUNK_A, WALL_OFFSET, Caller, Established, Wire, hang_up
+
+from edge.cdr.builder import CdrBuilder
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
 
@@ -107,3 +110,23 @@ def test_contract_6_1_an_identifier_and_a_password() -> None:
                 + '[[credentials]]\nid = "u"\naccount = "acme"\nmd5 = "' + "0" * 32 + '"\n')  # fmt: skip
     assert attempt(wire) == 407
     assert wire.admits() == 0
+
+
+def test_contract_24_2_4_the_record_lets_the_rater_find_a_call() -> None:
+    """A surcharge comes months later: by account, its tags, number, zone, prefix, trunk, instant and duration the call
+    that caused it is found, and the month of an account is a sum (24.4)."""
+    wire = Wire(PREPAID.replace('credit = "prepaid"', 'credit = "prepaid"\nopening_balance = "10"\ntags = ["fibre"]'),
+                deck=DECK)  # fmt: skip
+    for seconds in (1, 31):
+        call = Established(wire)
+        wire.advance(seconds)
+        hang_up(call)
+    builder = CdrBuilder("edge1", wall0=WALL_OFFSET, mono0=0.0)
+    records = [json.loads(builder.line(facts, seq)) for seq, facts in enumerate(wire.ended, 1)]
+    names = ("account", "called", "zone", "rate_prefix", "egress_trunk", "currency")
+    assert {tuple(record[name] for name in names) for record in records} == {
+        ("acme", "+33170000001", "all", "+33", "a", "EUR")
+    }
+    assert all("fibre" in record["tags"] for record in records)
+    assert [(record["duration_ms"], record["billed_s"]) for record in records] == [(1_000, 30), (31_000, 36)]
+    assert sum(record["cost_micros"] for record in records) == 300_000 + 360_000

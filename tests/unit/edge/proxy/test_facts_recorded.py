@@ -76,7 +76,8 @@ NOTHING = {
 BASE = {
     **{column.name: NOTHING[column.type] for column in COLUMNS},
     "v": 1, "seq": 1, "node": "edge1", "policy_generation": 7, "attempts": 1, "account_kind": "human",
-    "source": "192.0.2.1:5060", "listener": "udp:192.0.2.10:5060", "ingress_class": "national", "route": "all",
+    "source": "192.0.2.1:5060", "identified_by": "source",
+    "listener": "udp:192.0.2.10:5060", "ingress_class": "national", "route": "all",
     "cli_original": "+33612345678", "cli_presented": "+33612345678",
     "called_original": "+33170000001", "called": "+33170000001",
     "received_at": at(0), "decided_at": at(0), "released_at": at(0), "decision_us": 0,
@@ -84,7 +85,10 @@ BASE = {
 ACME = {
     "account": "acme", "ingress_trunk": "acme-pbx", "external_id": "C-17", "tags": ["gold", "cli_undeclared"],
 }  # fmt: skip
-SBC_CALL = {"ingress_trunk": "sbc", "source": "192.0.2.3:5060", "tags": ["cli_undeclared"]}
+SBC_CALL = {
+    "ingress_trunk": "sbc", "source": "192.0.2.3:5060", "identified_by": "source header:x-account",
+    "tags": ["cli_undeclared"],
+}  # fmt: skip
 PRICE = {
     "zone": "fr", "rate_prefix": "+331", "connect_micros": 10_000, "rate_micros": 600_000, "first_s": 1, "next_s": 1,
     "currency": "EUR",

@@ -127,7 +127,7 @@ def test_days_are_those_of_a_naive_count(changes):
         (0, 0, 0, 0),  # closed all month
     ],
 )
-def test_what_is_missing_to_the_minimum(consumption, caps_lots, minimum, due):
+def test_contract_24_4_what_is_missing_to_the_minimum(consumption, caps_lots, minimum, due):
     """Article 24.4: 200 a month; calls and lots count towards it."""
     born = change("2026-01-05T09:00", "", caps_lots, generation=1)
     caps, _ = used([born], str(caps_lots))

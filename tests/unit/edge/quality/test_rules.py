@@ -14,7 +14,7 @@ PDD = Rule("pdd", Metric.PDD, 3_000, minimum=10, margin=500)
 BAD, BETWEEN, GOOD, THIN = Judgement.BAD, Judgement.BETWEEN, Judgement.GOOD, Judgement.THIN
 
 
-def test_the_contract_s_rules_are_those_of_articles_26_and_27():
+def test_contract_26_and_27_the_rules_of_the_contract():
     """Above 60 %, above 15 s, under 10 % in a rolling hour; 0.02 for each call."""
     found = [(r.id, r.threshold, r.window, r.penalty_micros, r.per, r.minimum) for r in Terms().rules]
     assert found == [
