@@ -1,4 +1,5 @@
-"""A hook of MkDocs: what a page links to outside docs/ is taken into the site, under repository/; the link follows."""
+"""A hook of MkDocs: what a page links to outside docs/ is taken into the site, under repository/; the link follows.
+And one mend of the theme."""
 
 import posixpath
 import re
@@ -51,3 +52,9 @@ def on_page_markdown(markdown, page, config, files):
         return before + posixpath.relpath(inside, posixpath.dirname(source) or ".") + after
 
     return _LINK.sub(follow, markdown)
+
+
+def on_post_page(output, page, config):
+    # The theme's own switch between light and dark stumbles where its highlighter, which comes from a CDN, is left out:
+    # it turns two style sheets on and off by these names.
+    return output.replace("<head>", '<head><style id="hljs-light"></style><style id="hljs-dark"></style>', 1)
