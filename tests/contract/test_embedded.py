@@ -6,6 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -154,9 +156,16 @@ async def test_a_directory_that_cannot_be_is_told(tmp_path):
         await EmbeddedStore(tmp_path / "file" / "store").start()
 
 
-async def test_a_long_path_gets_a_short_socket(tmp_path, monkeypatch):
+@pytest.fixture
+def runtime(monkeypatch) -> Iterator[Path]:
+    """A place for short sockets whose own path is short, wherever pytest keeps its directories."""
+    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+async def test_a_long_path_gets_a_short_socket(tmp_path, runtime):
     """107 bytes are all a unix socket may have; data stays where it was asked for."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     home = tmp_path / ("x" * 100) / "päth %?#"
     async with EmbeddedStore(home) as store:
         with redis.Redis.from_url(store.url) as client:
@@ -164,14 +173,13 @@ async def test_a_long_path_gets_a_short_socket(tmp_path, monkeypatch):
         short = socket_path(home)
 
         assert short.exists()
-        assert (mode(short.parent), short.parent.parent) == (0o700, tmp_path)
+        assert (mode(short.parent), short.parent.parent) == (0o700, runtime)
         assert (home / "store.log").exists()
     assert not short.exists()
 
 
-def test_a_short_place_that_is_not_ours_is_refused(tmp_path, monkeypatch):
+def test_a_short_place_that_is_not_ours_is_refused(tmp_path, runtime):
     """Somebody may have made it before us, to read along."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     home = tmp_path / ("x" * 100)
     short = socket_path(home).parent
     short.rmdir()
