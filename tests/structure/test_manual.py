@@ -7,6 +7,9 @@ import typer.main
 import yaml
 
 from edge.commands import app
+from edge.config.static import StaticConfig
+from edge.telemetry.logs import FACTS
+from edge.telemetry.metric_table import METRICS
 
 
 def leaves(entry) -> list[str]:
@@ -62,6 +65,26 @@ def test_every_command_of_the_manual_exists(root):
                     break
                 node = node.commands[word]
     assert [] == wrong
+
+
+def test_every_metric_event_and_variable_of_the_manual_exists(root):
+    """What an operator would look for in vain. Metrics of the admin process stand in its own table, in api.md."""
+    metrics = {row.name for row in METRICS} | set(
+        re.findall(r"^\| `(edge_admin_\w+)`", (root / "docs/api.md").read_text(), re.MULTILINE)
+    )
+    events = {row.name for row in FACTS}
+    areas = {name.partition(".")[0] for name in events}
+    variables = {f"EDGE_{name.upper()}" for name in StaticConfig.model_fields} | {"EDGE_CONFIG", "EDGE_ADVERTISE"}
+    files = (".json", ".jsonl", ".key", ".log", ".md", ".pem", ".py", ".secret", ".toml", ".yaml")
+    wrong = []
+    for page in pages(root):
+        text = (root / "docs" / page).read_text()
+        named = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\bedge_[a-z_]*[a-z]\b", text)}
+        wrong += [f"{page}: {name}" for name in named - metrics - {re.sub(r"_(sum|count)$", "", m) for m in metrics}]
+        told = {name for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", text) if name.partition(".")[0] in areas}
+        wrong += [f"{page}: {name}" for name in told - events if not name.endswith(files)]
+        wrong += [f"{page}: {name}" for name in set(re.findall(r"\bEDGE_[A-Z_]+\b", text)) - variables]
+    assert [] == sorted(wrong)
 
 
 def test_the_picture_is_drawn_for_light_and_dark_and_needs_nothing(root):
