@@ -7,6 +7,7 @@ heavy is imported by the command that needs it, so that `edge --version` answers
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import typer.main
 
 from edge.accounts import commands as account_commands
 from edge.admin import commands as admin_commands
@@ -58,8 +59,10 @@ app.add_typer(trunk_commands.app)
 
 
 def main() -> None:
-    """The `edge` command."""
-    app()
+    """The `edge` command: what changes something is entered in the audit."""
+    from edge.admin.entering import entering
+
+    entering(typer.main.get_command(app))()
 
 
 def _show_version(asked: bool) -> None:

@@ -25,7 +25,7 @@ token_app = typer.Typer(
     name="token", help="Tokens of the admin API: make, list, revoke.", no_args_is_help=True, rich_markup_mode=None
 )
 audit_app = typer.Typer(
-    name="audit", help="What was done by the admin API: prove it, export it.", no_args_is_help=True,
+    name="audit", help="What was changed, by the admin API or a command: list, prove, export.", no_args_is_help=True,
     rich_markup_mode=None,
 )  # fmt: skip
 
@@ -158,6 +158,7 @@ def revoke_token(
     redis: Redis = None,
     state: State = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """It is good for nothing from now on, nor are the sessions that began with it."""
     from edge.admin.store import AdminStore
@@ -170,7 +171,7 @@ def revoke_token(
 
     if not _run((redis, state, config), work):
         fail(f"no token {token!r}; those there are: edge token list")
-    say(f"{token}: revoked")
+    say(to_json({"token": token, "is_revoked": True}) if as_json else f"{token}: revoked")
 
 
 def _shown(token: "Token", now_ms: int) -> dict[str, object]:
@@ -218,6 +219,44 @@ def verify(
         say(f"whole: {numbers}, last digest {proof.last_digest}")
     if proof.fault:
         fail(proof.fault)
+
+
+@audit_app.command("list")
+def list_audit(
+    who: Annotated[str, typer.Option(help="Only of this one.", metavar="NAME")] = "",
+    last: Annotated[int, typer.Option(help="So many entries, the newest first.", min=1, max=10_000)] = 20,
+    redis: Redis = None,
+    state: State = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Who changed what, by the API or by a command, the newest first."""
+    from edge.accounts.values import show_instant
+    from edge.admin.audit import entry_of
+    from edge.admin.store import AdminStore
+    from edge.terminal import aligned, cut
+    from limits.audit import AuditLog
+
+    async def work(store: AdminStore, url: str) -> list[dict[str, object]]:
+        async with AuditLog(url) as log:
+            entries = [entry_of(line) for line in await log.newest(before=None, most=10_000 if who else last)]
+        return [entry for entry in entries if who in ("", entry.get("who"))][:last]
+
+    found = _run((redis, state, config), work)
+    if as_json:
+        say(to_json(found))
+        return
+    rows = [["SEQ", "AT", "EVENT", "WHO", "WHAT", "STATUS", "WHY"]]
+    for entry in found:
+        what = f"{entry.get('operation', '')} {entry.get('path', '')}"
+        said = [entry.get(name, "") for name in ("event", "who")] + [
+            what,
+            entry.get("status", ""),
+            entry.get("why", ""),
+        ]
+        at = show_instant(int(str(entry["at_ms"])))
+        rows.append([str(entry["seq"]), at, *[cut(str(word), 60) for word in said]])
+    say(*(aligned(rows, right=(0,)) if found else ["nothing was changed yet"]))
 
 
 @audit_app.command()

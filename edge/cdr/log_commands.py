@@ -10,6 +10,7 @@ import typer
 from edge.terminal import fail, say, usage
 
 if TYPE_CHECKING:
+    from edge.cdr.delivery.consumer import Entry
     from edge.cdr.picking import Picked
     from edge.cdr.retention import Done, Rule
     from edge.cdr.verify import Report
@@ -104,6 +105,47 @@ def export(
     except exporting.ExportError as error:
         fail(str(error))
     say(f"{output}: {count} records")
+
+
+@app.command()
+def find(
+    number: Annotated[str, typer.Option(help="Calling or called, in any spelling.", metavar="NUMBER")] = "",
+    call_id: Annotated[str, typer.Option("--call-id", help="SIP Call-ID.", metavar="TEXT")] = "",
+    uid: Annotated[str, typer.Option(help="Of the call.", metavar="UID")] = "",
+    trunk: Annotated[str, typer.Option(help="Ingress or egress trunk.", metavar="ID")] = "",
+    since: Since = None,
+    until: Until = None,
+    account: Accounts = None,
+    outcome: Outcomes = None,
+    reason: Reasons = None,
+    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=1_000)] = 50,
+    as_json: Json = False,
+    state: State = None,
+    config: Config = None,
+) -> None:
+    """Records of this node's log, the newest first; what is given must all be so. Exit 1 where there are none."""
+    from edge.cdr import tailing
+    from edge.cdr.search import Wanted, search
+
+    wanted = Wanted(_picked(since, until, account, outcome, reason), uid, call_id, number, trunk)
+    directory = _log_of(state, config)
+    before: int | None = None
+    entries: list[Entry] = []
+    try:
+        while len(entries) < limit:
+            found = search(directory, wanted, limit=limit - len(entries), before=before)
+            entries += found.entries
+            before = found.before
+            if before is None:
+                break
+    except OSError as error:
+        fail(f"{error.filename or directory}: {error.strerror}")
+    if as_json:
+        say(json.dumps([entry.record for entry in entries], ensure_ascii=False))
+    elif entries:
+        say(tailing.head(), *[tailing.row(entry.record) for entry in entries])
+    if not entries:
+        fail("no such record in this node's log; other nodes have logs of their own")
 
 
 @app.command()

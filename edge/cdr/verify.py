@@ -19,6 +19,7 @@ import orjson
 from edge.cdr import chain, segments
 from edge.cdr.chain import Chain, Standing
 from edge.cdr.seal import Soundness, soundness
+from edge.progress import watched
 
 MAX_FINDINGS = 10_000
 _BUCKETS = 256
@@ -257,7 +258,7 @@ class _Verifier:
         before = file.first_seq - 1 if last is None else max(last, file.first_seq - 1)
         number = size = unsealed = 0
         with _opened(file.path) as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(watched(lines, f"records of {file.path.name}"), 1):
                 digest.update(line)
                 size += len(line)
                 place = f"{file.path}:{number}"
