@@ -13,7 +13,8 @@ RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     && useradd --system --uid 10001 --home-dir /var/lib/trunkgate --create-home trunkgate \
     && mkdir -p /etc/trunkgate
 COPY docs/examples/policy.toml /etc/trunkgate/policy.toml
-USER trunkgate
+# By number: Kubernetes can then see that it is not root.
+USER 10001
 WORKDIR /var/lib/trunkgate
 VOLUME /var/lib/trunkgate
 # Every option of `edge run` is an environment variable. Listening on all addresses of the container is what publishing
