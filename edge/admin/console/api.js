@@ -1,15 +1,23 @@
 // The admin API as this page calls it: the session's cookie goes along by itself, changes bring its CSRF word.
 
+import { current, t } from "./words.js";
+
 let csrf = "";
 let onLoggedOut = () => {};
 
 export function whenLoggedOut(act) { onLoggedOut = act; }
 export function keepCsrf(word) { csrf = word; }
 
+// The details as the API says them; in another language its kind comes first, in that language.
+function sentence(told) {
+  if (!told.title || current() === "en") return told.detail || told.title || "";
+  return told.detail ? `${t(told.title)} (${told.detail})` : t(told.title);
+}
+
 // What the API answered instead of what was wanted: problem details (RFC 9457).
 export class Problem extends Error {
   constructor(status, told) {
-    super(told.detail || told.title || `HTTP ${status}`);
+    super(sentence(told) || `HTTP ${status}`);
     this.status = status;
     this.kind = (told.type || "").replace("/problems/", "");
     this.errors = told.errors || [];

@@ -1,6 +1,32 @@
-// French, by the English text. What the API says of an error stays as it says it.
+// French, by the English text. Of an error the kind is said in French, by its title; its
+// details stay as the API says them.
 
 export const FRENCH = {
+  "The request cannot be read": "La requête ne peut pas être lue",
+  "Who are you?": "Qui êtes-vous ?",
+  "Not allowed": "Ce n’est pas permis",
+  "Not from our own page": "La requête ne vient pas de notre page",
+  "No such path": "Ce chemin n’existe pas",
+  "No such thing": "Cela n’existe pas",
+  "No such method here": "Cette méthode n’existe pas ici",
+  "It does not fit what is there": "Cela ne va pas avec ce qui existe",
+  "Reference used": "Cette référence a déjà servi : rien n’a été enregistré",
+  "Still being done": "C’est encore en cours",
+  "Somebody was faster": "Quelqu’un a été plus rapide : relisez, puis décidez",
+  "Too large": "C’est trop grand",
+  "Not a form we read": "Cette forme n’est pas lue ici",
+  "A value is wrong": "Une valeur est fausse",
+  "Idempotency-Key used": "Cette clé d’idempotence a déjà servi",
+  "If-Match is missing": "If-Match manque",
+  "Too fast": "Trop de requêtes : attendez un moment",
+  "Too many wrong tries": "Trop d’essais manqués : attendez un moment",
+  "A fault of ours": "C’est une faute de notre part : le journal l’a notée",
+  "The store does not answer": "Le magasin de données ne répond pas : rien n’a été changé, pour autant qu’on sache",
+  "Too much at one time": "Trop de choses à la fois : essayez de nouveau",
+  "Not on this node": "Ce nœud n’a pas ce qu’il faut pour cela",
+  "A node does not answer": "Un nœud ne répond pas : regardez avant de redemander",
+  "The OpenID provider is no help": "Le fournisseur OpenID ne répond pas comme il faut",
+  "Took too long": "Cela a duré trop longtemps : regardez ce qui en est",
   "A month": "Par mois",
   "A number in any spelling, a Call-ID, the uid of a call, or an account; in the field above.":
     "Un numéro sous toute forme, un Call-ID, l’uid d’un appel ou un compte ; dans le champ ci-dessus.",
