@@ -187,7 +187,18 @@ class Callers(Process):
             *(binary, f"127.0.0.1:{self._edge.port}", "-sf", str(self._scenario), "-inf", str(self._table)),
             *("-i", "127.0.0.1", "-p", str(free_port()), "-mp", str(free_port()), "-nostdin"),
             *("-m", str(self.calls), "-r", str(self._rate), "-cid_str", f"{self.name}-%u@chaos"),
-            *("-l", "2000", "-trace_err", "-error_file", f"{self.name}.errors", "-timeout", "60"),
+            # Who has heard a 180 of an edge that was killed then waits for its answer no longer.
+            *(
+                "-recv_timeout",
+                "15000",
+                "-l",
+                "2000",
+                "-trace_err",
+                "-error_file",
+                f"{self.name}.errors",
+                "-timeout",
+                "60",
+            ),
             *("-trace_stat", "-stf", f"{self.name}.stat", "-fd", "1"),
             cwd=self._directory,
         )
