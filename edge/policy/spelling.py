@@ -38,6 +38,7 @@ _CONTEXT_SEPARATORS = str.maketrans("", "", ' \t.-()/\u00a0"')
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTEXT = re.compile(r"\+[0-9]{1,15}")
 _RUN = re.compile(r"\+?[0-9]+")
+_NO_WORD = re.compile(r"[^0-9A-Za-z+]+")
 _NO_DIGITS = re.compile(r"[^0-9]+")
 
 _WITHHELD_WORDS = frozenset({"anonymous", "restricted", "private", "withheld", "blocked", "anonyme"})
@@ -233,7 +234,8 @@ def _if_of_plan(digits: str, plan: NumberPlan) -> tuple[str, str]:
 
 def _is_disguised(text: str, plan: NumberPlan) -> bool:
     """Is there a number of the plan in this text, once its other characters are gone?"""
-    runs = [run for run in _RUN.findall(text) if len(run) >= _MIN_DISGUISED_DIGITS][:_MAX_DISGUISED_RUNS]
+    found = _RUN.findall(text) + _RUN.findall(_NO_WORD.sub("", text))
+    runs = [run for run in found if len(run) >= _MIN_DISGUISED_DIGITS][:_MAX_DISGUISED_RUNS]
     together = _NO_DIGITS.sub("", text)
     if text[:1] in ("*", "#"):
         runs.append(_NO_DIGITS.sub("", text[3:]))  # *67 and the like: a code for a service before the number

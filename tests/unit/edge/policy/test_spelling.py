@@ -143,6 +143,8 @@ def test_numbers(user: str, e164: str) -> None:
         ("*31#0199001234", MALFORMED),
         ("0199001234,,5", MALFORMED),
         ("tel0199001234", MALFORMED),
+        ("+331990!01_234p12", MALFORMED),
+        ("+33 19900\u20131234p12", MALFORMED),
         ("+33+199001234", MALFORMED),
         ("alice", UNREADABLE),
         ("acc0001", UNREADABLE),
