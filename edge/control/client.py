@@ -17,12 +17,15 @@ from typing import NamedTuple, Self, TypeVar
 
 from edge.control.questions import (
     Ask,
+    Bans,
     CallFilter,
     Done,
     Drain,
     Fault,
     HangUp,
     JournalEntry,
+    LiftBan,
+    ListBans,
     ListCalls,
     Outcome,
     Question,
@@ -245,6 +248,23 @@ class Control:
     async def undrain(self, node: str, *, by: str, why: str = "") -> Done:
         """It takes attempts again. Raises UnknownNode, NoAnswer, NotDone."""
         return await self._change(node, Undrain(), by, why)
+
+    async def list_bans(self) -> Bans:
+        """Sources that any node does not hear just now, by source; a node that does not answer is named in `silent`."""
+        answers, silent = await self._ask(Bans, await self._alive(), ListBans())
+        rows = [row for _, found in answers if found is not None for row in found.bans]
+        return Bans(tuple(sorted(rows, key=lambda row: (row.source, row.node))), silent)
+
+    async def lift_ban(self, source: str, *, by: str, why: str = "") -> tuple[str, ...]:
+        """Every node hears this source again. Returns the nodes that did not. Raises NoAnswer where one that lives gave
+        no answer, NotDone."""
+        answers, silent = await self._ask(Done, await self._alive(), LiftBan(source), by=by, why=why)
+        if silent:
+            raise NoAnswer(silent)
+        for outcome, found in answers:
+            if found is None:
+                raise NotDone(outcome)
+        return tuple(sorted([outcome.node for outcome, found in answers if found is not None and found.changed]))
 
     # -- tracing -----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,13 @@ calls = typer.Typer(
     rich_markup_mode=None,
 )
 
+bans = typer.Typer(
+    name="bans",
+    help="Sources that are not heard for a while: list, lift.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 _T = TypeVar("_T")
 Json = Annotated[bool, typer.Option("--json", help="For machines; instants in UTC ms.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the journal.", metavar="TEXT")]
@@ -143,6 +150,35 @@ def hangup(
 
     whole, done = run(place, end)
     say(_text({"uid": whole, "account": done.account}) if as_json else views.hung_up_line(whole, done))
+
+
+@bans.command("list")
+@at_store
+def list_bans(place: Place, as_json: Json = False) -> None:
+    """Who is not heard, on which node, why, and for how much longer."""
+    from edge.control import views
+
+    found = run(place, lambda control: control.list_bans())
+    say(*([_text(found)] if as_json else views.ban_lines(found)))
+    if found.silent:
+        fail(f"no answer from {', '.join(found.silent)}: bans of it are missing")
+
+
+@bans.command("lift")
+@at_store
+def lift_ban(
+    place: Place,
+    source: Annotated[str, typer.Argument(help="Address, or the /64 of an IPv6 one.", metavar="SOURCE")],
+    reason: Reason = "",
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """Every node hears this source again, until it earns another ban."""
+    from edge.control import views
+
+    who, why = who_of(by), why_of(reason)
+    nodes = run(place, lambda control: control.lift_ban(source, by=who, why=why))
+    say(_text({"source": source, "nodes": nodes}) if as_json else views.lifted_line(source, nodes))
 
 
 # -- what the commands share ---------------------------------------------------------------------------------------

@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 from edge.control.questions import (
     CHANGES,
+    BanRow,
+    Bans,
     Done,
     Drain,
     Fault,
     HangUp,
     JournalEntry,
+    LiftBan,
+    ListBans,
     ListCalls,
     Outcome,
     Question,
@@ -86,7 +90,24 @@ class Orders:
             if changed:
                 self._tell(Fact("operator.trace_stopped", {"trace": ask.trace, **_who(question)}))
             return self._reply(question, Done(0, changed))
+        if isinstance(ask, ListBans):
+            return self._reply(question, self._bans())
+        if isinstance(ask, LiftBan):
+            return self._lift(question, ask.source)
         return self._drain(question)
+
+    def _bans(self) -> Bans:
+        now = self._now()
+        found = self._core.sources.bans.all()
+        rows = [BanRow(self._node, one.source, one.why, max(0, round(one.until - now)), one.times) for one in found]
+        return Bans(tuple(rows))
+
+    def _lift(self, question: Question, source: str) -> Reply:
+        changed = self._core.sources.hear_again(source)
+        if changed:
+            self._turn()
+            self._tell(Fact("operator.ban_lifted", {"source": source, **_who(question)}))
+        return self._reply(question, Done(0, changed))
 
     async def _list(self, ask: ListCalls) -> Calls:
         live = self._core.calls.live()
@@ -150,8 +171,10 @@ class Orders:
     def _entry(self, question: Question, fault: str, account: str, uid: str) -> JournalEntry | None:
         if not isinstance(question.ask, CHANGES):
             return None
-        wanted = question.ask.wanted if isinstance(question.ask, TraceStart) else None
-        return JournalEntry(self._node, question.ask.verb, question.by, question.why, uid, account, fault, wanted)
+        ask = question.ask
+        wanted = ask.wanted if isinstance(ask, TraceStart) else None
+        source = ask.source if isinstance(ask, LiftBan) else ""
+        return JournalEntry(self._node, ask.verb, question.by, question.why, uid, account, fault, wanted, source)
 
 
 def _who(question: Question) -> dict[str, str | int | float]:

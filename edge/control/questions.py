@@ -136,8 +136,24 @@ class TraceStop:
     verb: Literal["trace_stop"] = "trace_stop"
 
 
-Ask = ListCalls | ShowCall | HangUp | Drain | Undrain | TraceStart | TraceStop
-CHANGES = (HangUp, Drain, Undrain, TraceStart, TraceStop)
+@dataclass(frozen=True, slots=True)
+class ListBans:
+    """Sources that this node does not hear just now."""
+
+    verb: Literal["list_bans"] = "list_bans"
+
+
+@dataclass(frozen=True, slots=True)
+class LiftBan:
+    """Hear this source again; what it has done is remembered. It is no fault where it is heard already."""
+
+    source: Word
+    """Address, or the /64 of an IPv6 one."""
+    verb: Literal["lift_ban"] = "lift_ban"
+
+
+Ask = ListCalls | ShowCall | HangUp | Drain | Undrain | TraceStart | TraceStop | ListBans | LiftBan
+CHANGES = (HangUp, Drain, Undrain, TraceStart, TraceStop, LiftBan)
 """What is told, and entered in the journal."""
 
 
@@ -177,6 +193,29 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class BanRow:
+    """One source that a node does not hear."""
+
+    node: Word
+    source: Word
+    why: Word
+    """`packets` (over its budget for long) or `scanner`."""
+    left_s: int
+    """It ends by itself in so many seconds."""
+    times: int
+    """So many times within the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bans:
+    """Those of one node, or of all that answered."""
+
+    bans: tuple[BanRow, ...]
+    silent: tuple[Word, ...] = ()
+    """Nodes that gave no answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """What an operator did, as the node tells it that did it."""
 
@@ -190,6 +229,8 @@ class JournalEntry:
     """Empty: it was done."""
     wanted: TraceWanted | None = None
     """Of a trace: whose messages."""
+    source: Word = ""
+    """That is heard again."""
 
 
 Address = tuple[Annotated[str, Field(max_length=64)], Annotated[int, Field(ge=0, le=65_535)]]

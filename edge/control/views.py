@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from edge.accounts.values import show_instant, show_span
 from edge.control.client import SHORT_UID, Journal, NodeState
 from edge.control.overview import wrongs
-from edge.control.questions import Done
+from edge.control.questions import Bans, Done
 from edge.control.rows import CallDetail, CallRow, Calls
 from edge.terminal import aligned, cut
 
@@ -29,6 +29,23 @@ def node_lines(nodes: Sequence[NodeState]) -> list[str]:
         version = (str(shown.policy_generation), cut(shown.version, 10))
         rows.append((cut(node.name, NAME), node.state, up, *numbers, *version, ", ".join(wrongs(node))))
     return aligned(rows, right=range(2, 7))
+
+
+def ban_lines(found: Bans) -> list[str]:
+    """A table: who is not heard, where, why, how long yet."""
+    if not found.bans:
+        return ["every source is heard"]
+    rows = [("SOURCE", "NODE", "WHY", "LEFT", "TIMES")]
+    rows += [
+        (cut(one.source, 48), cut(one.node, NAME), one.why, show_span(one.left_s * 1_000), str(one.times))
+        for one in found.bans
+    ]
+    return aligned(rows, right=(3, 4))
+
+
+def lifted_line(source: str, nodes: Sequence[str]) -> str:
+    """What came of it."""
+    return f"{source}: heard again on {', '.join(nodes)}" if nodes else f"{source}: no node had banned it"
 
 
 def call_lines(found: Calls, now_ms: int, *, limit: int) -> list[str]:

@@ -195,6 +195,19 @@ class SourceBudgets:
         """Who is not heard."""
         return [ip_network(ban.source) for ban in self.bans.all()]
 
+    def hear_again(self, named: str) -> bool:
+        """An operator's word: the ban of this source, or of the one that this address belongs to, is over. False: there
+        was none."""
+        try:
+            source = named if "/" in named else source_of(named)
+        except ValueError:
+            return False
+        if all(ban.source != source for ban in self.bans.all()):
+            return False
+        self.bans.lift(source)
+        self._outbox.facts.append(Fact("source.heard_again", {"source": source}))
+        return True
+
     def end_bans(self, now: float) -> None:
         """Bans whose time is over end, and are told."""
         for source in self.bans.end_due(now):

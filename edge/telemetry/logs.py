@@ -44,6 +44,7 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("edge.draining", "info", False, "no new attempts are taken; running calls go on"),
     FactRow("operator.hung_up", "warning", False, "an operator ended a call: who, and why"),
     FactRow("operator.drained", "warning", False, "an operator has this node take no new attempts: who, and why"),
+    FactRow("operator.ban_lifted", "warning", False, "an operator has this node hear a banned source again: who, why"),
     FactRow("operator.undrained", "warning", False, "an operator has this node take attempts again: who, and why"),
     FactRow("operator.trace_started", "warning", False, "an operator copies SIP messages: whose, who, and why"),
     FactRow("operator.trace_stopped", "info", False, "an operator ended a SIP trace before its time"),

@@ -6,7 +6,18 @@ import pytest
 from network import CALLER, TRUNK_A, WALL_OFFSET, Caller, Established, Ringing
 
 from edge.control.orders import SLICE, Orders
-from edge.control.questions import CallFilter, Done, Drain, HangUp, ListCalls, Question, ShowCall, Undrain
+from edge.control.questions import (
+    CallFilter,
+    Done,
+    Drain,
+    HangUp,
+    LiftBan,
+    ListBans,
+    ListCalls,
+    Question,
+    ShowCall,
+    Undrain,
+)
 from edge.control.tracing import Tap
 
 
@@ -124,3 +135,29 @@ def test_a_node_that_stops_takes_nothing_again(desk, wire):
     reply = desk.ask(Undrain())
     assert (reply.outcome.fault, wire.core.is_draining) == ("stopping", True)
     assert desk.ask(Drain()).found == Done(0, False)
+
+
+def banned(wire, *sources):
+    for source in sources:
+        for _ in range(3):
+            wire.core.sources.passes(0, source, b"OPTIONS sip:x SIP/2.0\r\nUser-Agent: friendly-scanner\r\n", wire.now)
+
+
+def test_who_is_not_heard_and_is_heard_again_by_an_operators_word(desk, wire):
+    """An address of IPv6 stands for its /64. Who and why go to the log and the journal; nobody else is heard by it."""
+    banned(wire, "203.0.113.7", "2001:db8:7::1")
+    found = desk.ask(ListBans()).found.bans
+    assert [(one.node, one.source, one.why, one.times) for one in found] == [
+        ("edge1", "203.0.113.7", "scanner", 1),
+        ("edge1", "2001:db8:7::/64", "scanner", 1),
+    ]
+    assert all(one.left_s > 0 for one in found)
+    reply = desk.ask(LiftBan("2001:db8:7::9"))
+    assert reply.found == Done(0, True)
+    assert (reply.entry.verb, reply.entry.source, reply.entry.why) == ("lift_ban", "2001:db8:7::9", "complaint 4411")
+    assert wire.told("operator.ban_lifted") == [{"source": "2001:db8:7::9", "by": "ops", "why": "complaint 4411"}]
+    assert [one.source for one in desk.ask(ListBans()).found.bans] == ["203.0.113.7"]
+    for nonsense in ("2001:db8:7::9", "203.0.113.8", ":::", "x/y"):
+        assert desk.ask(LiftBan(nonsense)).found == Done(0, False)
+    assert wire.core.sources.passes(0, "2001:db8:7::1", b"SIP/2.0 200", wire.now)
+    assert not wire.core.sources.passes(0, "203.0.113.7", b"SIP/2.0 200", wire.now)
