@@ -134,45 +134,6 @@ async def test_a_node_is_seen_drained_and_resumed(site: Site, node, beside):
     assert 404 == (await engineer.post("/v1/nodes/n9/drain", json=order)).status_code
 
 
-async def test_a_trunk_is_drained_and_resumed_beside_the_policy(site: Site, node, beside):
-    """On the node at once, with who and why; engineers only, and no trunk that nobody knows."""
-    engineer, viewer = await beside.client("engineer"), await beside.client("viewer")
-
-    async def is_known() -> bool:
-        return [one["trunk"] for one in (await viewer.get("/v1/trunks")).json()] == ["out"] and bool(
-            (await viewer.get("/v1/trunks/out")).json()["nodes"]
-        )
-
-    await until_found(is_known, "the node to show its trunk")
-    wanted = {"ordered": "drain", "reason": "ticket 4711"}
-    assert 403 == (await viewer.put("/v1/trunk-orders/out", json=wanted)).status_code
-    assert 404 == (await engineer.put("/v1/trunk-orders/nowhere", json=wanted)).status_code
-    done = await engineer.put("/v1/trunk-orders/out", json=wanted)
-    assert (200, 1) == (done.status_code, done.json()["generation"])
-    (found,) = (await viewer.get("/v1/trunk-orders")).json()["orders"]
-    assert ("out", "drain", "engineer", "ticket 4711") == tuple(
-        found[key] for key in ("trunk", "ordered", "by", "reason")
-    )
-
-    async def is_drained() -> bool:
-        return (await site.parties.dial("rich", node.address)).status == 503
-
-    await until_found(is_drained, "the node to follow")
-    assert [] == (await engineer.put("/v1/trunk-orders/out", json=wanted | {"ordered": "none"})).json()["orders"]
-    assert 422 == (await engineer.put("/v1/trunk-orders/out", json={"ordered": "drain", "reason": ""})).status_code
-
-
-async def test_bans_are_listed_and_lifted(node, beside):
-    """Whoever may hang up calls may; a word that is no address is refused."""
-    operator, viewer = await beside.client("operator"), await beside.client("viewer")
-    assert {"bans": [], "silent": []} == (await viewer.get("/v1/bans")).json()
-    lift = {"source": "203.0.113.7", "reason": "a customer's new address"}
-    assert 403 == (await viewer.post("/v1/bans/lift", json=lift)).status_code
-    done = await operator.post("/v1/bans/lift", json=lift)
-    assert (200, {"source": "203.0.113.7", "nodes": []}) == (done.status_code, done.json())
-    assert 422 == (await operator.post("/v1/bans/lift", json={"source": "over there"})).status_code
-
-
 async def test_trunks_as_the_nodes_see_them(site: Site, node, beside):
     """State and calls on each node, and the ceiling in the store; alarms of whoever is near a limit."""
     viewer = await beside.client("viewer")
