@@ -62,13 +62,13 @@ def test_a_lot_is_added_live_a_refusal_explained_and_a_policy_taken_back(page, s
     page.screenshot(path=PICTURES / "refused-call.png", full_page=True)
 
     page.get_by_role("link", name="Policy").click()
-    expect(page.get_by_text("generation 2")).to_be_visible()
+    expect(page.get_by_text("generation 2", exact=True)).to_be_visible()
     page.get_by_role("row", name=re.compile("first")).get_by_role("button", name="Roll back to it").click()
     expect(dialog.locator(".preview")).to_contain_text("calls_base")
     dialog.get_by_label("Reason").fill("too many calls")
     page.screenshot(path=PICTURES / "rollback.png")
     dialog.get_by_role("button", name="Roll back").click()
-    expect(page.get_by_text("generation 3")).to_be_visible()
+    expect(page.get_by_text("generation 3", exact=True)).to_be_visible()
     assert 3 == scene.generation()
 
 
