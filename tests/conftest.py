@@ -25,8 +25,6 @@ LONGEST = (
     "contract/test_cluster.py",
     "contract/test_stream_sink.py",
     "contract/test_tallies.py",
-    "delivery/test_edge_killed.py",
-    "delivery/test_killed.py",
     "integration/test_policy_store.py",
     "integration/test_takeover.py",
     "integration/test_account_commands.py",
