@@ -175,9 +175,9 @@ def test_a_raise_for_a_time_returns_by_itself(desk, history):
     assert out[0] == "acme: caps_lots 0 -> 1, CAPS 5 -> 15 (generation 2)"
     assert (out[1][:28], out[1][-17:]) == ("acme: returns by itself at 2", "Z: caps_lots to 0")
     assert "returns       caps_lots to 0 at " in desk.say("show", "acme")
-    desk.age("acme", 7_199_000)
+    desk.age("acme", 7_100_000)
     assert desk.data("show", "acme")["caps"] == 15
-    desk.age("acme", 2_000)
+    desk.age("acme", 100_000)
     shown = desk.data("show", "acme")
     assert (shown["caps"], shown["generation"], shown["reverts"]) == (5, 3, [])
     assert [(entry["by"], entry["why"]) for entry in history()][:2] == [("until", "reverted"), ("ops", "fair")]
