@@ -34,10 +34,15 @@ R5 = [
     ("Identity fault: info", Reason.IDENTITY_INFO, 436, 21, False),
     ("Identity fault: credential", Reason.IDENTITY_CREDENTIAL, 437, 21, False),
     ("Identity fault: signature", Reason.IDENTITY_INVALID, 438, 21, False),
-    # The numbering law's own answers.
+    # regulation.md section 10, `responses` and `man.errors`.
     ("cli_forbidden", Reason.CLI_REFUSED, 403, 21, False),
     ("cli_invalid_format", Reason.CLI_INVALID, 403, 28, False),
     ("anonymous_refused", Reason.CLI_WITHHELD, 433, 21, False),
+    ("intl_fixed_blocked", Reason.CLI_REFUSED, 403, 21, False),
+    ("telemarketing: days and hours", Reason.CALLING_HOURS, 403, 21, False),
+    ("telemarketing: attempts", Reason.CONTACT_ATTEMPTS, 403, 21, False),
+    ("telemarketing: refusal", Reason.CONTACT_REFUSED, 403, 21, False),
+    ("telemarketing: consent", Reason.CONSENT_MISSING, 403, 21, False),
     ("capacity", Reason.CAPS, 503, 42, True),
     ("stale date", Reason.IDENTITY_STALE, 403, 21, False),
 ]

@@ -47,6 +47,19 @@ def test_prefixes_lie_inside_the_plan() -> None:
     ] == []
 
 
+def test_section_10_small_system_and_emergency_numbers() -> None:
+    """regulation.md section 10: `thresholds.small_system` and `emergency_destinations.numbers`, figure by figure."""
+    document = built_in_ruleset("fr-arcep")
+    (small,) = document.thresholds
+    assert small.id == "small_system"
+    assert (small.distinct_called_max, small.window_days, small.outbound_to_inbound_percent_max) == (5, 30, 20)
+    unless = {category.id for category in document.categories for rule in category.rules if rule.unless}
+    assert unless == {"geographic", "polyvalent", "overseas_fixed"}
+    listed = "15 17 18 112 114 115 116000 116111 116117 119 191 196 197"
+    assert plan_of(document).emergency == set(listed.split())
+    assert document.emergency.prefixes == ()
+
+
 def test_fiction_ranges_are_geographic_or_mobile() -> None:
     """The numbers of the tests and of the manual are those of regulation, and nobody's."""
     ranges = built_in_ruleset("fr-arcep").test_numbers

@@ -1,13 +1,21 @@
-"""One network for the tests of the pipeline, and attempts that reach it."""
+"""One network for the tests of the pipeline, and attempts that reach it. `france` is a neighbour of these tests, no
+package: importlib mode needs telling."""
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from france import CONTEXTS, NOW, wall
 
 from edge.config.parsing import parse_policy
 from edge.config.schema import PolicyDocument
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
+from edge.policy.pipeline import judge
 from edge.sip.message import Request, parse
 
 NETWORK = """
@@ -146,3 +154,28 @@ def account_with() -> Callable[..., PolicySnapshot]:
         return PolicySnapshot(parse_policy(document + more), generation=3)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def outcome(attempt_of: Callable[..., CallAttempt]) -> Callable[..., str]:
+    """What becomes of one attempt, in a word: `pass`, `mask`, `tag`, or the token of its refusal."""
+
+    def run(
+        snapshot: PolicySnapshot,
+        context: str,
+        cli: str,
+        *,
+        at: str = NOW,
+        called: str = "+33261910000",
+        headers: tuple[str, ...] = (),
+    ) -> str:
+        attempt = attempt_of(source=CONTEXTS[context], cli=cli, called=f"sip:{called}@h", headers=headers)
+        attempt.wall = wall(at)
+        refusal = judge(attempt, snapshot)
+        if refusal is not None:
+            return refusal.reason.value
+        if attempt.treatment:
+            return attempt.treatment
+        return "tag" if any(tag.endswith((".natl_unsigned", ".natl_unverified")) for tag in attempt.tags) else "pass"
+
+    return run

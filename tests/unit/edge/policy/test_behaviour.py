@@ -227,6 +227,29 @@ def test_sixty_full_days_after_a_refusal_9_1_12(
 
 
 @pytest.mark.parametrize(
+    ("when", "most", "refused_since_ms"),
+    [("2023-02-28T23:59:59", [], 2**52), ("2023-03-01T00:00:00", [4], None)],
+)
+def test_attempts_and_refusals_from_2023_03_01_9_1_12(
+    document_with: Documents, attempt_of: Attempts, when: str, most: list[int], refused_since_ms: int | None
+) -> None:
+    """4.1.1, decree 2022-1313: neither is counted nor asked before the day on which D223-9 comes into force."""
+    waived = SELLER + 'calling = { consent = "attested", hours_waiver = "attested" }\n'
+    refusal, attempt = judged(document_with, attempt_of, when, account=waived)
+    assert refusal is None
+    assert [one.most for one in attempt.frequencies] == most
+    assert attempt.contact is not None
+    assert attempt.contact.refused_since_ms == (refused_since_ms or _ms("2022-12-31T00:00:00"))
+
+
+@pytest.mark.parametrize("when", ["2016-05-31T23:00:00", "2023-02-28T11:00:00", "2026-08-10T11:00:00"])
+def test_masked_at_any_time_l221_17(document_with: Documents, attempt_of: Attempts, when: str) -> None:
+    """Section 10 `masked_cli: deny` has no first day."""
+    found = judged(document_with, attempt_of, when, cli="sip:anonymous@anonymous.invalid")
+    assert (reason(found), found[1].rule) == (Reason.CLI_WITHHELD, "l221-17-masked")
+
+
+@pytest.mark.parametrize(
     ("when", "account", "consent_since"),
     [
         ("2026-08-10T19:59:59", SELLER, None),

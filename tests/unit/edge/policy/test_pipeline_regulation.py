@@ -1,16 +1,13 @@
-"""French numbering law and the carrier's contract, row by row: every category in every context, both sides of every
-date. The law's text is the built-in ruleset; what is written here was taken from the sources, not from that file.
-
-Numbers are of the ranges kept for fiction where there are any; there are none for other categories.
+"""French law and the carrier's contract: the articles that name the edge, emergency calls, what no spelling and no
+order of rules gets around, and another country. Numbering law row by row is in `test_pipeline_section_10`.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
+from france import ACCOUNTS, CONTEXTS, TRUNKS, policy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,92 +18,7 @@ from edge.policy.attempt import CallAttempt
 from edge.policy.pipeline import judge
 from edge.policy.spelling import read_user
 
-ACCOUNTS = """
-[[accounts]]
-id = "person"
-cli = {{ numbers = [{listed}] }}
-tags = [{tags}]
-
-[[accounts]]
-id = "robot"
-kind = "automated"
-cli = {{ numbers = [{listed}] }}
-tags = [{tags}]
-"""
-TRUNKS = """
-[[ingress]]
-id = "pbx"
-sources = ["192.0.2.1"]
-account = "person"
-
-[[ingress]]
-id = "dialler"
-sources = ["192.0.2.2"]
-account = "robot"
-
-[[ingress]]
-id = "abroad"
-sources = ["192.0.2.3"]
-account = "person"
-class = "international"
-
-[[ingress]]
-id = "national"
-sources = ["192.0.2.4"]
-account = "person"
-class = "interconnect"
-
-[[egress]]
-id = "a"
-uri = "sip:127.0.0.1:5070"
-
-[[routes]]
-id = "any"
-prefixes = [""]
-trunks = ["a"]
-"""
-CONTEXTS = {"manual": "192.0.2.1", "automated": "192.0.2.2", "intl_unauth": "192.0.2.3", "natl_unsigned": "192.0.2.4"}
-NOW = "2026-11-25T12:00:00+01:00"
-
 Attempts = Callable[..., CallAttempt]
-
-
-def policy(listed: str = "", tags: str = "", more: str = "") -> PolicySnapshot:
-    """The network of these tests; `listed`: the one number its accounts may present."""
-    numbers = f'"{listed}"' if listed else ""
-    words = f'"{tags}"' if tags else ""
-    return PolicySnapshot(parse_policy(more + ACCOUNTS.format(listed=numbers, tags=words) + TRUNKS))
-
-
-def wall(instant: str) -> float:
-    return datetime.fromisoformat(instant).astimezone(UTC).timestamp()
-
-
-@pytest.fixture(scope="module")
-def outcome(attempt_of: Attempts) -> Callable[..., str]:
-    """What becomes of one attempt, in a word: `pass`, `mask`, `tag`, or the token of its refusal."""
-
-    def run(
-        snapshot: PolicySnapshot,
-        context: str,
-        cli: str,
-        *,
-        at: str = NOW,
-        called: str = "+33261910000",
-        headers: tuple[str, ...] = (),
-    ) -> str:
-        attempt = attempt_of(source=CONTEXTS[context], cli=cli, called=f"sip:{called}@h", headers=headers)
-        attempt.wall = wall(at)
-        refusal = judge(attempt, snapshot)
-        if refusal is not None:
-            return refusal.reason.value
-        if attempt.treatment:
-            return attempt.treatment
-        return "tag" if any(tag.endswith((".natl_unsigned", ".natl_unverified")) for tag in attempt.tags) else "pass"
-
-    return run
-
-
 Outcome = Callable[..., str]
 
 
@@ -114,134 +26,6 @@ Outcome = Callable[..., str]
 def nowhere() -> str:
     """A country that does not exist."""
     return (Path(__file__).parents[3] / "config" / "rulesets" / "nowhere.toml").read_text()
-
-
-SIGNED = (
-    "Identity: e30.e30.c2ln;info=<https://certs.example/1.cer>;alg=ES256",
-    "y: e30.e30.c2ln;info=<https://certs.example/1.cer>",
-    "P-Identity-Bypass: ABC123-TOKEN",
-    "Identity-Bypass: ABC123-TOKEN",
-)
-"""RFC 8224, also in its compact form, and the token of an operator that cannot sign for now (3.4.1)."""
-LISTED, DENY, MASK, ALLOW, SIGN = "allow_if_listed", "deny", "mask", "allow", "stir"
-ROWS = [
-    # category, a number of it, what the accounts may list, manual, automated, intl_unauth, natl_unsigned
-    ("npv", "+33162000001", "+33162000001", LISTED, LISTED, DENY, SIGN),
-    ("npv, each root", "+33948000001", "+33948000001", LISTED, LISTED, DENY, SIGN),
-    ("npv_overseas", "+590947500001", "+590947500001", LISTED, LISTED, DENY, SIGN),
-    ("npv_overseas_2026", "+262268800001", "+262268800001", LISTED, LISTED, DENY, SIGN),
-    ("npuept", "+33937000001", "+33937000001", LISTED, LISTED, DENY, SIGN),
-    ("npuept, 09394", "+33939400001", "+33939400001", LISTED, LISTED, DENY, SIGN),
-    ("general_interest", "+33151000001", "+33151000001", LISTED, LISTED, DENY, SIGN),
-    ("polyvalent_extended", "+339010000000001", "+339010000000001", LISTED, LISTED, DENY, SIGN),
-    ("mobile_extended", "+337000000000001", "+337000000000001", LISTED, LISTED, MASK, SIGN),
-    ("geographic", "+33199001234", "+33199001234", LISTED, DENY, DENY, SIGN),
-    ("geographic 02", "+33261910001", "+33261910001", LISTED, DENY, DENY, SIGN),
-    ("geographic 03", "+33353010001", "+33353010001", LISTED, DENY, DENY, SIGN),
-    ("geographic 04", "+33465710001", "+33465710001", LISTED, DENY, DENY, SIGN),
-    ("geographic 05", "+33536490001", "+33536490001", LISTED, DENY, DENY, SIGN),
-    ("polyvalent", "+33970000001", "+33970000001", LISTED, DENY, DENY, SIGN),
-    ("polyvalent 09395", "+33939500001", "+33939500001", LISTED, DENY, DENY, SIGN),
-    ("mobile", "+33639980001", "+33639980001", LISTED, DENY, MASK, SIGN),
-    ("mobile 07", "+33730000001", "+33730000001", LISTED, DENY, MASK, SIGN),
-    ("mobile overseas", "+262692000001", "+262692000001", LISTED, DENY, MASK, SIGN),
-    ("overseas_fixed", "+262262000001", "+262262000001", LISTED, DENY, DENY, SIGN),
-    ("overseas_fixed 508", "+508508000001", "+508508000001", LISTED, DENY, DENY, SIGN),
-    ("special_free", "+33805000001", "+33805000001", LISTED, LISTED, DENY, SIGN),
-    ("special_standard", "+33806000001", "+33806000001", LISTED, LISTED, DENY, SIGN),
-    ("special_premium_081_082", "+33810000001", "+33810000001", DENY, DENY, DENY, SIGN),
-    ("special_premium_081_082, 082", "+33820000001", "+33820000001", DENY, DENY, DENY, SIGN),
-    ("special_premium_089", "+33891000001", "+33891000001", DENY, DENY, DENY, DENY),
-    ("short_free_30_31", "3000", "3000", LISTED, LISTED, DENY, SIGN),
-    ("short_free_30_31, 3199", "3199", "3199", LISTED, LISTED, DENY, SIGN),
-    ("short_other, 3008", "3008", "3008", DENY, DENY, DENY, DENY),
-    ("short_other, 118", "118218", "118218", DENY, DENY, DENY, DENY),
-    ("short_other, 10YT", "1013", "1013", DENY, DENY, DENY, DENY),
-    ("emergency_as_cli", "112", "112", DENY, DENY, DENY, DENY),
-    ("emergency_as_cli, 116XYZ", "116117", "116117", DENY, DENY, DENY, DENY),
-    ("plan_unassigned", "+33830000001", "+33830000001", DENY, DENY, DENY, SIGN),
-    ("plan_unassigned overseas", "+262976000001", "+262976000001", DENY, DENY, DENY, SIGN),
-    ("foreign", "+442079460000", "+442079460000", LISTED, LISTED, ALLOW, ALLOW),
-    ("foreign, New Caledonia", "+687200001", "+687200001", LISTED, LISTED, ALLOW, ALLOW),
-]
-
-
-@pytest.mark.parametrize(
-    ("cli", "listed", "context", "action"),
-    [
-        pytest.param(cli, listed, context, action, id=f"{name}-{context}-{action}")
-        for name, cli, listed, *actions in ROWS
-        for context, action in zip(CONTEXTS, actions, strict=True)
-    ],
-)
-def test_section_10_category_in_context(outcome: Outcome, cli: str, listed: str, context: str, action: str) -> None:
-    """regulation.md section 10, each category in each context, on 2026-11-25."""
-    uri = f"sip:{cli}@h"
-    own = policy(listed, tags="arrete_listed_body")
-    others = policy("+33199009999", tags="arrete_listed_body")
-    if action == LISTED:
-        assert outcome(own, context, uri) == "pass"
-        assert outcome(others, context, uri) == "cli_not_owned"
-    elif action == DENY:
-        assert outcome(own, context, uri) == "cli_refused"
-    elif action == MASK:
-        assert outcome(own, context, uri) == "mask"
-    elif action == ALLOW:
-        assert outcome(others, context, uri) == "pass"
-    else:
-        assert outcome(own, context, uri) == "identity_missing"
-        lenient = policy(listed, more='[numbers.switches]\nunsigned = "tag"\n')
-        assert outcome(lenient, context, uri) == "tag"
-        # Section 3.4.6: nobody verifies here, so a signature that is there passes and is marked.
-        strict = policy(listed, more='[numbers.switches]\nunverified = "deny"\n')
-        for header in SIGNED:
-            assert outcome(own, context, uri, headers=(header,)) == "tag"
-            assert outcome(strict, context, uri, headers=(header,)) == "identity_missing"
-
-
-DATES = [
-    # number, context, what becomes of it before, the first day, what then, why
-    ("+33199001234", "intl_unauth", "pass", "2019-08-01", "cli_refused", "Arcep 2.2.2 b"),
-    ("+33199001234", "intl_unauth", "cli_refused", "2021-02-12", "pass", "CE 434538"),
-    ("+33199001234", "intl_unauth", "pass", "2021-11-17", "cli_refused", "CPCE L44"),
-    ("+33970000001", "intl_unauth", "pass", "2021-11-17", "cli_refused", "CPCE L44"),
-    ("+262262000001", "intl_unauth", "pass", "2021-11-17", "cli_refused", "CPCE L44"),
-    ("+33639980001", "intl_unauth", "pass", "2026-01-01", "mask", "Arcep 2025-2215"),
-    ("+337000000000001", "intl_unauth", "pass", "2026-01-01", "mask", "Arcep 2025-2215"),
-    ("+33639980001", "automated", "pass", "2019-08-01", "cli_refused", "Arcep 2018-0881"),
-    ("+33639980001", "automated", "cli_refused", "2021-02-12", "pass", "CE 434538"),
-    ("+33639980001", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
-    ("+33199001234", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
-    ("+33970000001", "automated", "pass", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
-    ("+33199001234", "natl_unsigned", "pass", "2024-10-01", "identity_missing", "MAN"),
-    ("+33639980001", "natl_unsigned", "pass", "2024-10-01", "identity_missing", "MAN"),
-    ("+33800112112", "intl_unauth", "cli_refused", "2024-10-01", "pass", "call-back"),
-    ("+33162000001", "automated", "pass", "2023-01-01", "pass", "npv begin"),
-    ("+262268800001", "automated", "cli_refused", "2026-01-01", "pass", "npv roots added"),
-    ("+33151000001", "automated", "cli_refused", "2026-01-01", "pass", "law 2025-594"),
-]
-
-
-@pytest.mark.parametrize(
-    ("cli", "context", "was", "day", "becomes"),
-    [pytest.param(*row[:5], id=f"{row[5]} {row[0]} {row[1]} {row[3]}") for row in DATES],
-)
-def test_both_sides_of_each_date(outcome: Outcome, cli: str, context: str, was: str, day: str, becomes: str) -> None:
-    """The law of the attempt's instant applies; a day begins at midnight in Paris."""
-    snapshot = policy(cli, tags="arrete_listed_body")
-    midnight = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Paris"))
-    before = (midnight - timedelta(seconds=1)).isoformat()
-    assert outcome(snapshot, context, f"sip:{cli}@h", at=before) == was
-    assert outcome(snapshot, context, f"sip:{cli}@h", at=midnight.isoformat()) == becomes
-
-
-def test_saint_martin_from_2028(outcome: Outcome) -> None:
-    """Arcep 2025-2215: where a document knows Saint-Martin's numbers, they are masked from 2028-01-01."""
-    more = '[[categories]]\nid = "mobile_saint_martin"\nprefixes = ["+5906905"]\n'
-    snapshot = policy(more=more)
-    for at, becomes in (("2027-12-31T23:59:59+01:00", "pass"), ("2028-01-01T00:00:00+01:00", "mask")):
-        assert outcome(snapshot, "intl_unauth", "sip:+590690500001@h", at=at) == becomes
-        assert outcome(snapshot, "intl_unauth", "sip:+590690400001@h", at=at) == "mask"
 
 
 CALL_BACK = "sip:0800112112@h"

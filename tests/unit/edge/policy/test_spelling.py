@@ -118,6 +118,53 @@ def test_numbers(user: str, e164: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("root", "code"),
+    [
+        pytest.param(root, code, id=f"section-10-national_to_cc-{root}")
+        for code, roots in (
+            ("262", "0262 0263 0269 0639 0692 0693 02688 02689 09478 09479"),
+            ("590", "0590 0690 0691 05987 09475"),
+            ("594", "0594 0694 05988 09476"),
+            ("596", "0596 0696 0697 05989 09477"),
+            ("508", "0508 0708"),
+            ("33", "01 02 03 04 05 06 07 08 09 0261 0264 0268 0638 0591 0593 0595 0597 0598 0599 0689 0698 0509 0709"),
+        )
+        for root in roots.split()
+    ],
+)
+def test_each_national_root_has_its_country_code(root: str, code: str) -> None:
+    """Section 10 national_to_cc, 5.4: an overseas number never becomes +33, nor one of the mainland another's."""
+    dialled = root + "1" * (10 - len(root))
+    assert read_user(dialled.encode(), FRANCE).e164 == f"+{code}{dialled[1:]}"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "digits"),
+    [
+        pytest.param(beginning, digits, id=f"section-10-nsn_length-{beginning}")
+        for beginning, digits in (
+            ("331", 9), ("262262", 9), ("590590", 9), ("594594", 9), ("596596", 9), ("508508", 9),
+            ("337000", 13), ("337001", 13), ("337002", 13), ("337003", 13), ("337004", 13), ("337005", 9),
+            ("339010", 13), ("339011", 13), ("339012", 13), ("339013", 13), ("339014", 13), ("339015", 9),
+        )
+    ],
+)  # fmt: skip
+def test_each_country_code_has_its_length(beginning: str, digits: int) -> None:
+    """Section 10 nsn_length and extended_nsn_length, 5.5: so many digits after the code, and not one more or less."""
+    code = 2 if beginning.startswith("33") else 3
+    for more, state in ((-1, MALFORMED), (0, NUMBER), (1, MALFORMED)):
+        written = "+" + beginning + "1" * (code + digits + more - len(beginning))
+        assert read_user(written.encode(), FRANCE).state == state, written
+
+
+@pytest.mark.parametrize("code", ["681", "687", "689"])
+def test_codes_outside_the_plan(code: str) -> None:
+    """Section 10 not_in_plan, 1.4.14: numbers of other plans, of any length."""
+    for digits in ("200001", "40000001", "123456789"):
+        assert read_user(f"+{code}{digits}".encode(), FRANCE).e164 == f"+{code}{digits}"
+
+
+@pytest.mark.parametrize(
     ("user", "state"),
     [
         ("anonymous", WITHHELD),
