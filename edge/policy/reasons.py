@@ -98,7 +98,7 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     ),
     Reason.CONTACT_ATTEMPTS: (
         _D223_9,
-        "Account {account} has called {called} {ceiling} times in 30 days, answered or not, which is all it may.",
+        "Account {account} has called {called} {ceiling} times, answered or not, in the days that count: all it may.",
     ),
     Reason.CALLED_TOO_OFTEN: (HOUSE, "Account {account} has called {called} {ceiling} times in a short time."),
     Reason.PING_CALLS: (
@@ -108,7 +108,8 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.INTERNATIONAL_BARRED: (HOUSE, "Account {account} may not call {called}, which is abroad."),
     Reason.DESTINATION_CALLS: (
         _SPECIAL,
-        "Account {account} may place {ceiling} calls an hour to destinations such as {called}, and has.",
+        "Account {account} has placed the {ceiling} calls that it may place in so short a time to destinations such as "
+        "{called}.",
     ),
     Reason.DESTINATION_SPEND: (
         _SPECIAL,

@@ -42,3 +42,11 @@ def test_basis(reason: Reason, origin: Origin) -> None:
 def test_what_was_in_force_is_told() -> None:
     """The ceiling and the account stand in the sentence."""
     assert told(Reason.CALLS, account="acme", ceiling=10).startswith("The account acme may hold 10 calls at once")
+
+
+@pytest.mark.parametrize("reason", [Reason.CONTACT_ATTEMPTS, Reason.CALLED_TOO_OFTEN, Reason.DESTINATION_CALLS])
+def test_no_window_is_told_that_a_document_may_change(reason: Reason) -> None:
+    """How long it counts is data: a sentence that names a span would be wrong for another document."""
+    sentence = told(reason, account="acme", called="+33199001234", ceiling=7)
+    assert "7" in sentence
+    assert not any(word in sentence for word in ("30", "hour", "minute", "week"))
