@@ -95,8 +95,9 @@ class ConsentsEntry(DatedEntry):
 
     model: Literal["opt-in", "opt-out"] = Field(description="Is a consent needed, or is a refusal?")
     max_age_days: Span = Field(default=0, description="Days after which a consent is too old.")
-    proof_years: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
-        default=0, description="Years its proof is kept."
+    proof_years: Annotated[int, Field(strict=True, ge=0, le=3)] = Field(
+        default=0,
+        description="Years for which its proof must be kept. The edge keeps every proof for three (decree 2026-662).",
     )
     contract_in_progress: bool = Field(
         default=True, strict=True, description="Does a contract in progress stand for the consent?"

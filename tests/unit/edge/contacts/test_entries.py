@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from edge.config.rulesets import BUILT_IN_RULESETS, built_in_ruleset, plan_of
-from edge.contacts.entries import EntriesError, Entry, entry_of, note_of, read_csv
+from edge.config.telemarketing import built_in
+from edge.contacts.entries import CONSENT_KEPT_MS, EntriesError, Entry, entry_of, note_of, read_csv
 from limits.frequency import Contacted
 
 PLAN = plan_of(built_in_ruleset(BUILT_IN_RULESETS[0]))
@@ -99,3 +100,10 @@ def test_note(entry: Entry, happened: Contacted, days: int) -> None:
     assert (note.key, note.happened, note.keep_ms) == ("<+331>", happened, days * DAY_MS)
     assert json.loads(note.text)["by"] == "me"
     assert "+331" not in note.text
+
+
+def test_section_10_a_proof_is_kept_as_long_as_the_law_says() -> None:
+    """4.2.8: a year for which it counts and three more, which the ruleset says and the records must outlive."""
+    (opt_in,) = [one for one in built_in("fr-telemarketing").consents if one.model == "opt-in"]
+    assert (opt_in.max_age_days, opt_in.proof_years) == (365, 3)
+    assert CONSENT_KEPT_MS >= (opt_in.max_age_days + opt_in.proof_years * 366) * DAY_MS

@@ -176,6 +176,10 @@ def outcome(attempt_of: Callable[..., CallAttempt]) -> Callable[..., str]:
             return refusal.reason.value
         if attempt.treatment:
             return attempt.treatment
-        return "tag" if any(tag.endswith((".natl_unsigned", ".natl_unverified")) for tag in attempt.tags) else "pass"
+        return (
+            "tag"
+            if any(tag.endswith((".natl_unsigned", ".natl_unverified", "withheld.automated")) for tag in attempt.tags)
+            else "pass"
+        )
 
     return run

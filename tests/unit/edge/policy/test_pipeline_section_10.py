@@ -370,3 +370,35 @@ def test_each_date_of_the_ruleset_has_its_row() -> None:
     assert wanted - told == set()
     begun = {(became, day) for _, _, day, became in BEGINS}
     assert {(one.id, one.since.isoformat()) for one in book.document.categories if one.since is not None} == begun
+
+
+SWITCHES = [
+    # switch, value, context, number, what becomes of the account's own, of another's; the default is the cautious one
+    ("premium_manual", "deny", "manual", "+33810000001", "cli_refused", "cli_refused"),
+    ("premium_manual", "allow_if_listed", "manual", "+33820000001", "pass", "cli_not_owned"),
+    ("premium_manual", "allow_if_listed", "automated", "+33810000001", "cli_refused", "cli_refused"),
+    ("premium_manual", "allow_if_listed", "manual", "+33891000001", "cli_refused", "cli_refused"),
+    ("unassigned_manual", "deny", "manual", "+33830000001", "cli_refused", "cli_refused"),
+    ("unassigned_manual", "allow_if_listed", "manual", "+33830000001", "pass", "cli_not_owned"),
+    ("unassigned_manual", "allow_if_listed", "automated", "+33830000001", "cli_refused", "cli_refused"),
+    ("withheld_automated", "deny", "automated", "anonymous", "cli_withheld", "cli_withheld"),
+    ("withheld_automated", "allow", "automated", "anonymous", "pass", "pass"),
+    ("withheld_automated", "tag", "automated", "anonymous", "tag", "tag"),
+    ("unsigned", "allow", "natl_unsigned", "+33199001234", "pass", "pass"),
+    ("unsigned", "tag", "natl_unsigned", "+33199001234", "tag", "tag"),
+    ("unsigned", "deny", "natl_unsigned", "+33199001234", "identity_missing", "identity_missing"),
+    ("unsigned", "allow", "natl_unsigned", "+33891000001", "cli_refused", "cli_refused"),
+]
+
+
+@pytest.mark.parametrize(("switch", "value", "context", "cli", "own", "others"), SWITCHES)
+def test_section_10_switches_of_what_is_not_certain(
+    outcome: Outcome, switch: str, value: str, context: str, cli: str, own: str, others: str
+) -> None:
+    """Each value of each switch, and what it does not reach."""
+    more = f'[numbers.switches]\n{switch} = "{value}"\n'
+    listed = cli if cli.startswith("+") else ""
+    assert outcome(policy(listed, more=more), context, f"sip:{cli}@h") == own
+    assert outcome(policy(OTHERS, more=more), context, f"sip:{cli}@h") == others
+    default = next(one.default for one in policy().book.document.switches if one.id == switch)
+    assert default == "deny"

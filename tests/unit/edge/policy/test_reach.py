@@ -106,6 +106,18 @@ except_prefixes = ["+338910"]
 hours = ["22:00-06:00"]
 
 [[barring]]
+id = "weekend"
+zones = ["premium"]
+accounts = ["robot"]
+days = ["sat", "sun"]
+
+[[barring]]
+id = "island-night"
+prefixes = ["+262"]
+hours = ["22:00-06:00"]
+timezone = "Indian/Reunion"
+
+[[barring]]
 id = "watched"
 prefixes = ["+53"]
 mode = "shadow"
@@ -127,6 +139,16 @@ mode = "shadow"
         ("+33891034567", "2026-11-26T23:00:00", "192.0.2.1", ""),
         ("+33891234567", "2026-11-26T23:00:00", "192.0.2.200", ""),
         ("+5371234567", "2026-11-26T12:00:00", "192.0.2.1", ""),
+        # Days of the week, of one account: Friday, Saturday, Sunday, Monday.
+        ("+33891234567", "2026-11-27T23:59:59", "192.0.2.200", ""),
+        ("+33891234567", "2026-11-28T00:00:00", "192.0.2.200", "weekend"),
+        ("+33891234567", "2026-11-29T23:59:59", "192.0.2.200", "weekend"),
+        ("+33891234567", "2026-11-30T00:00:00", "192.0.2.200", ""),
+        ("+33891234567", "2026-11-28T12:00:00", "192.0.2.1", ""),
+        # Hours of another place: in winter Réunion is three hours before Paris.
+        ("+262262001234", "2026-11-26T18:59:59", "192.0.2.1", ""),
+        ("+262262001234", "2026-11-26T19:00:00", "192.0.2.1", "island-night"),
+        ("+262262001234", "2026-11-27T03:00:00", "192.0.2.1", ""),
     ],
 )
 def test_barring_lists_9_1_17(
@@ -161,6 +183,18 @@ window_s = 600
 mode = "shadow"
 
 [[guards]]
+id = "one-account"
+accounts = ["robot"]
+prefixes = ["+44"]
+calls = 3
+
+[[guards]]
+id = "prefix"
+prefixes = ["+4420"]
+calls = 7
+spend = "9.50"
+
+[[guards]]
 id = "rest"
 except_prefixes = ["+33"]
 spend = "100"
@@ -173,7 +207,12 @@ spend = "100"
     [
         ("+33891234567", [Frequency("guard.premium", "all", 20, 3_600_000)], SpendGuard("premium", 50_000_000)),
         ("+5371234567", [Frequency("guard.cuba", "all", 5, 600_000, mode=SHADOW)], None),
-        ("+442079460000", [], SpendGuard("rest", 100_000_000)),
+        (
+            "+442079460000",
+            [Frequency("guard.prefix", "all", 7, 3_600_000)],
+            SpendGuard("prefix", 9_500_000),
+        ),
+        ("+441632960000", [], SpendGuard("rest", 100_000_000)),
         ("+33199001234", [], None),
     ],
 )
@@ -210,6 +249,10 @@ def test_contract_9_1_7_and_24_2_2_guards_of_a_sudden_rise(
         (
             "[telemarketing]\nhours = [{ id = 'x', from = 2026-01-02, until = 2026-01-02 }]\n",
             r"telemarketing\.hours\[0\]\.until: expected a day after 2026-01-02",
+        ),
+        (
+            "[telemarketing]\nconsents = [{ id = 'x', model = 'opt-in', proof_years = 4 }]\n",
+            r"telemarketing\.consents\[0\]\.proof_years: expected at most 3, got 4",
         ),
         ("[telemarketing]\nmax = 1\n", r"telemarketing\.max: unknown key; known: rules, mode"),
     ],
