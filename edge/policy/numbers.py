@@ -199,14 +199,15 @@ def _is_emergency(called: str, plan: NumberPlan) -> bool:
 
 
 def _is_decorated_emergency(called: str, plan: NumberPlan) -> bool:
-    """+33112 and 0033112, of a gateway that puts the country code before everything; 0112, of a switchboard that leaves
-    the digit for an outside line there; 112#, with the key that ends dialling. No other number has those shapes."""
+    """+33112 and 0033112, of a gateway that puts the country code before everything; +112 and 00112, of one that puts
+    the plus alone there; 0112, of a switchboard that leaves the digit for an outside line there; 112#, with the key
+    that ends dialling. No other number has those shapes."""
     if called in plan.emergency or (plan.trunk_prefix and called.removeprefix(plan.trunk_prefix) in plan.emergency):
         return True
     for prefix in ("+", *plan.international_prefixes):
         if called.startswith(prefix):
             digits = called[len(prefix) :]
             code = plan.code_of(digits)
-            if code and digits[len(code) :] in plan.emergency:
+            if digits in plan.emergency or (code and digits[len(code) :] in plan.emergency):
                 return True
     return False
