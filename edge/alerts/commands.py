@@ -3,7 +3,6 @@
 Parses, calls, prints. What is heavy is imported when a command runs.
 """
 
-import asyncio
 import secrets
 import socket
 import time
@@ -94,6 +93,8 @@ def trial(
 ) -> None:
     """Send a signed test event to the webhooks of the TOML file, from here and now, without a retry. Exit code 1 where
     one of them does not take it."""
+    import asyncio
+
     from edge.alerts.build import open_hooks
     from edge.alerts.events import trial_event
     from edge.cdr.delivery.build import SinkError
@@ -202,6 +203,8 @@ def _data(standing: object) -> dict[str, object]:
 
 def _run(place: Place, work: "Callable[[AlertStore], Awaitable[_T]]") -> _T:
     """Open the store, do the work; or say why not, and end."""
+    import asyncio
+
     from edge.accounts.changes import Refused, store_url
     from edge.config.errors import StaticConfigError
     from limits.alerts import AlertStore
