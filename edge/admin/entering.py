@@ -6,7 +6,6 @@ dry run changes nothing and is not entered. Whoever can write the store can go p
 commands did, not what somebody did with a client of the store.
 """
 
-import asyncio
 import os
 import secrets
 import socket
@@ -125,6 +124,8 @@ def _enter(
 ) -> "tuple[int, dict[str, str]] | None":
     """Number of the entry, and the account's values now. None: the store is away. Ends the command where the audit
     cannot be written."""
+    import asyncio
+
     from limits.errors import StoreUnavailable
 
     try:
