@@ -342,7 +342,9 @@ class _Server:
     async def _replay(self) -> None:
         """What a crash may have left between a record and its settlement."""
         try:
-            count = await replay(self._limiter, self._verdicts, timeout_s=STORE_START_S)
+            count = await replay(
+                self._limiter, self._verdicts, wall=self._clock.wall(self._now()), timeout_s=STORE_START_S
+            )
         except OSError as error:
             raise StartError(f"{error.filename}: {error.strerror}") from error
         if count:

@@ -62,13 +62,14 @@ class SettlementJournal:
         return self._is_written
 
     def keep(self, settle: Settle, *, is_maybe_applied: bool) -> Settle | None:
-        """It could not be delivered: the store is away, or its answer never came. Returns the oldest one where that had
-        to make place."""
+        """It could not be delivered: the store is away, or its answer never came (`is_maybe_applied`). Returns the
+        oldest one where that had to make place."""
         dropped = None
         if len(self._waiting) >= CAPACITY:
             dropped = self._waiting.popleft()[0]
             self.dropped += 1
-        at = time.time()
+        at = settle.maybe_since or time.time()
+        is_maybe_applied = is_maybe_applied or settle.maybe_since > 0
         self._waiting.append((settle, is_maybe_applied, at))
         self._write(_line(settle, is_maybe_applied, at))
         return dropped
@@ -82,7 +83,8 @@ class SettlementJournal:
         batch = [self._waiting.popleft() for _ in range(count)]
         self._write(b'{"sent":%d}\n' % count)
         return [
-            settle._replace(doubtful=True) if maybe and now - at > DOUBTFUL_S else settle for settle, maybe, at in batch
+            settle._replace(doubtful=settle.doubtful or now - at > DOUBTFUL_S, maybe_since=at) if maybe else settle
+            for settle, maybe, at in batch
         ]
 
     def empty(self) -> None:

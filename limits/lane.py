@@ -71,7 +71,7 @@ class LaneLimiter(RedisLimiter):
 
     def keep(self, settle: Settle) -> None:
         """A settlement that waited elsewhere."""
-        self._kept.keep(settle, is_maybe_applied=settle.doubtful)
+        self._kept.keep(settle)
         self._send_kept()
 
     def _is_elsewhere(self, asked: Asked, text: str) -> bool:

@@ -206,7 +206,7 @@ class Settle(NamedTuple):
     """What it cost a minute, for a store that holds nothing of this call (admitted while it was away)."""
     doubtful: bool = False
     """It may have been applied already, longer ago than a tombstone lives: charge only what a lease or an expired lease
-    still stands for."""
+    still stands for. (`maybe_since` says since when.)"""
     marks: tuple[Frequency, ...] = ()
     """What the call leaves behind, for frequencies that count marks."""
     returned: tuple[Frequency, ...] = ()
@@ -216,6 +216,9 @@ class Settle(NamedTuple):
     first, wherever the others are. Empty: there is none."""
     charged: int | None = None
     """Another record stands, and this was charged for it: whatever this holder was charged before becomes that."""
+    maybe_since: float = 0.0
+    """Since this instant (UTC seconds, this node's clock) it may have been applied already; 0: it has not been. So long
+    as a tombstone lives, the store knows; later it is `doubtful`."""
 
 
 Verb = Admit | Answer | Renew | Settle

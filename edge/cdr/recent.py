@@ -1,6 +1,7 @@
 """The newest records of the log: which attempts have had theirs, as the next process must know (I/O, read only)."""
 
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ def recent(directory: Path, wall: float) -> list[Recent]:
     """Attempts that ended so shortly before `wall` (UTC seconds) that their INVITE may come again; the oldest first.
     Raises OSError."""
     found: list[Recent] = []
-    for entry in newest_first(directory):
+    for entry in islice(newest_first(directory), MOST):
         text, status = entry.record.get("released_at"), entry.record.get("status")
         if not isinstance(text, str) or not isinstance(status, int):
             continue
@@ -30,7 +31,9 @@ def recent(directory: Path, wall: float) -> list[Recent]:
             at = datetime.fromisoformat(text).timestamp()
         except ValueError:
             continue
-        if at < wall - KEPT_S or len(found) == MOST:
+        if at < wall - KEPT_S:
+            if entry.record.get("lost"):
+                continue  # written long after it had ended: those before it may be younger
             break
         found.append(Recent(entry.uid, status, at))
     return found[::-1]

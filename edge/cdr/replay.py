@@ -18,6 +18,7 @@ from edge.cdr.delivery.consumer import Json
 from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.record import CallOutcome
 from edge.cdr.verdicts import Verdicts
+from limits.journal import DOUBTFUL_S
 from limits.model import GROUP, TRUNK, Settle
 from limits.rates import Price
 
@@ -31,8 +32,11 @@ TOGETHER = 256
 TOGETHER_BYTES = 4 << 20
 
 
-def settlements_of(record: Mapping[str, Json]) -> list[Settle]:
-    """What ended with this record, to be settled once more; nothing where it held nothing."""
+def settlements_of(record: Mapping[str, Json], wall: float) -> list[Settle]:
+    """What ended with this record, to be settled once more at `wall` (UTC seconds); nothing where it held nothing.
+
+    While a tombstone of it would still be there, the store knows whether it was settled. Later it is doubtful: then a
+    call of which the store has no lease is not charged, rather than twice."""
     account, uid, outcome = record.get("account"), record.get("uid"), record.get("outcome")
     duration_ms = record.get("duration_ms")
     if not isinstance(account, str) or not account or not isinstance(uid, str) or not isinstance(duration_ms, int):
@@ -40,14 +44,20 @@ def settlements_of(record: Mapping[str, Json]) -> list[Settle]:
     if record.get("emergency") or not isinstance(outcome, str) or outcome == CallOutcome.REFUSED:
         return []  # R16: no lease; or nothing was admitted
     price = _price(record)
+    released = _instant(record.get("released_at"))
+    since = wall - DOUBTFUL_S - 1 if released is None else released.timestamp()
+    is_doubtful = wall - since > DOUBTFUL_S
     holders = [account]
     group, trunk = record.get("group"), record.get("egress_trunk")
     if isinstance(group, str) and group:
         holders.append(GROUP + group)
-    found = [Settle(holder, uid, outcome, duration_ms, price, doubtful=True) for holder in holders]
+    prices: dict[str, Price | None] = dict.fromkeys(holders, price)
     if isinstance(trunk, str) and trunk:
-        found.append(Settle(TRUNK + trunk, uid, outcome, duration_ms, None, doubtful=True))
-    return found
+        prices[TRUNK + trunk] = None
+    return [
+        Settle(holder, uid, outcome, duration_ms, asked, doubtful=is_doubtful, maybe_since=since)
+        for holder, asked in prices.items()
+    ]
 
 
 def settled_to(directory: Path, last_seq: int) -> int:
@@ -97,10 +107,10 @@ class SettlesOnce(Protocol):
         """Wait until all of it is answered, or so long."""
 
 
-async def replay(limiter: SettlesOnce, verdicts: Verdicts, *, timeout_s: float) -> int:
-    """Settle all of the log again that is not known to be settled; returns how many settlements that were. Before
-    anything else is asked of the store: a call that has its record must not be taken for one that runs. Raises
-    OSError."""
+async def replay(limiter: SettlesOnce, verdicts: Verdicts, *, wall: float, timeout_s: float) -> int:
+    """Settle all of the log again that is not known to be settled, at `wall` (UTC seconds); returns how many verbs that
+    were. Before anything else is asked of the store: a call that has its record must not be taken for one that runs.
+    Raises OSError."""
     reader = LogReader(verdicts.directory)
     count = 0
     try:
@@ -109,7 +119,7 @@ async def replay(limiter: SettlesOnce, verdicts: Verdicts, *, timeout_s: float) 
             for entry in entries:
                 record = entry.record
                 verdicts.written(entry.seq, entry.uid, str(record.get("account")), node=str(record.get("node")))
-                for settle in settlements_of(record):
+                for settle in settlements_of(record, wall):
                     limiter.submit(verdicts.signed(settle))
                     count += 1
                 verdicts.over()

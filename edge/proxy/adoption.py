@@ -83,8 +83,8 @@ class Adoption:
         return [one for uid, one in self._left.items() if is_ours(uid) is None and ended(uid) is None]
 
     def close_left(self, known: Collection[str], now: float) -> list[str]:
-        """They are lost, but for those that the store knows of: these have, or will have, their record elsewhere.
-        Returns the uids that need not be written down any more."""
+        """They are lost, but for those that the store knows of: these have, or will have, their record elsewhere. What
+        their records say they cost is charged. Returns the uids that need not be written down any more."""
         for one in self.left():
             record = read(one.record)
             facts = None if record is None else facts_of(one.uid, record, self._node.wall_offset)
@@ -96,6 +96,10 @@ class Adoption:
             facts.end(facts.status, "lost", _TEMPORARY_FAILURE, "edge")
             self._node.counters.calls_lost += 1
             self._node.record(facts, now)
+            if one.account and not facts.emergency:
+                outcome = "failed" if facts.answered_at is None else "answered"
+                asks = self._node.outbox.asks
+                asks.append(Settle(one.account, one.uid, outcome, facts.duration_ms, facts.price))
         left, self._left = self._left, {}
         return [uid for uid in left if self._calls.get(uid) is None]
 

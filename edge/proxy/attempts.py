@@ -77,7 +77,7 @@ class Attempts:
         context = ResponseContext(node, txn)
         call_id, from_tag, cseq = request.call_id(), request.from_().tag or b"", request.cseq().number
         uid = node.identifiers.call_uid(request, call_id, from_tag, cseq)
-        if self._calls.get(uid) is not None or node.ended.status_of(uid) is not None:
+        if self.has_begun(uid):
             # The same INVITE again after its transaction ended.
             txn.user = context
             self._refusals.repeat(context, uid, now)
@@ -147,12 +147,19 @@ class Attempts:
         else:
             node.outbox.asks.append(question)
 
+    def has_begun(self, uid: str) -> bool:
+        """Has this attempt a call here, or its record? Then it is to have no other one."""
+        return self._calls.get(uid) is not None or self._node.ended.status_of(uid) is not None
+
     def refuse_unjudged(
         self, txn: Transaction, request: Request, reason: Reason, answer: verdicts.RefusalAnswer, now: float
     ) -> None:
-        """The record of an attempt that §16.3 refused before policy saw it; the answer has been sent."""
+        """The record of an attempt that §16.3 refused before policy saw it; the answer has been sent. One that comes
+        again, to the next process too, has its record."""
         call_id, from_tag = request.call_id(), request.from_().tag or b""
         uid = self._node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number)
+        if self.has_begun(uid):
+            return
         facts = self._refusals.begin(uid, txn, call_id, from_tag, now)
         self._refusals.mark(facts, reason, answer)
         listener = self._node.listeners.all[txn.flow.listener].name

@@ -112,7 +112,7 @@ class ProxyCore:
         node.registrations = Registrations(node, self._destinations)
         node.registrations.adopt(now)
         self._requests = self._new = 0
-        self._shedding = Shedding(node, self._is_known)
+        self._shedding = Shedding(node, self._is_known, self._attempts.has_begun)
         self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
 
     # -- what the rim reads ----------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 RFC 3261 §8.2.7 (a stateless UAS), §21.5.4; RFC 7339 §5.10.2. Asked of each INVITE that opens a call before the
 transaction layer sees it. What is needed to tell whose call it is and whether it is an emergency is read by the same
 stages of policy that judge any attempt; nothing else is. Never refused here: emergency calls, whatever has a To tag,
-the repeats of an INVITE that is being worked on, anything but INVITE, and strangers, who have budgets of their own.
+the repeats of an INVITE that is being worked on or has its record, anything but INVITE, and strangers, who have budgets
+of their own.
 """
 
 from collections.abc import Callable
@@ -24,9 +25,10 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request
 from edge.sip.transaction import keys
 
-REMEMBERED_S = 16.0
-"""A refused INVITE is known again for so long at least, and twice as long at most: its repeats get the same answer,
-have no second record, and are not let in behind the back of a caller who has been told 503."""
+REMEMBERED_S = 32.0
+"""A refused INVITE is known again for so long at least (64·T1, as long as it is sent again), and twice as long at most:
+its repeats get the same answer, have no second record, and are not let in behind the back of a caller who has been told
+503."""
 MAX_REMEMBERED = 100_000
 """Of each half; beyond it the older half is forgotten."""
 MAX_SENDERS = 20_000
@@ -39,11 +41,13 @@ _Who = tuple[str, str, int, Priority, str]
 class Shedding:
     """Of one core."""
 
-    __slots__ = ("_forget_at", "_is_known", "_mark", "_newer", "_node", "_older", "_senders", "_snapshot")
+    __slots__ = ("_forget_at", "_has_begun", "_is_known", "_mark", "_newer", "_node", "_older", "_senders", "_snapshot")
 
-    def __init__(self, node: Node, is_known: Callable[[Flow], bool]) -> None:
+    def __init__(self, node: Node, is_known: Callable[[Flow], bool], has_begun: Callable[[str], bool]) -> None:
+        """`is_known`: is there a neighbour of ours? `has_begun`: has this uid a call, or its record?"""
         self._node = node
         self._is_known = is_known
+        self._has_begun = has_begun
         self._newer: dict[keys.Key, bytes] = {}
         """With the tag of its answer."""
         self._older: dict[keys.Key, bytes] = {}
@@ -95,9 +99,10 @@ class Shedding:
         if attempt.emergency:
             node.overload.force(now)
             return False
-        if has_room and node.overload.passes(priority, now):
+        uid = node.identifiers.call_uid(request, request.call_id(), request.from_().tag or b"", request.cseq().number)
+        if self._has_begun(uid) or (has_room and node.overload.passes(priority, now)):
             return False
-        self._refuse(self._sender(attempt, ingress, flow, priority), attempt, request, flow, key, now)
+        self._refuse(self._sender(attempt, ingress, flow, priority), attempt, request, flow, key, uid, now)
         return True
 
     def _attempt(self, request: Request, flow: Flow, now: float) -> CallAttempt:
@@ -137,14 +142,15 @@ class Shedding:
         return sender
 
     def _refuse(
-        self, sender: Sender, attempt: CallAttempt, request: Request, flow: Flow, key: keys.Key, now: float
+        self, sender: Sender, attempt: CallAttempt, request: Request, flow: Flow, key: keys.Key, uid: str, now: float
     ) -> None:
         node = self._node
         call_id, from_tag = request.call_id(), request.from_().tag or b""
-        uid = node.identifiers.call_uid(request, call_id, from_tag, request.cseq().number)
         tag = node.identifiers.door_tag(uid)
         self._answer(sender, request, flow, tag, now)
         self._remember(key, tag, now)
+        # A lease of it that an earlier process of this node left is found later: it has its record then.
+        node.ended.note(uid, sender.status, now)
         counters, priority = node.counters, sender.priority
         counters.attempts += 1
         counters.refused[Reason.OVERLOADED] = counters.refused.get(Reason.OVERLOADED, 0) + 1

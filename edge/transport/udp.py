@@ -63,12 +63,14 @@ class Queue(NamedTuple):
 class _Lane:
     """One socket and what is known of its queue."""
 
-    __slots__ = ("idle_since", "least_wait", "sampled_at", "socket", "times", "wall")
+    __slots__ = ("idle_since", "least_wait", "sampled_at", "since", "socket", "times", "wall")
 
     def __init__(self, sock: socket.socket, wall: Callable[[], float]) -> None:
         self.socket = sock
         self.wall = wall
         self.idle_since = 0.0
+        self.since = 0.0
+        """It is read since this instant of the wall clock. What came before waited for a start, which is no overload."""
         self.sampled_at = 0.0
         self.least_wait: float | None = None
         try:
@@ -85,7 +87,7 @@ class _Lane:
             if kind == _SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack(value)
                 # Both of the wall clock; where that is set back the wait is none.
-                wait = max(0.0, self.wall() - seconds - nanoseconds * 1e-9)
+                wait = max(0.0, self.wall() - max(seconds + nanoseconds * 1e-9, self.since))
         if self.least_wait is None or wait < self.least_wait:
             self.least_wait = wait
         return data, address, wait
@@ -166,8 +168,10 @@ class UdpSocket:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
+        self._known.since = self._known.wall()
         loop.add_reader(self._socket.fileno(), self._read, self._known)
         if self._strangers is not None:
+            self._strangers.since = self._known.since
             loop.add_reader(self._strangers.socket.fileno(), self._read, self._strangers)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:

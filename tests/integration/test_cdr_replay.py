@@ -56,8 +56,8 @@ class Bench:
         if self.verdicts is not None:
             self.verdicts.heard(verb, outcome)
 
-    async def replay(self, directory: Path, *, known: int | None = None) -> int:
-        """As a start does it after a crash; `known`: up to there it had been written down."""
+    async def replay(self, directory: Path, *, known: int | None = None, wall: float = WALL0 + 3_600) -> int:
+        """As a start does it after a crash, by default much later; `known`: up to there it had been written down."""
         if known is not None:
             settled.write(directory, Settled(known, 0))
         last_seq = max((entry.seq for entry in newest_first(directory)), default=0)
@@ -65,7 +65,7 @@ class Bench:
             directory, node="n1", settled_to=settled_to(directory, last_seq), last_seq=last_seq, tell=lambda fact: None
         )
         self.verdicts.join(self.limiter)
-        return await replay(self.limiter, self.verdicts, timeout_s=5)
+        return await replay(self.limiter, self.verdicts, wall=wall, timeout_s=5)
 
     async def ask(self, *verbs: Verb) -> None:
         for verb in verbs:
@@ -119,6 +119,16 @@ async def test_a_call_the_store_knows_nothing_of_is_not_charged(bench, tmp_path)
     write(tmp_path / "cdr", ("long-ago", 30.0))
     assert await bench.replay(tmp_path / "cdr") == 2
     assert await bench.books() == (0, 0, 0)
+
+
+async def test_a_call_without_a_lease_is_charged_while_its_tombstone_would_live(bench, tmp_path):
+    """It was let pass while the store was slow, and nobody had settled it: there is no lease to tell of it, but were it
+    settled, the store would still know."""
+    write(tmp_path / "cdr", ("settled", 30.0), ("not", 50.0))
+    await bench.ask(Settle(ACME, "settled", "answered", 30_000, PRICE, by="n1/1"))
+    for _ in range(2):
+        assert await bench.replay(tmp_path / "cdr", known=0, wall=WALL0 + 60) == 4
+        assert await bench.books() == (80 * 10_000, 0, 0)
 
 
 async def test_all_is_settled_again_that_is_not_known_to_be(bench, tmp_path):

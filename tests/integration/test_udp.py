@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from ipaddress import ip_network
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 import pytest
 
@@ -38,8 +38,9 @@ async def test_datagrams_arrive_with_their_source_and_one_drain_a_wakeup(waited_
         before = time.time()
         for number in range(2 * DRAIN):
             peer.sendto(b"%d" % number, edge.address)
-        clock = time.time() + waited_s if waited_s else before  # the kernel's stamps are between
+        clock = before
         edge.start(loop)
+        clock = time.time() + waited_s if waited_s else before  # the kernel's stamps are between
         async with asyncio.timeout(5):
             await done.wait()
         source = peer.getsockname()
@@ -136,11 +137,15 @@ async def test_known_sources_and_strangers_wait_in_lanes_of_their_own() -> None:
     assert first.fill < 0.5 < second.fill
 
 
-async def test_how_long_a_known_source_has_waited_is_told_before_its_datagram() -> None:
-    """By the kernel's clock; what strangers have waited says nothing of the calls."""
+@pytest.mark.parametrize(("began_s", "waited_s"), [(-5.0, 5.0), (3.0, 2.0)], ids=["read for long", "just started"])
+async def test_how_long_a_known_source_has_waited_is_told_before_its_datagram(began_s: float, waited_s: float) -> None:
+    """By the kernel's clock, and not for what could not be read yet; what strangers have waited says nothing of the
+    calls."""
     got = Heard()
+    now = time.time()
+    clock = chain([now + began_s], repeat(now + 5))  # its start, then each datagram
     edge = UdpSocket(
-        *("127.0.0.1", 0, got.take, lambda: None, lambda wait_s: got.append(wait_s)), wall=lambda: time.time() + 5
+        *("127.0.0.1", 0, got.take, lambda: None, lambda wait_s: got.append(wait_s)), wall=lambda: next(clock)
     )
     assert edge.part()
     assert edge.steer([ip_network("127.0.0.5/32")]) == 0
@@ -150,7 +155,7 @@ async def test_how_long_a_known_source_has_waited_is_told_before_its_datagram() 
         await got.read(edge, lambda: {b"known", b"stranger"} <= set(got))
     waits = [entry for entry in got if isinstance(entry, float)]
 
-    assert waits[0] == pytest.approx(5, abs=2)
+    assert waits[0] == pytest.approx(waited_s, abs=0.9)
     assert got[got.index(waits[0]) + 1] == b"known"
     assert len(waits) == 1
 
@@ -216,15 +221,14 @@ def test_a_port_with_two_lanes_is_still_ours_alone() -> None:
 async def test_how_long_a_datagram_has_waited_is_known() -> None:
     """Sampled once a wake-up: the queue that never ran dry shows its shortest wait; after a look it begins anew."""
     got = Heard()
-    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None)
+    now = time.time()
+    clock = chain([now - 1], repeat(now + 2))  # its start, then each datagram
+    edge = UdpSocket("127.0.0.1", 0, got.take, lambda: None, wall=lambda: next(clock))
     with sender("127.0.0.1") as peer:
         peer.sendto(b"x", edge.address)
         peer.sendto(b"y", edge.address)
-        begun = time.monotonic()
-        while time.monotonic() - begun < 0.02:
-            pass
         await got.read(edge, lambda: len(got) == 2)
     queue, again = got.queues
 
-    assert 0.02 <= queue.wait_s < 5
+    assert queue.wait_s == pytest.approx(2, abs=0.9)
     assert queue.fill == again.wait_s == 0

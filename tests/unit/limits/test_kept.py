@@ -1,5 +1,7 @@
 """Settlements that wait: in their order, a slice at a time, and only where the store is to be asked."""
 
+import time
+
 import pytest
 
 from limits import Admit, Admitted, Settle, Settled, Unavailable
@@ -69,8 +71,29 @@ def test_what_was_under_way_when_the_connection_was_lost_is_made_good(kept, pend
 
     kept.send(2.0)
 
-    assert [asked.verb for asked in sent(pending)] == [settle(1), Settle("acme", "u2", GIVEN_BACK, 0), settle(3)]
+    found = [asked.verb for asked in sent(pending)]
+    assert [one._replace(maybe_since=0.0) for one in found] == [
+        settle(1),
+        Settle("acme", "u2", GIVEN_BACK, 0),
+        settle(3),
+    ]
+    assert [one.maybe_since > 0 for one in found] == [True, False, True]
     assert kept.given_back == 1
+
+
+def test_what_may_have_been_applied_long_ago_is_doubtful_however_often_it_was_lost_since(kept, pending, monkeypatch):
+    """Its tombstone lives as long as it does from the first time, not from the last."""
+    start = time.time()
+    doubtful = []
+    kept.outlive(Asked(settle(1), 1.0))
+    for seconds in (0.0, 40.0, 80.0):
+        monkeypatch.setattr("limits.journal.time.time", lambda at=start + seconds: at)
+        kept.send(seconds)
+        (asked,) = sent(pending)
+        doubtful.append(asked.verb.doubtful)
+        kept.outlive(asked)
+        kept.lost()
+    assert doubtful == [False, False, True]
 
 
 def test_after_a_loss_nothing_of_ours_is_under_way(kept, pending):
@@ -83,7 +106,7 @@ def test_after_a_loss_nothing_of_ours_is_under_way(kept, pending):
 
     kept.send(2.0)
 
-    assert [asked.verb for asked in sent(pending)] == [settle(1)]
+    assert [asked.verb._replace(maybe_since=0.0) for asked in sent(pending)] == [settle(1)]
 
 
 def test_a_name_nobody_can_have_is_not_sent(kept, pending):

@@ -27,3 +27,20 @@ def test_those_of_the_last_seconds_the_oldest_first(tmp_path):
     assert [one.uid for one in found] == [f"u{number}" for number in range(int(60 - KEPT_S), 60)]
     assert found[-1] == Recent("u59", 486, WALL + 59.5)
     assert recent(tmp_path, now + KEPT_S) == []
+
+
+def test_one_that_was_lost_hides_nobody(tmp_path):
+    """It is written when it is found, which may be long after it ended."""
+    writer = CdrWriter(tmp_path, wall0=WALL, mono0=0.0, tell=lambda fact: None)
+    builder = CdrBuilder("n1", wall0=WALL, mono0=0.0)
+    for uid, released_at, lost in (
+        ("old", 0.0, False),
+        ("young", 99.0, False),
+        ("found", 1.0, True),
+        ("last", 99.5, False),
+    ):
+        facts = CallFacts(uid, released_at)
+        facts.released_at, facts.lost = released_at, lost
+        writer.append(builder.line(facts, writer.take_seq()))
+    writer.close(0.0)
+    assert [one.uid for one in recent(tmp_path, WALL + 100)] == ["young", "last"]

@@ -7,6 +7,7 @@ import pytest
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.replay import settlements_of
 from edge.proxy.facts import CallFacts
+from limits.journal import DOUBTFUL_S
 from limits.model import Settle
 from limits.rates import Price
 
@@ -21,16 +22,28 @@ def record(**fields: object) -> dict:
     return json.loads(CdrBuilder("n", wall0=1.7e9, mono0=0.0).line(facts, 1))
 
 
+WALL = 1.7e9 + 62.5 + DOUBTFUL_S
+"""The last instant at which the tombstone of what is released at 62.5 is sure to be there."""
+
 ANSWERED = {"sent_at": 1.0, "answered_at": 2.0, "released_at": 62.5, "egress_trunk": "out", "price": PRICE}
 
 
 def test_every_holder_of_a_call_is_settled():
     """Account, group and trunk; what it cost is asked of the account and the group only."""
-    assert settlements_of(record(**ANSWERED, group="g")) == [
-        Settle("acme", "u", "answered", 60_500, PRICE, doubtful=True),
-        Settle("group:g", "u", "answered", 60_500, PRICE, doubtful=True),
-        Settle("trunk:out", "u", "answered", 60_500, None, doubtful=True),
+    since = WALL - DOUBTFUL_S
+    assert settlements_of(record(**ANSWERED, group="g"), WALL) == [
+        Settle("acme", "u", "answered", 60_500, PRICE, maybe_since=since),
+        Settle("group:g", "u", "answered", 60_500, PRICE, maybe_since=since),
+        Settle("trunk:out", "u", "answered", 60_500, None, maybe_since=since),
     ]
+
+
+@pytest.mark.parametrize("released_at", ["2020-01-01T00:00:00Z", None, "soon", 7])
+def test_what_was_released_longer_ago_than_a_tombstone_lives_is_doubtful(released_at):
+    """Or nobody knows when: the store cannot tell whether it was charged."""
+    found = settlements_of({**record(**ANSWERED), "released_at": released_at}, WALL)
+    assert [settle.doubtful for settle in found] == [True, True]
+    assert all(0 < settle.maybe_since < WALL - DOUBTFUL_S for settle in found)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +56,8 @@ def test_every_holder_of_a_call_is_settled():
 )
 def test_a_call_that_was_not_answered_gives_its_lease_back(fields, outcome):
     """Nothing is charged, the hold returns."""
-    (settle,) = settlements_of(record(**fields))
-    assert settle == Settle("acme", "u", outcome, 0, None, doubtful=True)
+    (settle,) = settlements_of(record(released_at=62.5, **fields), WALL)
+    assert settle == Settle("acme", "u", outcome, 0, None, maybe_since=WALL - DOUBTFUL_S)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +73,4 @@ def test_a_call_that_was_not_answered_gives_its_lease_back(fields, outcome):
 )
 def test_what_held_nothing_is_not_settled(found):
     """Unknown accounts, emergency calls, refusals, what is no record of ours."""
-    assert settlements_of(found) == []
+    assert settlements_of(found, WALL) == []

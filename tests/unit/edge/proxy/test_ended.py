@@ -43,6 +43,19 @@ def test_an_invite_that_has_its_record_gets_no_second_one_from_the_next_process(
     assert (wire.ended, wire.core.counters.attempts) == ([], 0)
 
 
+def test_nor_one_that_was_refused_before_policy_saw_it():
+    """RFC 3261 §16.3: no hops left. The answer is the same, the record is there already."""
+    wire = Wire()
+    caller = Caller(wire)
+    invite = caller.request("INVITE", hops="Max-Forwards: 0")
+    wire.send(invite, CALLER)
+    (facts,) = wire.ended
+    assert wire.statuses_to(CALLER) == [483]
+    wire.new_core().remember([(facts.uid, 483, wire.now)], ())
+    wire.send(invite, CALLER)
+    assert (wire.statuses_to(CALLER), len(wire.ended)) == ([483], 1)
+
+
 def test_a_lease_that_came_too_late_is_given_back_and_has_no_second_record():
     """The attempt was refused, since the store was silent; then the same node, started again, finds its lease."""
     wire = Wire()
@@ -84,6 +97,8 @@ def test_what_passes_without_a_lease_is_written_down_before_it_is_sent(answered)
     assert (facts.answered_at is not None, facts.duration_ms, facts.account) == (answered, 0, "fragile")
     assert (facts.decided_by, facts.adopted_from) == ("store_away", "edge1")
     assert heir.left() == []
+    outcome = "answered" if answered else "failed"
+    assert wire.asked[-1] == Settle("fragile", uid, outcome, 0, facts.price)
 
 
 def test_it_is_not_closed_where_others_know_of_it():

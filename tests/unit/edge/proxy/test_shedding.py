@@ -6,6 +6,7 @@ from network import CALLER, FOREIGN, NOTHING, POLICY, SBC, STRANGER, TRUNK_A, Ca
 from edge.cdr.builder import CdrBuilder
 from edge.proxy.node import Settings
 from edge.proxy.overload import Measures
+from limits.model import GIVEN_BACK, Adopted, Settle
 
 STRAINED, CALM = Measures(0.5, 0.0, 0.0), Measures(0.0, 0.0, 0.0)
 
@@ -25,6 +26,21 @@ def strained(policy: str = POLICY, *, floor: float = 1.0) -> Wire:
     wire.pump()
     wire.facts.clear()
     return wire
+
+
+def later(wire: Wire, seconds: float) -> None:
+    """It has had no rest."""
+    wire.now += seconds
+    for _ in range(60):
+        wire.core.overload.force(wire.now)
+
+
+def uid_of(caller: Caller) -> str:
+    """As any node with this secret names its attempt."""
+    calm = Wire()
+    calm.send(caller.request("INVITE"), caller.source)
+    (uid,) = calm.core.uids()
+    return uid
 
 
 def test_a_new_call_gets_503_with_retry_after_and_leaves_nothing_behind():
@@ -68,17 +84,56 @@ def test_its_ack_and_its_repeats_cost_no_record():
     assert wire.held["transactions"] == 0
 
 
+def test_it_is_remembered_as_long_as_it_may_be_sent_again():
+    """64·T1 (§17.1.1.2): its last repeat finds the same answer, whatever came between."""
+    wire = strained()
+    Caller(wire).start()
+    later(wire, 31.9)
+    caller = Caller(wire)
+    caller.start()
+    for pause in (0.2, 31.7):
+        later(wire, pause)
+        Caller(wire).start()
+    assert wire.statuses_to(CALLER) == [503] * 4
+    caller.start()
+
+    assert wire.statuses_to(CALLER) == [503]
+    assert len([facts for facts in wire.ended if facts.call_id == caller.call_id]) == 1
+
+
+@pytest.mark.parametrize(("told", "status"), [(404, 404), (0, 482)])
+def test_an_attempt_that_has_its_record_gets_no_second_one_here(told, status):
+    """The process before died before its caller heard of it: it is told what it would be told at leisure."""
+    wire = strained()
+    caller = Caller(wire)
+    uid = uid_of(caller)
+    wire.core.remember([(uid, told, wire.now)], ())
+    caller.start()
+    assert wire.statuses_to(CALLER) == [status]
+    assert (wire.ended, wire.core.counters.shed, wire.core.counters.attempts) == ([], {}, 0)
+
+
+def test_a_lease_of_it_that_is_found_later_is_given_back_without_a_record():
+    """The process before had admitted it and told nobody; it came again and was refused before its lease was found."""
+    wire = strained()
+    caller = Caller(wire)
+    uid = uid_of(caller)
+    caller.start()
+    assert wire.statuses_to(CALLER) == [503]
+    wire.core.adopt("acme", "edge1", 10_000, (Adopted(uid, False, 9_000, 0, 9_000, 0, 0, None, "", b""),), wire.now)
+    wire.pump()
+    assert [facts.uid for facts in wire.ended] == [uid]
+    assert wire.asked[-1] == Settle("acme", uid, GIVEN_BACK, 0)
+
+
 def test_what_is_remembered_is_forgotten_in_time():
-    """Half a minute at most: then the same INVITE is a new one."""
+    """A minute at most: then the same INVITE is a new one."""
     wire = strained()
     caller = Caller(wire)
     caller.start()
     assert wire.statuses_to(CALLER) == [503]
-    for pause in (17.0, 17.0):
-        wire.now += pause
-        wire.core.overload.force(wire.now)
-        for _ in range(60):
-            wire.core.overload.force(wire.now)
+    for _ in range(2):
+        later(wire, 33)
         Caller(wire).start()
     wire.responses_to(CALLER)
     caller.start()
