@@ -29,6 +29,7 @@ from edge.admin.routes import (
     quality,
     records,
     stream,
+    trunks,
 )
 from edge.admin.services import Services
 from edge.config.errors import PolicyError
@@ -49,6 +50,7 @@ ROUTERS = tuple(
         explain,
         policy,
         edits,
+        trunks,
         quality,
         contacts,
         audit,

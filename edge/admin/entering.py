@@ -45,6 +45,7 @@ CHANGES: Mapping[str, Change] = {
     },
     "account idle": Change(only_with="close"),
     "alerts credit": Change(only_with="below"),
+    "bans lift": Change(),
     "calls hangup": Change(),
     **{
         f"contacts {verb}": Change(is_private=True) for verb in ("refusal", "consent", "withdraw", "contract", "import")

@@ -102,6 +102,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/v1/nodes/{node}/drain", E),
     Operation("POST", "/v1/nodes/{node}/resume", E),
     Operation("GET", "/v1/alarms", V, SOME),
+    Operation("GET", "/v1/bans", V),
+    Operation("POST", "/v1/bans/lift", O),
     # -- live
     Operation("GET", "/v1/overview", V),
     Operation("GET", "/v1/events", V, is_long=True),
@@ -128,6 +130,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/v1/trunks/{trunk}", V),
     Operation("POST", "/v1/trunks/{trunk}/maintenance", E),
     Operation("POST", "/v1/trunks/{trunk}/resume", E),
+    Operation("GET", "/v1/trunk-orders", V),
+    Operation("PUT", "/v1/trunk-orders/{trunk}", E),
     Operation("GET", "/v1/accounts/{account}/cli-numbers", V, ONE),
     Operation("PUT", "/v1/accounts/{account}/cli-numbers", E, ONE),
     Operation("GET", "/v1/do-not-originate", V),

@@ -15,6 +15,7 @@ from edge.admin.orders import Orders
 from edge.admin.policies import Policies
 from edge.admin.store import AdminStore
 from edge.admin.stream import Live
+from edge.config.trunk_orders import DOCUMENT as TRUNK_ORDERS
 from edge.control.client import Control
 from edge.proxy.facts import Fact
 from edge.quality.desk import Desk
@@ -37,6 +38,7 @@ class Services:
     store: AdminStore
     accounts: AccountStore
     documents: DocumentStore
+    trunk_orders: DocumentStore
     tallies: TallyStore
     ledger: Ledger
     audit_log: AuditLog
@@ -85,6 +87,7 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
             store=store,
             accounts=accounts,
             documents=documents,
+            trunk_orders=await opened.enter_async_context(DocumentStore(orders.store, TRUNK_ORDERS)),
             policies=Policies(documents, orders.policy),
             tallies=await opened.enter_async_context(TallyStore(orders.store)),
             ledger=await opened.enter_async_context(Ledger(orders.store)),

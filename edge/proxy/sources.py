@@ -199,7 +199,7 @@ class SourceBudgets:
         """An operator's word: the ban of this source, or of the one that this address belongs to, is over. False: there
         was none."""
         try:
-            source = named if "/" in named else source_of(named)
+            source = source_of(named.removesuffix("/64"))
         except ValueError:
             return False
         if all(ban.source != source for ban in self.bans.all()):

@@ -12,8 +12,8 @@ FROM_ELSEWHERE = ("uplot.js", "uplot.css", "uplot-LICENSE.txt")
 SCRIPTS = sorted(name for name in assets() if name.endswith(".js") and name not in FROM_ELSEWHERE)
 SAID_BY_NAME = {
     "abandoned", "acd", "admin", "admitting", "answered", "asr", "cancelled", "cancelling", "cli", "complaint",
-    "degraded", "down", "draining", "ended", "ending", "engineer", "failed", "judicial", "maintenance", "operator",
-    "refused", "regulator", "setup", "short_calls", "silent", "starting", "stopping", "support", "tearing_down",
+    "degraded", "down", "drain", "draining", "ended", "ending", "engineer", "failed", "judicial", "maintenance",
+    "operator", "refused", "regulator", "setup", "short_calls", "silent", "starting", "stopping", "support", "tearing_down",
     "ticket_33700", "trial", "up", "viewer", "ACD", "ASR", "NER", "Short calls",
 }  # fmt: skip
 """States, roles, kinds and titles, told by what the API names."""

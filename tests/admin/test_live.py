@@ -1,5 +1,6 @@
 """Running calls, nodes, trunks and records: a real edge on the same store, with calls through it."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
 
 from desk import open_desk
 from several import Site, site_at, until_found
+
+SCAN = b"OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nUser-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.fixture
@@ -132,6 +135,75 @@ async def test_a_node_is_seen_drained_and_resumed(site: Site, node, beside):
     assert (await engineer.post("/v1/nodes/n1/resume", json=order)).json()["changed"]
     await until_found(is_up, "the node to take calls again")
     assert 404 == (await engineer.post("/v1/nodes/n9/drain", json=order)).status_code
+
+
+async def test_a_trunk_is_drained_and_resumed_beside_the_policy(site: Site, node, beside):
+    """On the node at once, with who and why; engineers only, and no trunk that nobody knows."""
+    engineer, viewer = await beside.client("engineer"), await beside.client("viewer")
+
+    async def is_known() -> bool:
+        return [one["trunk"] for one in (await viewer.get("/v1/trunks")).json()] == ["out"] and bool(
+            (await viewer.get("/v1/trunks/out")).json()["nodes"]
+        )
+
+    await until_found(is_known, "the node to show its trunk")
+    wanted = {"ordered": "drain", "reason": "ticket 4711"}
+    assert 403 == (await viewer.put("/v1/trunk-orders/out", json=wanted)).status_code
+    assert 404 == (await engineer.put("/v1/trunk-orders/nowhere", json=wanted)).status_code
+    done = await engineer.put("/v1/trunk-orders/out", json=wanted)
+    assert (200, 1) == (done.status_code, done.json()["generation"])
+    (found,) = (await viewer.get("/v1/trunk-orders")).json()["orders"]
+    assert ("out", "drain", "token:engineer", "ticket 4711") == tuple(
+        found[key] for key in ("trunk", "ordered", "by", "reason")
+    )
+
+    async def is_drained() -> bool:
+        return (await site.parties.dial("rich", node.address)).status == 503
+
+    await until_found(is_drained, "the node to follow")
+    assert found == (await viewer.get("/v1/trunks/out")).json()["ordered"]
+    back = await engineer.put("/v1/trunk-orders/out", json={"ordered": "none", "reason": "it is well again"})
+    assert (200, []) == (back.status_code, back.json()["orders"])
+    assert None is (await viewer.get("/v1/trunks/out")).json()["ordered"]
+
+    async def is_taken() -> bool:
+        return (await site.parties.dial("rich", node.address)).status == 200
+
+    await until_found(is_taken, "the node to send calls there again")
+    assert 422 == (await engineer.put("/v1/trunk-orders/out", json={"ordered": "drain", "reason": ""})).status_code
+    admin = await beside.client("admin")
+    changes = [one["change"] for one in (await admin.get("/v1/audit")).json()["items"] if one["event"] == "done"]
+    order = {"ordered": "drain", "by": "token:engineer", "reason": "ticket 4711"}
+    assert {"before": order, "after": {"ordered": "none"}} in changes
+    assert {"before": {"ordered": "none"}, "after": order} in changes
+
+
+async def test_bans_are_listed_and_lifted(node, beside):
+    """Whoever may hang up calls may; the audit knows where it was not heard; a word that is no address is refused."""
+    operator, viewer = await beside.client("operator"), await beside.client("viewer")
+    assert {"bans": [], "silent": []} == (await viewer.get("/v1/bans")).json()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
+        scanner.bind(("127.0.0.66", 0))
+        for _ in range(3):
+            scanner.sendto(SCAN, node.address)
+
+        async def is_banned() -> bool:
+            return bool((await viewer.get("/v1/bans")).json()["bans"])
+
+        await until_found(is_banned, "the node to ban it")
+    (ban,) = (await viewer.get("/v1/bans")).json()["bans"]
+    assert ("n1", "127.0.0.66", "scanner", 1) == tuple(ban[key] for key in ("node", "source", "why", "times"))
+    lift = {"source": "127.0.0.66", "reason": "our own audit"}
+    assert 403 == (await viewer.post("/v1/bans/lift", json=lift)).status_code
+    done = await operator.post("/v1/bans/lift", json=lift)
+    assert (200, {"source": "127.0.0.66", "nodes": ["n1"]}) == (done.status_code, done.json())
+    assert [] == (await viewer.get("/v1/bans")).json()["bans"]
+    again = await operator.post("/v1/bans/lift", json=lift)
+    assert (200, []) == (again.status_code, again.json()["nodes"])
+    admin = await beside.client("admin")
+    changes = [one["change"] for one in (await admin.get("/v1/audit")).json()["items"] if one["event"] == "done"]
+    assert {"before": {"banned_on": ["n1"]}, "after": {"banned_on": []}} == changes[1]
+    assert 422 == (await operator.post("/v1/bans/lift", json={"source": "over there"})).status_code
 
 
 async def test_trunks_as_the_nodes_see_them(site: Site, node, beside):

@@ -1,5 +1,6 @@
 """A shift at the console, in a real browser, over a real edge under load."""
 
+import json
 import re
 from pathlib import Path
 
@@ -92,6 +93,30 @@ def test_a_running_call_is_hung_up(page):
     assert dialog.is_visible(), "a reason is needed"
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
+
+
+def test_a_trunk_is_drained_and_brought_back(page, scene):
+    """With a reason, asked first; every node follows, and the page says who ordered it and why."""
+    page.get_by_role("link", name="Trunks").click()
+    page.locator("tbody a", has_text="carrier-b").click()
+    page.get_by_role("button", name="Drain").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Drain").click()
+    assert dialog.is_visible(), "a reason is needed"
+    dialog.get_by_label("Reason").fill("their maintenance")
+    dialog.get_by_role("button", name="Drain").click()
+    expect(page.locator(".toast")).to_contain_text("carrier-b is drained")
+    expect(page.locator("dl.facts")).to_contain_text("night")
+    expect(page.locator("dl.facts")).to_contain_text("their maintenance")
+    page.screenshot(path=PICTURES / "trunk.png")
+    shown = json.loads(edge_command("trunk", "show", "carrier-b", "--redis", scene.store.url, "--json"))
+    assert ["drain"] == [row["ordered"] for row in shown["nodes"]]
+    page.get_by_role("button", name="Take the order back").click()
+    dialog.get_by_label("Reason").fill("they are back")
+    dialog.get_by_role("button", name="Take the order back").click()
+    expect(page.get_by_role("button", name="Drain")).to_be_visible()
+    shown = json.loads(edge_command("trunk", "show", "carrier-b", "--redis", scene.store.url, "--json"))
+    assert [""] == [row["ordered"] for row in shown["nodes"]]
 
 
 def test_what_a_caller_writes_is_text(page):

@@ -114,7 +114,7 @@ function trunkRow(one) {
 
 const KINDS = {
   up: "good", active: "good", live: "good", ok: "good", trial: "warn", degraded: "warn", draining: "warn", starting: "warn",
-  suspended: "warn", down: "bad", silent: "bad", stopping: "warn", closed: "quiet", maintenance: "warn",
+  suspended: "warn", down: "bad", silent: "bad", stopping: "warn", closed: "quiet", maintenance: "warn", drain: "warn",
 };
 
 export function badge(state) { return h(`span.badge.${KINDS[state] || "quiet"}`, t(state)); }

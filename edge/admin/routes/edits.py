@@ -12,37 +12,16 @@ from edge.admin.asking import DryRun, Here, IfMatch, MustMatch, Noted, Who, etag
 from edge.admin.problems import Refusal
 from edge.admin.routes.bringing import bring, changed, problems_below
 from edge.admin.services import Services
-from edge.admin.shapes.live import Maintenance, Trunk, TrunkOnNode
+from edge.admin.shapes.live import Maintenance
 from edge.admin.shapes.policy import DoNotOriginate, ListedNumbers, Numbers, PolicyChange, Rate
 from edge.config.bundle import Bundle, build, document_of
-from edge.config.snapshot import PolicySnapshot
 from edge.policies import editing
-from limits.account import AccountId
-from limits.errors import UnknownAccount
 
 router = APIRouter(prefix="/v1")
 
 IN_FILE = 1_000
 TrunkName = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9._-]+$", examples=["carrier-a"])]
 AccountName = Annotated[str, Path(max_length=128, examples=["acme"])]
-
-
-@router.get("/trunks", tags=["trunks"])
-async def list_trunks(here: Here) -> list[Trunk]:
-    """Egress trunks: what the policy says of them, and how each node sees them."""
-    snapshot = await _known(here)
-    seen = await _seen(here)
-    names = sorted({*seen, *(snapshot.trunks if snapshot is not None else ())})
-    return [await _trunk(here, name, snapshot, seen) for name in names]
-
-
-@router.get("/trunks/{trunk}", tags=["trunks"])
-async def show_trunk(here: Here, trunk: TrunkName) -> Trunk:
-    """One of them."""
-    snapshot, seen = await _known(here), await _seen(here)
-    if trunk not in seen and (snapshot is None or trunk not in snapshot.trunks):
-        raise Refusal("not-found", f"no egress trunk {trunk!r}")
-    return await _trunk(here, trunk, snapshot, seen)
 
 
 @router.post("/trunks/{trunk}/maintenance", tags=["trunks"])
@@ -202,38 +181,3 @@ async def _edited(
         await asyncio.to_thread(build, edited, generation=number + 1)
     done = await bring(here, who, edited, why=why, expected=number, dry_run=dry_run)
     return changed(done, noted, response, dry_run=dry_run)
-
-
-async def _known(here: Services) -> PolicySnapshot | None:
-    """The policy in force, where this process can see one."""
-    try:
-        return (await here.policies.in_force())[0]
-    except Refusal:
-        return None
-
-
-async def _seen(here: Services) -> dict[str, list[TrunkOnNode]]:
-    seen: dict[str, list[TrunkOnNode]] = {}
-    for node in await here.control.list_nodes():
-        for use in node.snapshot.trunks if node.snapshot is not None else ():
-            seen.setdefault(use.trunk, []).append(TrunkOnNode(node=node.name, use=use))
-    return seen
-
-
-async def _trunk(
-    here: Services, name: str, snapshot: PolicySnapshot | None, seen: dict[str, list[TrunkOnNode]]
-) -> Trunk:
-    found = None if snapshot is None else snapshot.trunks.get(name)
-    try:
-        usage = await here.accounts.peek(AccountId(f"trunk:{name}"))
-    except UnknownAccount:
-        usage = None
-    return Trunk(
-        trunk=name,
-        uri="" if found is None else f"sip:{found.host}" + (f":{found.port}" if found.port else ""),
-        maintenance=None if found is None else found.maintenance,
-        in_use=None if usage is None else usage.in_use,
-        calls_ceiling=None if usage is None else usage.account.calls,
-        caps=None if usage is None else usage.account.caps,
-        nodes=seen.get(name, []),
-    )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from edge.admin.asking import Here, Noted, Who, naming_control
 from edge.admin.problems import Refusal
 from edge.admin.services import Services
-from edge.admin.shapes.live import Node, NodeAlarm, Order, Ordered, RunningCalls
+from edge.admin.shapes.live import Banned, Lift, Lifted, Node, NodeAlarm, Order, Ordered, RunningCalls
 from edge.control.client import NodeState
 from edge.control.questions import MAX_LISTED, CallFilter, Done
 from edge.control.rows import CallDetail
@@ -88,6 +88,23 @@ async def resume_node(here: Here, who: Who, noted: Noted, node: NodeName, order:
     noted["before"] = {"state": (await state_of(here, node)).state}
     with naming_control():
         return _ordered(node, await here.control.undrain(node, by=who.name, why=order.reason))
+
+
+@router.get("/bans", tags=["nodes"])
+async def list_bans(here: Here) -> Banned:
+    """Sources that any node does not hear for a while: over their budget for long, or scanners."""
+    with naming_control():
+        found = await here.control.list_bans()
+    return Banned(bans=found.bans, silent=found.silent)
+
+
+@router.post("/bans/lift", tags=["nodes"])
+async def lift_ban(here: Here, who: Who, noted: Noted, wanted: Lift) -> Lifted:
+    """Every node hears this source again, until it earns another ban."""
+    with naming_control():
+        nodes = await here.control.lift_ban(wanted.source, by=who.name, why=wanted.reason)
+    noted["before"], noted["after"] = {"banned_on": list(nodes)}, {"banned_on": []}
+    return Lifted(source=wanted.source, nodes=nodes)
 
 
 @router.get("/alarms", tags=["nodes"])

@@ -1,11 +1,12 @@
 """Running calls, nodes and trunks as the API tells and takes them. Pure. What a node says of itself is told as it
 says it (`edge.control`)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from edge.admin.shapes.shape import Answer, Asked, Reason
+from edge.control.questions import BanRow
 from edge.control.rows import CallRow
 from edge.control.snapshot import Alarm, Snapshot, TrunkUse
 
@@ -28,6 +29,51 @@ class Node(Answer):
     snapshot: Snapshot | None = Field(description="What it showed in the last seconds; null: nothing.")
 
 
+class TrunkOrdered(Answer):
+    """An operator's order of one egress trunk."""
+
+    trunk: str
+    ordered: Literal["drain", "maintenance"]
+    by: str
+    reason: str
+    at_ms: int = Field(description="UTC milliseconds.")
+
+
+class TrunkOrders(Answer):
+    """All of them."""
+
+    generation: int = Field(description="Of the orders; 0: there have never been any.")
+    orders: list[TrunkOrdered]
+
+
+class TrunkWanted(Asked):
+    """What is ordered of one egress trunk."""
+
+    ordered: Literal["drain", "maintenance", "none"]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Banned(Answer):
+    """Sources that nodes do not hear just now."""
+
+    bans: tuple[BanRow, ...]
+    silent: tuple[str, ...] = Field(description="Nodes that did not answer: their bans are missing.")
+
+
+class Lift(Asked):
+    """A source is to be heard again."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[0-9A-Fa-f:./%]+$")]
+    reason: Reason = ""
+
+
+class Lifted(Answer):
+    """What it came to."""
+
+    source: str
+    nodes: tuple[str, ...] = Field(description="That did not hear it, and do now.")
+
+
 class NodeAlarm(Answer):
     """Somebody near or at a limit, as one node sees it."""
 
@@ -48,6 +94,7 @@ class Trunk(Answer):
     trunk: str
     uri: str = Field(description="Where it is; empty: the policy in force is not known here.")
     maintenance: bool | None = Field(description="Taken out by the policy; null: the policy is not known here.")
+    ordered: TrunkOrdered | None = Field(description="By an operator, beside the policy; null: nothing.")
     in_use: int | None = Field(description="Calls that count against its ceiling; null: it has none.")
     calls_ceiling: int | None
     caps: int | None
