@@ -80,6 +80,7 @@ class PolicySnapshot:
         "emergency_routes",
         "generation",
         "ingress",
+        "ingress_by_id",
         "normalise",
         "ownership",
         "plan",
@@ -168,6 +169,7 @@ class PolicySnapshot:
         self.trunk_decks: Mapping[str, RateDeck] = trunk_decks or {}
         """What they cost us, by egress trunk."""
         self.routes_by_id = {one.id: one for found in self.routes.values() for one in found}
+        self.ingress_by_id = {one.id: one for one in self.ingress}
 
     def ingress_of(self, host: str, listener: str, names: tuple[str, ...] = ()) -> IngressTrunk | None:
         """The trunk this source and listener belong to: by a name the peer's certificate has proved, else by the

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Resolve
 from edge.proxy.forwarding import Hop
 from edge.proxy.listeners import default_port
@@ -22,6 +23,19 @@ _NO_TCP_LIMIT = 1_000
 _NUMERIC_LIMIT = 10_000
 _PENDING_LIMIT = 10_000
 """Host names being looked up at once; beyond it a hop counts as unreachable."""
+
+
+def names_of_ingress(snapshot: PolicySnapshot, trunk: str) -> tuple[str, ...]:
+    """What whoever brought a call may prove over TLS where a request inside it goes to them. Their routes most often
+    name numeric addresses, which few certificates hold."""
+    found = snapshot.ingress_by_id.get(trunk)
+    return () if found is None else tuple(sorted(found.tls_names))
+
+
+def names_of_egress(snapshot: PolicySnapshot, trunk: str) -> tuple[str, ...]:
+    """The same of who took it: what was asked of them for the INVITE."""
+    found = snapshot.trunks.get(trunk)
+    return () if found is None else found.tls_names or (found.host,)
 
 
 class Destinations:
@@ -103,7 +117,7 @@ class Destinations:
         if transport == b"udp":
             return Flow(index, (host, port))
         name = self._numeric.get(hop.host) or hop.host.decode("ascii", "replace")  # an address in its one spelling
-        names = (hop.names or (name,)) if transport == b"tls" else ()
+        names = (hop.names or (name, *hop.also)) if transport == b"tls" else ()
         return Flow(index, (host, port), 0, port, names)
 
     def _remember(self, host: bytes) -> str | None:

@@ -34,6 +34,8 @@ class Hop(NamedTuple):
     """A SIPS URI: TLS, or nothing (§26.2.2)."""
     names: tuple[str, ...] = ()
     """Names of which a TLS neighbour must prove one; none: the host's."""
+    also: tuple[str, ...] = ()
+    """Names that do as well as the host's."""
 
 
 class Preprocessed(NamedTuple):

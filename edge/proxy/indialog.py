@@ -13,9 +13,9 @@ from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING, q850_of
-from edge.proxy.destinations import Destinations, Flows
+from edge.proxy.destinations import Destinations, Flows, names_of_egress, names_of_ingress
 from edge.proxy.dialogs import Dialog
-from edge.proxy.forwarding import MAX_UDP_REQUEST, Preprocessed, add_hop, next_hop
+from edge.proxy.forwarding import MAX_UDP_REQUEST, Hop, Preprocessed, add_hop, next_hop
 from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from, mark_in
@@ -80,7 +80,7 @@ class InDialog:
             context.cseq = relayed.shift(onward)
             if uid is None:
                 listener = self._lead(onward, relayed)
-            hop = next_hop(onward)
+            hop = self._hop(onward, relayed.call, from_ingress=relayed.from_ingress)
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
@@ -106,6 +106,16 @@ class InDialog:
 
         caller = self._caller(relayed.call, pre, onward, txn.flow, listener, from_ingress=relayed.from_ingress)
         self._destinations.locate(hop, listener, now, forward, caller=caller)
+
+    def _hop(self, onward: Request, call: Call | None, *, from_ingress: bool) -> Hop:
+        """Raises FieldError where no SIP URI says where to go."""
+        hop = next_hop(onward)
+        if call is None or not self._node.listeners.has_tls:
+            return hop
+        snapshot, facts = self._node.snapshot, call.facts
+        if from_ingress:
+            return hop._replace(also=names_of_egress(snapshot, facts.egress_trunk))
+        return hop._replace(also=names_of_ingress(snapshot, facts.ingress_trunk))
 
     def _caller(
         self, call: Call | None, pre: Preprocessed, onward: Request, flow: Flow, listener: int, *, from_ingress: bool
@@ -207,7 +217,7 @@ class InDialog:
         passage = self._passage(call, pre, request, flow, from_ingress=is_callers)
         if passage is not None:
             passage.cross(request)
-        hop = next_hop(request)
+        hop = self._hop(request, call, from_ingress=is_callers)
 
         def forward(flows: Flows, now: float) -> None:
             if not flows:

@@ -59,6 +59,7 @@ class Listeners:
         "_by_name",
         "_names",
         "all",
+        "has_tls",
         "paths",
         "record_routes",
         "reliable",
@@ -73,6 +74,7 @@ class Listeners:
         """By index."""
         self.transports = tuple(listener.transport.lower() for listener in listeners)
         """By index, as URIs write them."""
+        self.has_tls = b"tls" in self.transports
         self.sent_bys = tuple(listener.sent_by for listener in listeners)
         self.via_prefixes = tuple(
             b"SIP/2.0/" + listener.transport + b" " + listener.sent_by + b";branch=" for listener in listeners

@@ -46,7 +46,7 @@ class Probes:
             except (FieldError, ParseError):
                 continue  # a side whose own words are unfit cannot be spoken to
             to_ingress = self._teardown.toward_ingress(call, view)
-            to_egress = Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound)
+            to_egress = self._teardown.toward_egress(call, dialog, view)
             self._ask(call, dialog, to_ingress, dialog.cseq_egress, True, now)
             self._ask(call, dialog, to_egress, dialog.cseq_ingress + dialog.cseq_shift, False, now)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from edge.config.trunks import EgressTrunk
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
-from edge.proxy.destinations import Destinations, Flows
+from edge.proxy.destinations import Destinations, Flows, names_of_egress, names_of_ingress
 from edge.proxy.dialogs import MAX_DIALOGS, Dialog
 from edge.proxy.forwarding import next_hop
 from edge.proxy.identifiers import MAGIC_COOKIE
@@ -51,6 +51,8 @@ class Speech(NamedTuple):
     listener: int
     flow: Flow | None = None
     """Where that side really is, where that is known better than by its target."""
+    names: tuple[str, ...] = ()
+    """Over TLS: what whoever is there may prove besides the name of the host."""
 
 
 class Listening(Protocol):
@@ -117,11 +119,13 @@ class Teardown:
         came = parse(answer.data)  # as the callee knows the dialog: `answer` may have been changed for the caller
         assert isinstance(came, Response)
         view = sides.from_answer(client.request, came, call.is_own_route)
-        speech = Speech(view.egress, view.ingress, view.id.call_id, branch.flow.listener)
+        trunk = "" if branch.trunk is None else branch.trunk.id
+        names = names_of_egress(self._node.snapshot, trunk)
+        speech = Speech(view.egress, view.ingress, view.id.call_id, branch.flow.listener, names=names)
         self.say(b"ACK", speech, view.ingress.cseq, (), None, now)
         if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
             branch.hung_up.add(view.id.egress_tag)
-            self.calls.tell("call.late_answer", call, trunk="" if branch.trunk is None else branch.trunk.id)
+            self.calls.tell("call.late_answer", call, trunk=trunk)
             headers = ((b"Reason", reason_of("late_answer")),)
             self.say(b"BYE", speech, view.ingress.cseq + 1, headers, None, now)
 
@@ -136,7 +140,7 @@ class Teardown:
         headers = ((b"Reason", reason_of(cause)),)
         ending = Ending(self, call, dialog, self.toward_ingress(call, view), headers)
         dialog.cseq_ingress += 1
-        toward_egress = Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound)
+        toward_egress = self.toward_egress(call, dialog, view)
         trunk = self._node.snapshot.trunks.get(call.facts.egress_trunk)
         self.say(b"BYE", toward_egress, dialog.cseq_ingress + dialog.cseq_shift, headers, ending, now, trunk=trunk)
         # §15: the callee may not send BYE before the ACK has come or its transaction has timed out, so the one in its
@@ -148,8 +152,12 @@ class Teardown:
             dialog.on_ack = ending
             self._node.timers.schedule(ack_until, ending, "L")
 
-    @staticmethod
-    def toward_ingress(call: Call, view: sides.Dialog) -> Speech:
+    def toward_egress(self, call: Call, dialog: Dialog, view: sides.Dialog) -> Speech:
+        """To the callee, in the caller's name."""
+        names = names_of_egress(self._node.snapshot, call.facts.egress_trunk)
+        return Speech(view.egress, view.ingress, view.id.call_id, dialog.outbound, names=names)
+
+    def toward_ingress(self, call: Call, view: sides.Dialog) -> Speech:
         """To the caller, in the callee's name. The answer has the From that the callee knows; the caller knows its
         own."""
         ingress, egress = view.ingress, view.egress
@@ -160,7 +168,8 @@ class Teardown:
             callee = (invite.value(b"to") or b"") + (b";tag=" + egress.tag if egress.tag else b"")
             ingress = ingress._replace(address=invite.value(b"from") or b"")
             egress = egress._replace(address=callee)
-        return Speech(ingress, egress, call.call_id, call.inbound, None if ingress.routes else call.flow)
+        names = names_of_ingress(self._node.snapshot, call.facts.ingress_trunk)
+        return Speech(ingress, egress, call.call_id, call.inbound, None if ingress.routes else call.flow, names)
 
     @staticmethod
     def view(call: Call, dialog: Dialog) -> sides.Dialog:
@@ -210,7 +219,7 @@ class Teardown:
                 )
             )
             assert isinstance(request, Request)
-            hop = next_hop(request)
+            hop = next_hop(request)._replace(also=speech.names)
         except (FieldError, ParseError, LocalError):
             # A target, route or CSeq number of theirs that no request can carry: nobody can be told.
             if ending is not None:

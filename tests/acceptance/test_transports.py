@@ -211,14 +211,16 @@ def test_one_telephone_calls_another(lab: Transports, ingress, egress):
 
 
 @contextlib.contextmanager
-def kamailio(lab: Transports, config: str, **fill: object):
-    """A Kamailio with this configuration, ready."""
+def kamailio(lab: Transports, certificate: str = "", **fill: object):
+    """A Kamailio that relays, ready; with a certificate it speaks TLS and asks for one itself."""
     path = lab.folder / f"kamailio-{fill['PORT']}.cfg"
-    text = (PEERS / config).read_text()
+    text = (PEERS / "kamailio_trunk.cfg").read_text()
+    fill |= {"CERTIFICATE": lab.folder / certificate, "CA": lab.authority.ca}
     for name, value in fill.items():
         text = text.replace(f"@{name}@", str(value))
     path.write_text(text)
     command = ["/usr/sbin/kamailio", "-f", str(path), "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(lab.folder)]
+    command += ["-A", "WITH_TLS"] if certificate else []
     with path.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -235,35 +237,39 @@ def answers_options(port: int, host: str) -> bool:
     return options_status(port, host=host, bound_s=0.2) == 200
 
 
-@pytest.mark.parametrize("trunk", ["udp", "tcp", "udp6", "tcp6"])
+@pytest.mark.parametrize("trunk", ["udp", "tcp", "tls", "udp6", "tcp6", "tls6"])
 @pytest.mark.parametrize("ends", ["caller", "callee"])
 def test_a_call_to_a_downstream_kamailio(lab: Transports, trunk, ends):
-    """The trunk is a record-routing proxy, over each transport and family; its callee is behind it on UDP."""
-    host = "[::1]" if trunk.endswith("6") else "127.0.0.1"
+    """The trunk is a record-routing proxy, over each transport and family, by TLS with both ends verified; its callee
+    is behind it on UDP."""
+    host = host_of(trunk)
     port = free_port()
+    certificate = "telephone.pem" if trunk.startswith("tls") else ""
     uas_name, uac_name = {
         "caller": ("uas_answer__200", "uac_invite__200"),
         "callee": ("uas_hangs_up__200", "uac_bye_from_callee__200"),
     }[ends]
-    with kamailio(lab, "kamailio_trunk.cfg", HOST=host, PORT=lab.ports[trunk], NEXT=f"{host}:{port}"):
+    with kamailio(lab, certificate, HOST=host, PORT=lab.ports[trunk], NEXT=f"{host}:{port}"):
         uas = lab.play(uas_name, "-t", "u1", "-i", host.strip("[]"), "-p", str(port))
         until(lambda: is_held(port, "u"), what="the callee to listen")
         uac = lab.caller(trunk, "t1" if ends == "caller" else "u1", uac_name)
         uac.finish()
         uas.finish()
-    assert lab.cdr(uac)["outcome"] == "answered"
+    assert (lab.cdr(uac)["outcome"], lab.cdr(uac)["egress_trunk"]) == ("answered", trunk)
     lab.assert_no_lease_is_left()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.17", "[::1]"])
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_a_call_from_an_upstream_kamailio(lab: Transports, transport, host):
-    """It record-routes and reaches the edge over UDP or TCP, IPv4 or IPv6; both hang-ups cross."""
+    """It record-routes and reaches the edge over each transport and family; both hang-ups cross. By TLS it is known by
+    the name that its certificate proves."""
     port = free_port()
+    certificate = "pbx.pem" if transport == "tls" else ""
     edge = "[::1]" if host == "[::1]" else "127.0.0.1"
     caller = RETAIL if edge == "127.0.0.1" else "::1"
-    following = f"{edge}:{lab.edge_port};transport={transport}"
-    with kamailio(lab, "kamailio_trunk.cfg", HOST=host, PORT=port, NEXT=following):
+    following = f"{edge}:{lab.tls_port if certificate else lab.edge_port};transport={transport}"
+    with kamailio(lab, certificate, HOST=host, PORT=port, NEXT=following):
         for uas_name, uac_name in (
             ("uas_answer__200", "uac_invite__200"),
             ("uas_hangs_up__200", "uac_bye_from_callee__200"),
@@ -274,7 +280,8 @@ def test_a_call_from_an_upstream_kamailio(lab: Transports, transport, host):
             uac = lab.play(uac_name, *mine, f"{host}:{port}", keys=keys)
             uac.finish()
             uas.finish()
-            assert lab.cdr(uac)["outcome"] == "answered"
+            cdr = lab.cdr(uac)
+            assert (cdr["outcome"], cdr["ingress_trunk"]) == ("answered", "proven" if certificate else "neighbours")
     lab.assert_no_lease_is_left()
 
 

@@ -13,8 +13,8 @@ SCRIPTS = sorted(name for name in assets() if name.endswith(".js") and name not 
 SAID_BY_NAME = {
     "abandoned", "acd", "admin", "admitting", "answered", "asr", "cancelled", "cancelling", "cli", "complaint",
     "degraded", "down", "drain", "draining", "ended", "ending", "engineer", "failed", "judicial", "maintenance",
-    "operator", "refused", "regulator", "setup", "short_calls", "silent", "starting", "stopping", "support", "tearing_down",
-    "ticket_33700", "trial", "up", "viewer", "ACD", "ASR", "NER", "Short calls",
+    "operator", "refused", "regulator", "setup", "short_calls", "silent", "starting", "stopping", "support",
+    "tearing_down", "ticket_33700", "trial", "up", "viewer", "ACD", "ASR", "NER", "Short calls",
 }  # fmt: skip
 """States, roles, kinds and titles, told by what the API names."""
 
