@@ -70,7 +70,7 @@ class _Lane:
         self.wall = wall
         self.idle_since = 0.0
         self.since = 0.0
-        """It is read since this instant of the wall clock. What came before waited for a start, which is no overload."""
+        """Read since this instant of the wall clock. What came before waited for a start, which is no overload."""
         self.sampled_at = 0.0
         self.least_wait: float | None = None
         try:
