@@ -13,8 +13,10 @@ from redis.asyncio import Redis
 from limits import fields
 from limits.account import Account, AccountId, is_holder_id
 from limits.errors import StaleGeneration, StoreUnavailable, UnknownAccount, UsedReference
+from limits.foresight import Foreseen, Sight, foresee
+from limits.frequency import Contacted
 from limits.keys import AUDIT_LENGTH, HOLDERS, account_keys
-from limits.model import MAX_LEASE_MS, Usage
+from limits.model import MAX_LEASE_MS, Admit, Usage
 from limits.rates import MAX_MONEY_MICROS
 from limits.script_loader import Script, script
 from limits.stores import is_cluster, open_store
@@ -117,6 +119,42 @@ class AccountStore:
         """Everything in force and in use, nothing taken. Raises UnknownAccount; ValueError as `read`."""
         keys = account_keys(account)
         return _usage(account, await self._ask(account, script("peek"), *keys[:5], keys.reverts, keys=6))
+
+    async def foresee(self, verb: Admit) -> Foreseen:
+        """What `admit` would answer this verb now; takes nothing. Several reads: what changes between them may show.
+        Raises UnknownAccount, StoreUnavailable; ValueError as `read`."""
+        holder, keys = AccountId(verb.account), account_keys(verb.account)
+        reply = await self._ask(holder, script("peek"), *keys[:5], keys.reverts, keys=6)
+        ask, counted = self._redis, []
+        try:
+            fields_, prefixes, shares = [_pairs(reply[place]) for place in (3, 6, 8)]
+            contacted = Contacted()
+            if verb.contact is not None:
+                found = await ask.hmget(keys.contact_prefix + verb.contact.key, list(Contacted._fields))
+                contacted = Contacted(*[int(value or 0) for value in found])
+            for one in verb.frequencies:
+                times = await ask.zrange(f"{keys.frequency_prefix}{one.name}:{one.key}", 0, -1, withscores=True)
+                counted.append((one, {str(pair[0]): int(pair[1]) for pair in times}))
+            members: dict[str, tuple[int, int]] = {}
+            if verb.member:
+                after = f"({reply[1]}"
+                kept = _texts(await ask.hgetall(f"{keys.account}:reserved"))
+                for name in {verb.member, *kept}:
+                    held = await ask.zcount(f"{keys.leases}:@{name}", after, "+inf")
+                    members[name] = int(kept.get(name, "0")), int(held)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        sight = Sight(
+            now_ms=int(str(reply[1])),
+            in_use=int(str(reply[2])),
+            fields=fields_,
+            prefixes={name: int(number) for name, number in prefixes.items()},
+            shares=shares,
+            contacted=contacted,
+            counted=tuple(counted),
+            members=members,
+        )
+        return foresee(holder, verb, sight)
 
     async def peek_many(self, accounts: Iterable[AccountId]) -> tuple[list[Usage], list[tuple[AccountId, str]]]:
         """The same of many, in their order; and (account, why) of those that cannot be read."""
@@ -263,6 +301,12 @@ def _usage(account: AccountId, reply: object) -> Usage:
 def _texts(found: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
     """What redis-py types as bytes or text is text here: this client decodes."""
     return {str(name): str(value) for name, value in found.items()}
+
+
+def _pairs(flat: object) -> dict[str, str]:
+    """name, value, name, value …"""
+    words = [str(word) for word in flat] if isinstance(flat, list) else []
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _as_bytes(reply: object) -> object:

@@ -108,6 +108,11 @@ class Guarded:
         same.held, same._hour, same._spent, same.most = self.held, self._hour, self._spent, most
         return same
 
+    def known(self, hour: int, spent: int) -> "Guarded":
+        """The same, charged so much in that UTC hour."""
+        self._hour, self._spent = hour, spent
+        return self
+
     def spent(self, now: int) -> int:
         """Charged in the running UTC hour."""
         return self._spent if self._hour == now // HOUR_MS else 0

@@ -66,6 +66,13 @@ class ContactBook:
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(fault)) from fault
 
+    async def key_in_use(self) -> str:
+        """The fingerprint of the key this store's digests are made with; empty: none has been made."""
+        try:
+            return str(await self._redis.get(CONTACT_KEY) or "")
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
     async def change_key(self, fingerprint: str) -> None:
         """Digests are made with another key from now on: what was recorded under the old one is found no more."""
         try:

@@ -3,6 +3,8 @@
 The specification of scripts/part_frequency.lua.
 """
 
+from collections.abc import Mapping
+
 from limits.frequency import Counts, Frequency
 
 
@@ -13,6 +15,10 @@ class FrequencyBook:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], dict[str, int]] = {}
+
+    def take_over(self, one: Frequency, kept: Mapping[str, int]) -> None:
+        """What has been counted elsewhere: item or uid -> instant."""
+        self._kept[one.name, one.key] = dict(kept)
 
     def judge(self, one: Frequency, uid: str, now: int) -> tuple[bool, int, int]:
         """Would one more be too many? What counts in the window now, and when a place is free again (ms; 0: never).

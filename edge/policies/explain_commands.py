@@ -82,7 +82,7 @@ def explain(
             now = datetime.now(UTC).timestamp()
             attempt = _or_fail(lambda: imagined(document.snapshot, wanted, now=now), USAGE)
             told = explain_view.Told(attempt, trace(attempt, document.snapshot), document.name)
-        told = told._replace(limits_now=explaining.limits_now(told.attempt, place))
+        told = explaining.with_limits(told, document.snapshot, place)
     except (PolicyError, StaticConfigError) as error:
         fail(*map(str, error.problems), code=USAGE if isinstance(error, StaticConfigError) else FAILED)
     except (Refused, NoRecords) as error:

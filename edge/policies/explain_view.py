@@ -48,10 +48,11 @@ def explained_lines(one: Told) -> list[str]:
 
 
 def verdict(one: Told) -> str:
-    """What policy says of it now."""
+    """What becomes of it now: policy and limits together."""
     answer = one.found.answer
     if answer is None:
-        return "would be admitted, if the account's ceilings allow"
+        unknown = one.found.unknown
+        return f"policy lets it pass; what the limits say is not known: {unknown}" if unknown else "would be admitted"
     reason = "" if one.found.refusal is None else one.found.refusal.reason
     return f"refused: {answer.status} {answer.phrase.decode()} ({reason}, Q.850 cause {answer.q850})"
 
@@ -75,7 +76,9 @@ def sentence(one: Told, reason: Reason) -> str:
     record, attempt = one.record or {}, one.attempt
     account = text(record, "account") or ("" if attempt.account is None else attempt.account.id)
     cli = text(record, "cli_presented") or attempt.cli_presented or attempt.cli_original
-    ceiling = number(record, "ceiling") if text(record, "limit") else ""
+    ceiling: int | str = number(record, "ceiling") if text(record, "limit") else ""
+    if one.record is None and one.found.ceiling is not None:
+        ceiling = one.found.ceiling
     called = attempt.called or attempt.called_original
     return told(reason, account=account, source=attempt.source_host, cli=cli, called=called, ceiling=ceiling)
 
@@ -132,6 +135,8 @@ def explained_data(one: Told) -> Json:
             }
             for step in one.found.steps
         ],
+        "verdict": "refused" if answer is not None else "unknown" if one.found.unknown else "admitted",
+        "unknown": one.found.unknown if answer is None else "",
         "refused": None if one.found.refusal is None else one.found.refusal.reason.value,
         "status": None if answer is None else answer.status,
         "phrase": None if answer is None else answer.phrase.decode(),

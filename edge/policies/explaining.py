@@ -1,5 +1,6 @@
 """What `edge explain` needs from outside: the document that applies, the record of a call, the limits now (I/O)."""
 
+import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +12,16 @@ from edge.config.bundle import build
 from edge.config.snapshot import PolicySnapshot
 from edge.config.source import PolicyFile
 from edge.config.static import STORE
+from edge.contacts.key import KEY_FILE
 from edge.policies import versions
+from edge.policies.explain_view import Told
+from edge.policies.foreseeing import foretold
 from edge.policies.rebuilt import Record, number
 from edge.policies.records import Records
-from edge.policy.attempt import CallAttempt
 from edge.settings import read_settings
 from limits.account import AccountId
+from limits.accounts import AccountStore
+from limits.errors import StoreUnavailable, UnknownAccount
 
 
 class Document(NamedTuple):
@@ -61,16 +66,39 @@ def record_of(uid: str, names: list[str], place: Place) -> Record:
     return found
 
 
-def limits_now(attempt: CallAttempt, place: Place) -> tuple[str, ...]:
-    """What is in force and in use for the account of this attempt; nothing is taken."""
-    if attempt.account is None or attempt.emergency:
-        return ()
-    holder = AccountId(attempt.account.id)
+def with_limits(told: Told, snapshot: PolicySnapshot, place: Place) -> Told:
+    """The same with what the limits would say now, and what is in force and in use of the account; nothing is taken."""
+    attempt = told.attempt
+    if attempt.account is None:
+        return told
     try:
-        usage = changes.run(place, lambda store: store.peek(holder))
+        url, _ = changes.store_url(place)
     except Refused as refused:
-        return (f"not asked: {refused}",)
-    return tuple([line.strip() for line in usage_lines(usage)])
+        return told._replace(found=told.found._replace(unknown=str(refused)))
+    settings = read_settings({"redis": place.redis, "state": place.state, "policy": "-"}, place.config)
+    key = Path(settings.contacts_key) if settings.contacts_key else Path(settings.state) / KEY_FILE
+
+    async def look() -> Told:
+        async with AccountStore(url) as store:
+            return await limits_told(told, snapshot, url=url, contacts_key=key, store=store)
+
+    return asyncio.run(look())
+
+
+async def limits_told(
+    told: Told, snapshot: PolicySnapshot, *, url: str, contacts_key: Path, store: AccountStore
+) -> Told:
+    """The same where there is a loop."""
+    attempt = told.attempt
+    found = await foretold(attempt, told.found, snapshot, url=url, contacts_key=contacts_key, store=store)
+    told = told._replace(found=found)
+    if attempt.account is None or attempt.emergency:
+        return told
+    try:
+        usage = await store.peek(AccountId(attempt.account.id))
+    except (UnknownAccount, StoreUnavailable, ValueError) as error:
+        return told._replace(limits_now=(f"not asked: {error}",))
+    return told._replace(limits_now=tuple([line.strip() for line in usage_lines(usage)]))
 
 
 def address_of(snapshot: PolicySnapshot, trunk: str) -> tuple[str, str, tuple[str, ...]]:

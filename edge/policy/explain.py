@@ -17,6 +17,7 @@ from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
 from edge.sip.uri import emergency_service
 
+NOT_ASKED = "the limits were not asked"
 _OUR_HOST = b"edge.invalid"
 _USER_CHARACTERS = "+*-_.!~'()&=$,;?/"
 
@@ -37,12 +38,16 @@ class Step(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What would become of an attempt, limits aside."""
+    """What would become of an attempt: by policy alone, or with the limits behind it (`edge.policies.foreseeing`)."""
 
     steps: tuple[Step, ...]
     refusal: Refuse | None
     answer: RefusalAnswer | None
-    """What the caller would be told; None: the limits would be asked."""
+    """What the caller would be told; None: it would pass."""
+    unknown: str = NOT_ASKED
+    """What keeps us from knowing what the limits say; empty: they are among the steps."""
+    ceiling: int | None = None
+    """Of the limit that refuses."""
 
 
 def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:

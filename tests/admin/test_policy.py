@@ -230,18 +230,24 @@ async def test_the_law_of_a_day(admin):
 async def test_an_attempt_is_explained(desk, admin):
     """Stage by stage, with what the limits say now; nothing is taken and nothing is written in the audit."""
     await brought(admin)
-    await desk.account("acme")
+    await desk.account("acme", credit="none")
     before = len((await admin.get("/v1/audit")).json()["items"])
     asked = {"cli": "+33199001200", "called": "+33140000000", "trunk": "in"}
     told = (await admin.post("/v1/explain", json=asked)).json()
-    assert None is told["refused"]
+    assert (None, "admitted", "") == (told["refused"], told["verdict"], told["unknown"])
+    assert ["limits", "trunk"] == [step["stage"] for step in told["steps"]][-2:]
     assert any("CAPS" in line for line in told["limits_now"])
+    suspended = await admin.post("/v1/accounts/acme/suspend", json={"reason": "unpaid"})
+    assert 200 == suspended.status_code, suspended.text
+    told = (await admin.post("/v1/explain", json=asked)).json()
+    assert ("refused", "account_suspended", 403) == (told["verdict"], told["refused"], told["status"])
+    assert "The account acme is suspended" in told["in_words"]
     refused = (await admin.post("/v1/explain", json={**asked, "trunk": "", "source": "203.0.113.9"})).json()
     assert ("unknown_source", 403) == (refused["refused"], refused["status"])
     for wrong, pointer in (({"trunk": "none"}, "/trunk"), ({"source": "1.2.3.4"}, "/source"), ({"at": "x"}, "/at")):
         answer = await admin.post("/v1/explain", json={**asked, **wrong})
         assert (422, [pointer]) == (answer.status_code, [error["pointer"] for error in answer.json()["errors"]])
-    assert before == len((await admin.get("/v1/audit")).json()["items"])
+    assert before + 2 == len((await admin.get("/v1/audit")).json()["items"])
 
 
 async def test_a_document_is_not_kept_by_the_audit(admin, store):

@@ -295,7 +295,7 @@ async def test_any_refusal_is_explained_in_one_command(
     ]
     (then,) = [line for line in passed if line.startswith("limits then")]
     assert then.startswith("limits then   admitted by limits: ")
-    assert passed[-1] == "would be admitted, if the account's ceilings allow"
+    assert passed[-1] == "would be admitted"
     code, _, err = await operator.runs("explain", "--call", "nobody", "--cdrs", str(tmp_path / "state"), *where)
     assert (code, err.startswith("edge: no record of call 'nobody' in ")) == (1, True)
 

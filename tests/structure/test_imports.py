@@ -26,6 +26,7 @@ PURE_ROOMS = (
     "limits.counts",
     "limits.books",
     "limits.admission",
+    "limits.foresight",
     "limits.memory",
     "limits.local",
     "limits.breaker",

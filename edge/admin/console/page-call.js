@@ -83,7 +83,9 @@ async function over(app, uid, record) {
 // An explanation: the sentence for the customer first, then stage by stage.
 export function explained(found) {
   return [
-    found.in_words ? h("p", h("strong", found.in_words)) : h("p", h("strong.good", t("It would be admitted, if the account's ceilings allow."))),
+    found.in_words ? h("p", h("strong", found.in_words))
+      : found.verdict === "unknown" ? h("p", h("strong", t("Policy lets it pass; what the limits say is not known: {why}", { why: found.unknown })))
+      : h("p", h("strong.good", t("It would be admitted now."))),
     found.rests_on ? h("p.quiet", t("Rests on: {basis}", { basis: found.rests_on })) : null,
     found.limits_then ? h("p", found.limits_then) : null,
     table([t("Stage"), t("What it found"), t("Rests on")], h("tbody", found.steps.map((step) => h("tr",

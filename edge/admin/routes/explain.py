@@ -1,12 +1,12 @@
 """`/v1/explain`: why an attempt would pass or not, and why a call was refused. Takes nothing."""
 
 import asyncio
+from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
 from edge.accounts.changes import Refused
-from edge.accounts.views import usage_lines
 from edge.admin.asking import Here, Who
 from edge.admin.problems import Refusal, invalid, naming
 from edge.admin.routes.records import record_of
@@ -14,14 +14,12 @@ from edge.admin.services import Services
 from edge.admin.shapes.policy import Attempt, Explained
 from edge.config.snapshot import PolicySnapshot
 from edge.config.static import STORE
+from edge.contacts.key import KEY_FILE
 from edge.policies import explaining
 from edge.policies.explain_view import Told, explained_data
 from edge.policies.imagining import Wanted, imagined, told_of
 from edge.policies.rebuilt import number
-from edge.policy.attempt import CallAttempt
 from edge.policy.explain import explain
-from limits.account import AccountId
-from limits.errors import UnknownAccount
 
 router = APIRouter(prefix="/v1/explain", tags=["explain"])
 
@@ -53,7 +51,7 @@ async def explain_attempt(here: Here, attempt: Attempt) -> Explained:
     )
     with naming(Attempt):
         made = imagined(snapshot, wanted, now=here.wall_ms() / 1_000)
-    return await _told(here, Told(made, explain(made, snapshot), name))
+    return await _told(here, snapshot, Told(made, explain(made, snapshot), name))
 
 
 @router.get("/{call}")
@@ -67,7 +65,7 @@ async def explain_call(
         told = await asyncio.to_thread(told_of, record, snapshot, name)
     except ValueError as error:
         raise Refusal("conflict", str(error)) from error
-    return await _told(here, told)
+    return await _told(here, snapshot, told)
 
 
 async def _judge_of(here: Services, generation: int) -> tuple[PolicySnapshot, str]:
@@ -79,15 +77,8 @@ async def _judge_of(here: Services, generation: int) -> tuple[PolicySnapshot, st
     return await here.policies.in_force()
 
 
-async def _told(here: Services, told: Told) -> Explained:
-    return Explained.model_validate(explained_data(told._replace(limits_now=await _limits_now(here, told.attempt))))
-
-
-async def _limits_now(here: Services, attempt: CallAttempt) -> tuple[str, ...]:
-    if attempt.account is None or attempt.emergency:
-        return ()
-    try:
-        usage = await here.accounts.peek(AccountId(attempt.account.id))
-    except UnknownAccount as error:
-        return (f"not asked: {error}",)
-    return tuple([line.strip() for line in usage_lines(usage)])
+async def _told(here: Services, snapshot: PolicySnapshot, told: Told) -> Explained:
+    named = here.orders.contacts_key
+    key = File(named) if named else here.state / KEY_FILE
+    told = await explaining.limits_told(told, snapshot, url=here.orders.store, contacts_key=key, store=here.accounts)
+    return Explained.model_validate(explained_data(told))

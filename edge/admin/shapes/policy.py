@@ -218,6 +218,8 @@ class Explained(Answer):
     record: dict[str, object] | None
     lacks: str
     steps: list[Step]
+    verdict: str = Field(description="`admitted`, `refused` or `unknown`: policy and limits together, now.")
+    unknown: str = Field(description="Why the limits' part is not known; empty: it is.")
     refused: str | None
     status: int | None
     phrase: str | None

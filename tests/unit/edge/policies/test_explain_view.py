@@ -66,7 +66,7 @@ def test_the_shadow_is_told() -> None:
     at = next(index for index, line in enumerate(lines) if line.startswith("screen"))
     assert "would be refused, cli_invalid" in lines[at]
     assert lines[at + 1] == "              in the shadow: cli_invalid"
-    assert lines[-1] == "would be admitted, if the account's ceilings allow"
+    assert lines[-1] == "policy lets it pass; what the limits say is not known: the limits were not asked"
 
 
 RECORD: dict[str, object] = {
