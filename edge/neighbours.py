@@ -6,6 +6,7 @@ whoever asks first takes its calls over.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -22,6 +23,8 @@ BEAT_S = 1.0
 NOTE_S = 0.02
 """Holders this node has its first call of are noted at least this often: what is not noted cannot be adopted. Goodbyes
 travel with them."""
+HOME_S = 5.0
+"""How long a start may take over what an earlier process has left, before it listens."""
 AWAY_S = 0.2
 """Between two tries while the store is away."""
 NOTICE_S = 2 * EPOCH_S
@@ -31,6 +34,8 @@ RECOUNT_S = 3.0
 """After the store lost its data: how long the other nodes have to take the leases of their calls again."""
 HEAR_AGAIN_MS = 10_000
 """Goodbyes are listened to again from so long ago: nobody's word is lost between the store's clock and its memory."""
+LOOKS_AGAIN = 4
+"""At most, for calls that came again while they were being taken over."""
 ADOPT_AT_ONCE = 100
 """Calls taken over by one script, so that the store serves others in between."""
 
@@ -71,17 +76,20 @@ class Neighbours:
         self._is_home = False
         """Every call the store has under our name is in the core."""
 
+    async def come_home(self) -> None:
+        """Before anything is read: every call that an earlier process of ours has left is ours, or has its record. An
+        INVITE of such a call, if it comes again, then finds it. Not longer than `HOME_S`; `run` does the rest."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with NodeRegistry(self._url) as nodes, asyncio.timeout(HOME_S):
+                await self._come_home(nodes)
+
     async def run(self) -> None:
         """Beats, looks, listens, adopts, until cancelled. A store that is away is waited for: it says so elsewhere."""
         async with NodeRegistry(self._url) as nodes:
             while True:
                 try:
                     if not self._is_home:
-                        # What an earlier process had left to settle goes first: those calls have ended.
-                        await self._limiter.drained(timeout_s=BEAT_S)
-                        await self._adopt_from(nodes, self._node)
-                        await self._close_left(nodes)
-                        self._is_home = True
+                        await self._come_home(nodes)
                     await self._beat(nodes)
                     await self._hear(nodes)
                     for _ in range(round(BEAT_S / NOTE_S)):
@@ -89,6 +97,13 @@ class Neighbours:
                         await self._pause()
                 except StoreUnavailable:
                     await self._pause(AWAY_S)
+
+    async def _come_home(self, nodes: NodeRegistry) -> None:
+        # What an earlier process had left to settle goes first: those calls have ended.
+        await self._limiter.drained(timeout_s=BEAT_S)
+        await self._take_over(nodes, self._node)
+        await self._close_left(nodes)
+        self._is_home = True
 
     async def listen(self) -> None:
         """Hears of changed accounts, until cancelled."""
@@ -143,7 +158,7 @@ class Neighbours:
             self._core.nodes_changed(len(live))
             self._tell(Fact("nodes.changed", {"live": " ".join(sorted(live))}))
         for name in sorted(set(ages) - live):
-            await self._adopt_from(nodes, name)
+            await self._take_over(nodes, name)
             await nodes.forget(name)
 
     async def _hear(self, nodes: NodeRegistry) -> None:
@@ -169,6 +184,17 @@ class Neighbours:
         if self._unsaid:
             await nodes.say_goodbyes(self._unsaid)
             self._unsaid.clear()
+
+    async def _take_over(self, nodes: NodeRegistry, gone: str) -> None:
+        """Every call that this node, or an earlier process of ours, has left. One whose INVITE has come again is being
+        asked about, and looks like ours; where the store then refuses it for the lease that we have just taken, that is
+        nobody's: it is found under our own name."""
+        for name in (gone, *[self._node] * LOOKS_AGAIN):
+            duplicates = self._core.duplicates
+            await self._adopt_from(nodes, name)
+            await self._limiter.drained(timeout_s=BEAT_S)
+            if self._core.duplicates == duplicates:
+                break
 
     async def _adopt_from(self, nodes: NodeRegistry, gone: str) -> None:
         """Every call of that node, account by account; groups and trunks last, since they follow their calls.

@@ -248,6 +248,7 @@ class _Server:
                 await self._replay()
                 self._orders = OrderFollower(url, take=self._pump.trunks_ordered, tell=self._tell)
                 await self._orders.begin()
+                await self._neighbours.come_home()
                 background += [
                     tasks.create_task(self._neighbours.run()),
                     tasks.create_task(self._neighbours.listen()),

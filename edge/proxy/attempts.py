@@ -47,7 +47,8 @@ class Attempts:
     """Takes every INVITE that opens a call."""
 
     __slots__ = (
-        "_authentication", "_calls", "_ceilings", "_choice", "_destinations", "_egress", "_node", "_refusals", "answers"
+        "_authentication", "_calls", "_ceilings", "_choice", "_destinations", "_egress", "_node", "_refusals",
+        "answers", "duplicates",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,8 @@ class Attempts:
         self._refusals = Refusals(node, strangers)
         self._ceilings = TrunkCeilings(node, calls, self)
         self._choice = TrunkChoice(node)
+        self.duplicates = 0
+        """Attempts of which the store has a lease already, or their end."""
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -188,6 +191,7 @@ class Attempts:
                 self._refusals.refuse(context, facts, refusal, attempt, now)
             # The same INVITE was here before, at another node or in an earlier life: there it has its one record.
             call.is_adopted = refusal.reason is Reason.DUPLICATE
+            self.duplicates += call.is_adopted
             self._calls.move(call, CallInput.DENIED, now)
             return
         facts.degraded = attempt.degraded

@@ -133,6 +133,12 @@ class ProxyCore:
         return len(self._layer)
 
     @property
+    def duplicates(self) -> int:
+        """Attempts that had to be let go, since the store has a lease of them already: it may be one of ours that is
+        still to be adopted."""
+        return self._attempts.duplicates
+
+    @property
     def leases(self) -> int:
         """Calls of this node that hold a lease."""
         return self._node.counters.leases_live
