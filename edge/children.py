@@ -16,6 +16,8 @@ from edge.proxy.facts import Fact
 
 RESTART_S = 1.0
 RESTART_MOST_S = 60.0
+LOOK_S = 1.0
+STARVED_S = 10.0
 SETTLED_S = 60.0
 """A process that lived so long starts again without a growing pause."""
 
@@ -43,12 +45,14 @@ class Child:
         """It runs."""
         return self._process is not None and self._process.returncode is None
 
-    async def run(self, orders: str) -> None:
-        """Until cancelled: keep one running with these orders, one line."""
+    async def run(self, orders: Callable[[str], str]) -> None:
+        """Until cancelled: keep one running. `orders(why)`: one line for it; why the one before has ended, empty: it is
+        the first."""
         pause = RESTART_S
+        why = ""
         while True:
             begun = time.monotonic()
-            why = await self._once(orders.encode() + b"\n")
+            why = await self._once(orders(why).encode() + b"\n")
             self.restarts += 1
             pause = RESTART_S if time.monotonic() - begun > SETTLED_S else min(pause * 2, RESTART_MOST_S)
             self._tell(Fact(self._died, {"why": why, "restart_s": pause}))
@@ -99,21 +103,47 @@ class Child:
         except (BrokenPipeError, ConnectionResetError):
             pass  # died at once: its exit code says so
         code = await process.wait()
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return exit_word(code)
 
 
-def take_second_place(niceness: int) -> None:
+def exit_word(code: int) -> str:
+    """How a process ended, as it is told."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def take_second_place(niceness: int, *, gives_way: bool = False) -> None:
     """In the child: calls come first where there is one processor for both, by so much (nice(2), 1 to 19).
 
     A child is a session of its own, and Linux may share processors among sessions before it looks at the niceness of
     processes (sched_autogroup, sched(7)): then it is the session that has to step back. Nor does it take a processor
-    from one that has just begun to work (SCHED_BATCH). A sandbox may forbid either."""
+    from one that has just begun to work (SCHED_BATCH). `gives_way`: it has a processor only while nobody else wants it,
+    and leaves it at once (SCHED_IDLE); see `starved`. A sandbox may forbid each of these."""
     os.nice(niceness)
+    policy = os.SCHED_IDLE if gives_way else os.SCHED_BATCH
     with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        os.sched_setscheduler(0, policy, os.sched_param(0))
     if os.getsid(0) == os.getpid():  # otherwise it would be the edge's session too
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(niceness))
+
+
+async def starved() -> None:
+    """In the child: until it has waited for a processor more than it worked, for `STARVED_S`. There is no way back from
+    SCHED_IDLE without a privilege, so whoever gives way must end, to be started with a better place."""
+    looks, before = 0, waited_s()
+    while looks * LOOK_S < STARVED_S:
+        await asyncio.sleep(LOOK_S)
+        now = waited_s()
+        looks = looks + 1 if now - before > LOOK_S / 2 else 0
+        before = now
+
+
+def waited_s() -> float:
+    """Seconds that this thread was ready to run and had no processor; 0.0 where the kernel does not count them."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 async def end_of_input() -> None:

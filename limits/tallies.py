@@ -7,6 +7,7 @@ sums, and changes both in one script. An *hour* can be sealed: it takes nothing 
 stays true.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
@@ -29,8 +30,10 @@ from limits.keys import (
 from limits.script_loader import script
 from limits.stores import is_cluster, open_store, translated
 
-TOGETHER = 8
-"""Holders in one script: it keeps the store from others for less than a millisecond."""
+TOGETHER = 2
+"""Holders in one script: it keeps the store from those who decide on calls for less than a millisecond."""
+PAUSE_S, PAUSES_S = 0.002, 4.0
+"""Between two scripts the store is left to others for so long; all pauses of one addition together at most."""
 OPEN_KEPT_S = 400 * 86_400
 """The list of an hour's holders is forgotten then, closed or not."""
 LATE = "late"
@@ -67,7 +70,10 @@ class TallyStore:
         # Of a cluster each holder may be on another server.
         most = 1 if is_cluster(self._redis) else TOGETHER
         refused: dict[str, int] = {}
+        pause_s = min(PAUSE_S, PAUSES_S * most / max(1, len(batches)))
         for start in range(0, len(batches), most):
+            if start:
+                await asyncio.sleep(pause_s)
             some = batches[start : start + most]
             for batch, (code, last) in zip(some, await self._add(some, oldest_hour), strict=True):
                 if code != 1:

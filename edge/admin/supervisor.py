@@ -23,7 +23,7 @@ class AdminProcess:
         """Until cancelled: keep one running. `store`: URL of the store."""
         if self._static.admin:
             orders = orders_of(self._static, node=self._node, store=store)
-            await self._child.run(orders.model_dump_json())
+            await self._child.run(lambda _: orders.model_dump_json())
 
     async def stop(self) -> None:
         """Let the requests under way end."""

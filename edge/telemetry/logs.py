@@ -125,6 +125,12 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("delivery.asked_again", "info", False, "`edge cdr redeliver`: records are delivered again"),
     FactRow("delivery.log_restarted", "error", False, "another log than before: a CDR sink begins at its first record"),
     FactRow("delivery.checkpoint_lost", "error", False, "a checkpoint cannot be read: a CDR sink begins at the oldest"),
+    FactRow(
+        "delivery.starved",
+        "warning",
+        False,
+        "the delivery process had no processor for so long: it ends, and the next one no longer gives way",
+    ),
     FactRow("delivery.died", "error", False, "the delivery process has ended by itself; it is started again"),
     FactRow("delivery.refused", "error", False, "the delivery process cannot set up a CDR sink"),
     FactRow("delivery.stopped", "info", False, "the edge stops: sinks that have all records, and those that have not"),

@@ -213,6 +213,22 @@ async def test_a_batch_waits_for_others_but_not_long(tmp_path):
     await bench.runner.close()
 
 
+async def test_few_records_need_not_wait_as_long_as_many(tmp_path):
+    """What comes slowly is handed over soon; what comes fast, in large batches."""
+    write_log(tmp_path, 1)
+    sink = Sink()
+    bench = Bench(tmp_path, sink)
+    bench.runner._bounds = Bounds(age_s=10.0, few=3, few_age_s=1.0)
+    await bench.steps(5, seconds=0.3)
+    assert [1] == sink.taken
+    write_log(tmp_path, 2, 3, 4)
+    await bench.steps(30, seconds=0.3)
+    assert [1] == sink.taken
+    await bench.steps(5, seconds=0.3)
+    assert [1, 2, 3, 4] == sink.taken
+    await bench.runner.close()
+
+
 async def test_records_that_are_gone_are_told(tmp_path):
     """Lost by a full queue, or purged before they were delivered: the numbers that are missing."""
     write_log(tmp_path, 1, 2, 5)

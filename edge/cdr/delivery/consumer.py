@@ -143,6 +143,9 @@ class Bounds(NamedTuple):
     """Most bytes of lines in one batch; a single longer line goes alone."""
     age_s: float = 1.0
     """Longest wait of a record for others to fill its batch."""
+    few: int = 0
+    """A batch of fewer records than these waits for `few_age_s` only."""
+    few_age_s: float = 0.0
     timeout_s: float = 30.0
     """A delivery that takes longer has failed."""
     retry_s: float = 0.5

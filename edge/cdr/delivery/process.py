@@ -22,7 +22,7 @@ from edge.alerts.service import AlertService
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
-from edge.children import end_of_input, take_second_place
+from edge.children import STARVED_S, end_of_input, starved, take_second_place
 from edge.config.alerts import AlertSettings
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
@@ -35,10 +35,13 @@ LOCK_S = 0.2
 """How often a process that waits for the one before it looks."""
 NICENESS = 10
 """Calls come first where there is one processor for both."""
+STARVED = 3
+"""Exit code: it gave way to everybody, and came to nothing (`children.starved`)."""
 
 
-QUALITY_BOUNDS = Bounds(records=5_000, size=16 << 20, age_s=2.0)
-"""What is counted of one account in a batch costs the store no more than one record of it: few and large ones."""
+QUALITY_BOUNDS = Bounds(records=20_000, size=32 << 20, age_s=10.0, few=200, few_age_s=2.0)
+"""What is counted of one account in a batch costs the store no more than one record of it: where there are many, few
+and large ones."""
 
 
 class Orders(BaseModel):
@@ -52,17 +55,19 @@ class Orders(BaseModel):
     store: str = ""
     """URL of the store, in which the quality of traffic is counted; empty: it is not."""
     alerts: AlertSettings = AlertSettings()
+    gives_way: bool = True
+    """It works while a processor has nothing else to do."""
 
 
 def main() -> int:
     """The process. Exit code 1: the sinks cannot be set up; the log says why. Does not return once it has orders."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    take_second_place(NICENESS)
     line = sys.stdin.buffer.readline()
     if not line:
         return 0  # the edge ended before it could say what is to be done
     orders = Orders.model_validate_json(line)
+    take_second_place(NICENESS, gives_way=orders.gives_way)
     log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
     logging.getLogger().addHandler(LibraryHandler(log))
     asyncio.run(_to_its_end(_Process(orders, log)))
@@ -104,13 +109,26 @@ class _Process:
             watch.append(asyncio.ensure_future(alerts.run()))
         runners = [self._runner(each) for each in ready]
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
-        await ended
+        code = await self._until_over(ended)
         for task in watch:
             task.cancel()
         await self._finish(runners, work)
         self._log.tell_suppressed(time.monotonic() + 1)
         os.close(lock)
-        return 0
+        return code
+
+    async def _until_over(self, ended: "asyncio.Future[None]") -> int:
+        """Exit code."""
+        if not self._orders.gives_way:
+            await ended
+            return 0
+        hungry = asyncio.ensure_future(starved())
+        await asyncio.wait([ended, hungry], return_when=asyncio.FIRST_COMPLETED)
+        hungry.cancel()
+        if ended.done():
+            return 0
+        self._tell(Fact("delivery.starved", {"for_s": STARVED_S}))
+        return STARVED
 
     def _quality(self) -> QualityService | None:
         """Raises ValueError where the URL is no store's."""

@@ -165,7 +165,9 @@ class Runner:
             self._worked()
             self._is_done = self._is_finishing
             return POLL_S
-        wait = self._batch_since + self._bounds.age_s - self._clock.now()
+        bounds = self._bounds
+        age_s = bounds.few_age_s if len(self._batch) < bounds.few else bounds.age_s
+        wait = self._batch_since + age_s - self._clock.now()
         if wait > 0 and not self._is_full and not self._is_finishing:
             return min(wait, POLL_S)
         await self._hand_over()

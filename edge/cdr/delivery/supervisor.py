@@ -14,9 +14,9 @@ from edge.alerts.numbers import AlertNumbers
 from edge.alerts.numbers import read_numbers as read_alert_numbers
 from edge.cdr.delivery import status
 from edge.cdr.delivery.build import open_consumers
-from edge.cdr.delivery.process import FINISH_S, Orders
+from edge.cdr.delivery.process import FINISH_S, STARVED, Orders
 from edge.cdr.delivery.status import Status
-from edge.children import Child
+from edge.children import Child, exit_word
 from edge.config.static import StaticConfig
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
@@ -61,9 +61,15 @@ class DeliveryProcess:
         return self._child.restarts
 
     async def run(self, store: str) -> None:
-        """Until cancelled: keep one running. `store`: URL of the store."""
+        """Until cancelled: keep one running. `store`: URL of the store. One that starved gives way no more."""
         orders = self._orders.model_copy(update={"store": store})
-        await self._child.run(orders.model_dump_json(by_alias=True))
+
+        def say(why: str) -> str:
+            if why == exit_word(STARVED):
+                orders.gives_way = False
+            return orders.model_dump_json(by_alias=True)
+
+        await self._child.run(say)
 
     async def stop(self) -> None:
         """The log gets no more records: let it deliver the last ones and end. What hangs is left behind, and ends by
