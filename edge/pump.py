@@ -103,9 +103,9 @@ class Pump:
         except Exception:
             self._escaped("received")
 
-    def waited(self, wait_s: float) -> None:
+    def waited(self, listener: int, wait_s: float) -> None:
         """The next datagram has waited so long for us: by it the core judges how much more it can take."""
-        self._core.overload.waited(wait_s, self._now())
+        self._core.overload.waited(listener, wait_s, self._now())
 
     def received_on(self, messages: Sequence[bytes], flow: Flow) -> None:
         """Whole messages of one reading of a connection. Whose certificate has proved a name is no stranger."""

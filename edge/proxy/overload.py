@@ -1,14 +1,15 @@
 """How many new calls this process can take: those for which its queue is short enough. Pure: measures and time in.
 
 A datagram that has waited long says that there is more work than can be done, and says it at once. So while the edge
-sheds, each new call is judged by how long the datagrams before it had to wait (`waited`, sampled by the rim): over its
-priority's share of the target it is refused, which takes a small part of the time that a call takes, until the queue is
-short again. The queue never runs dry that way, so nothing is lost of what the process can carry; what running calls
-need comes off by itself; and whoever is refused hears it soon. Low priority has the smallest share: while ordinary
-calls keep the queue near theirs, low ones find no room.
+sheds, each new call is judged by how long the datagrams before it at the same listener had to wait (`waited`, sampled
+by the rim): over its priority's share of the target it is refused, which takes a small part of the time that a call
+takes, until the queue is short again. The queue never runs dry that way, so nothing is lost of what the process can
+carry; what running calls need comes off by itself; whoever is refused hears it soon; and nothing is remembered of a
+pause of the machine when it is over. Low priority has the smallest share: while ordinary calls keep the queue near
+theirs, low ones find no room.
 
-Where nobody says how long datagrams wait (streams; a kernel without time stamps), a rate does the same more slowly: it
-is cut by a share while the queue stands or the event loop is late, and grows when that is over.
+Where nobody says how long datagrams wait (streams alone; a kernel without time stamps), a rate does the same more
+slowly: it is cut by a share while the queue stands or the event loop is late, and grows when that is over.
 
 A queue may stand for a moment: a burst that is worked off is no overload. Emergency calls, whatever belongs to running
 calls, and responses are never asked; and under `floor` calls a second nothing is refused: then it is not the calls that
@@ -27,9 +28,7 @@ ENTER_TICKS = 2
 STANDING_S = 0.1
 """The same where waits are sampled: every one of so many seconds over the target."""
 FRESH_S = 0.05
-"""A sample older than this says nothing of the queue now."""
-SAMPLED_S = 1.0
-"""Waits are sampled, if one was so lately."""
+"""A sample older than this says nothing of the queue now; where they come so often, they alone judge."""
 LEAVE_TICKS = 20
 """So many in a row with nothing refused and no pressure, and it ends."""
 FALLING = 0.9
@@ -61,7 +60,7 @@ class Priority(StrEnum):
 
 TOLERANCE_S = {Priority.LOW: 0.02, Priority.NORMAL: 0.1, Priority.HIGH: 0.3}
 """TAU of RFC 7415 §3.5.2 for each of them: while ordinary calls keep the bucket near theirs, low ones find no room."""
-SHARE = {Priority.LOW: 0.2, Priority.NORMAL: 0.5, Priority.HIGH: 2.5}
+SHARE = {Priority.LOW: 0.4, Priority.NORMAL: 1.0, Priority.HIGH: 2.5}
 """Of the target: the wait up to which each of them passes."""
 FORCED_S = 0.3
 """Emergency calls count up to this, so that a flood of them shuts nobody out for long."""
@@ -85,13 +84,25 @@ class Load(StrEnum):
     SHEDDING = "shedding"
 
 
+class _Lane:
+    """The queue of one listener, as its samples show it."""
+
+    __slots__ = ("at", "over_since", "wait_s")
+
+    def __init__(self) -> None:
+        self.wait_s = 0.0
+        self.at = float("-inf")
+        """When that was."""
+        self.over_since: float | None = None
+        """Every sample since then was over the target."""
+
+
 class Overload:
     """Of one process."""
 
     __slots__ = (
-        "_bucket", "_floor_bucket", "_limit", "_new", "_offered", "_over_since", "_passed", "_pressure_before",
-        "_quiet", "_refused", "_sampled_at", "_strained", "_target_s", "_took", "_wait_s", "floor", "level", "rate",
-        "state",
+        "_bucket", "_floor_bucket", "_lanes", "_limit", "_new", "_offered", "_passed", "_pressure_before", "_quiet",
+        "_refused", "_samples", "_strained", "_target_s", "_took", "floor", "level", "rate", "state",
     )  # fmt: skip
 
     def __init__(self, *, target_s: float, floor: float) -> None:
@@ -105,16 +116,17 @@ class Overload:
         self.level = 0
         """Percent of the new calls of the last intervals that were refused."""
         self._limit = 0.0
-        """New calls a second that may pass, however short the queue is; 0: any number."""
+        """New calls a second that may pass where no samples say more; 0: any number."""
         self._bucket = LeakyBucket(1.0, 0.0)
         self._floor_bucket = LeakyBucket(floor, 0.0)
         self._new = self._took = 0
         """New calls since the last measures, and how many of them passed."""
         self._offered = self._passed = 0.0
         """The same a second, smoothed."""
-        self._wait_s = 0.0
-        self._sampled_at = float("-inf")
-        self._over_since: float | None = None
+        self._lanes: dict[int, _Lane] = {}
+        """By listener."""
+        self._samples = 0
+        """Since the last measures."""
         self._strained = self._quiet = 0
         self._pressure_before = 0.0
         self._refused = 0.0
@@ -129,29 +141,46 @@ class Overload:
         """New calls a second that came lately."""
         return self._offered
 
-    def waited(self, wait_s: float, now: float) -> None:
+    def waited(self, listener: int, wait_s: float, now: float) -> None:
         """A known neighbour's datagram that was read now had waited so long: one a millisecond is enough."""
-        self._wait_s = wait_s
-        self._sampled_at = now
+        lane = self._lanes.get(listener)
+        if lane is None:
+            lane = self._lanes[listener] = _Lane()
+        self._samples += 1
+        lane.wait_s, lane.at = wait_s, now
         if wait_s <= self._target_s:
-            self._over_since = None
-        elif self._over_since is None:
-            self._over_since = now
+            lane.over_since = None
+        elif lane.over_since is None:
+            lane.over_since = now
 
-    def passes(self, priority: Priority, now: float) -> bool:
-        """One more new call: may it pass?"""
+    def passes(self, priority: Priority, listener: int, now: float) -> bool:
+        """One more new call that came by this listener: may it pass?"""
         self._new += 1
-        if self.state is Load.SHEDDING and not self._has_room(priority, now):
+        if self.state is Load.SHEDDING and not self._has_room(priority, listener, now):
             return False
         self._took += 1
         return True
 
-    def _has_room(self, priority: Priority, now: float) -> bool:
+    def is_at_ease(self, listener: int, now: float) -> bool:
+        """Would a new call pass there whoever's it is? Then nobody need ask whose."""
+        return self.state is Load.CALM or (
+            not self._limit and self._wait_of(listener, now) <= SHARE[Priority.LOW] * self._target_s
+        )
+
+    def _has_room(self, priority: Priority, listener: int, now: float) -> bool:
         tolerance_s = TOLERANCE_S[priority]
         if self._floor_bucket.passes(now, tolerance_s):
             return True
-        is_long = self._wait_s > SHARE[priority] * self._target_s and now - self._sampled_at < FRESH_S
-        return not is_long and (not self._limit or self._bucket.passes(now, tolerance_s))
+        if self._wait_of(listener, now) > SHARE[priority] * self._target_s:
+            return False
+        return not self._limit or self._bucket.passes(now, tolerance_s)
+
+    def _wait_of(self, listener: int, now: float) -> float:
+        lane = self._lanes.get(listener)
+        if lane is not None and now - lane.at < FRESH_S:
+            return lane.wait_s
+        # A connection has no queue that tells: what waits elsewhere waits for the same process.
+        return max([one.wait_s for one in self._lanes.values() if now - one.at < FRESH_S], default=0.0)
 
     def force(self, now: float) -> None:
         """One that passes whatever the load is."""
@@ -171,9 +200,9 @@ class Overload:
         self._offered += SMOOTHING * (new - self._offered)
         self._passed += SMOOTHING * (took - self._passed)
         is_quiet = self._new == self._took
-        self._new = self._took = 0
+        is_sampled = self._samples * FRESH_S >= seconds
+        self._new = self._took = self._samples = 0
         pressure = self._pressure(measures)
-        is_sampled = now - self._sampled_at < SAMPLED_S
         before = self.state
         if before is Load.CALM:
             self._watch(pressure, now, is_sampled=is_sampled)
@@ -197,8 +226,7 @@ class Overload:
 
     def _watch(self, pressure: float, now: float, *, is_sampled: bool) -> None:
         self._strained = self._strained + 1 if pressure > 1 else 0
-        since = self._over_since
-        is_standing = self._target_s > 0 and is_sampled and since is not None and now - since >= STANDING_S
+        is_standing = self._target_s > 0 and any([_is_standing(lane, now) for lane in self._lanes.values()])
         if (is_standing or self._strained >= ENTER_TICKS) and self._passed > self.floor:
             self.state = Load.SHEDDING
             self._floor_bucket = LeakyBucket(self.floor, now)
@@ -217,9 +245,11 @@ class Overload:
     def _follow(self, pressure: float, now: float, *, is_quiet: bool, is_sampled: bool) -> None:
         is_falling = pressure < FALLING * self._pressure_before
         self._pressure_before = pressure
+        if is_sampled:
+            self._limit = 0.0
         if pressure > 1:
             self._quiet = 0
-            if not is_falling:  # else what waits came before the last cut: it is being worked off
+            if not is_sampled and not is_falling:  # else what waits came before the last cut: it is being worked off
                 # Where less than the limit came, that much was too much already.
                 cut = min(CUT * pressure, MAX_CUT)
                 self._bound(min(self._limit or self._passed, self._passed) * (1 - cut), now)
@@ -227,11 +257,14 @@ class Overload:
             self._quiet = self._quiet + 1 if is_quiet and pressure < RELIEF else 0
             # Not far beyond what comes: a limit nobody fills must not be the one that the next crowd is let in by.
             most = 1.5 * max(self._offered, 1.0)
-            if self._limit and is_sampled and self._limit >= most:
-                self._limit = 0.0
-            elif self._limit:
+            if self._limit:
                 self._bound(min(self._limit * (1 + GROWTH), most), now)
         if self._quiet >= LEAVE_TICKS:
             self.state = Load.CALM
             self._limit = 0.0
             self._strained = 0
+
+
+def _is_standing(lane: _Lane, now: float) -> bool:
+    since = lane.over_since
+    return since is not None and lane.at - since >= STANDING_S and now - lane.at < STANDING_S

@@ -80,8 +80,8 @@ class Shedding:
         has_room = True
         if tag is None:
             has_room = node.sources.may_ask(flow.listener, host, now)
-            if has_room and not node.overload.is_shedding:
-                node.overload.passes(Priority.NORMAL, now)
+            if has_room and node.overload.is_at_ease(flow.listener, now):
+                node.overload.passes(Priority.LOW, flow.listener, now)
                 return False
         attempt = self._attempt(request, flow, now)
         try:
@@ -100,7 +100,7 @@ class Shedding:
             node.overload.force(now)
             return False
         uid = node.identifiers.call_uid(request, request.call_id(), request.from_().tag or b"", request.cseq().number)
-        if self._has_begun(uid) or (has_room and node.overload.passes(priority, now)):
+        if self._has_begun(uid) or (has_room and node.overload.passes(priority, flow.listener, now)):
             return False
         self._refuse(self._sender(attempt, ingress, flow, priority), attempt, request, flow, key, uid, now)
         return True

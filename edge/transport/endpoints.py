@@ -74,17 +74,18 @@ def bind(
     drained: Callable[[], None],
     connections: Connections,
     certificates: Certificates | None,
-    waited: Callable[[float], None] | None = None,
+    waited: Callable[[int, float], None] | None = None,
 ) -> Bound:
     """Bind every listener, or none. The port in a listener's name is the one the system gave. `waited`: as for
-    `UdpSocket`."""
+    `UdpSocket`, after the index of the listener."""
     sockets: list[UdpSocket | StreamSocket] = []
     endpoints: list[Endpoint] = []
     listeners = []
     for index, listen in enumerate(listens):
         try:
             if listen.transport == "udp":
-                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained, waited)
+                hears = None if waited is None else partial(waited, index)
+                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained, hears)
                 sockets.append(udp)
                 endpoints.append(udp)
             else:

@@ -27,7 +27,7 @@ def strained(wire: Wire, seconds: float, *, params: str = LOSS) -> None:
         for _ in range(6):
             wire.core.overload.force(wire.now)
         for _ in range(6):
-            wire.core.overload.passes(Priority.NORMAL, wire.now)
+            wire.core.overload.passes(Priority.NORMAL, 0, wire.now)
         wire.send(announcing(Caller(wire), params), CALLER)
         wire.now += 0.1
         wire.core.measured(STRAINED, 0.1, wire.now)
@@ -159,7 +159,7 @@ def test_neighbours_that_obey_get_their_share(obeying):
         taken = [0, 0]
         for who, rate in enumerate(sent):
             for number in range(round(rate * 0.1)):
-                taken[who] += overload.passes(Priority.NORMAL, now + number * 0.1 / max(rate * 0.1, 1))
+                taken[who] += overload.passes(Priority.NORMAL, 0, now + number * 0.1 / max(rate * 0.1, 1))
         backlog = max(0.0, backlog + sum(taken) - 10.0)
         now += 0.1
         overload.measured(Measures(backlog / 100, 0.0, 0.0), 0.1, now)
