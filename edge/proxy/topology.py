@@ -2,7 +2,8 @@
 
 RFC 3323 §5.1 (what a privacy service hides and must be able to restore), RFC 5853 §3.1 (topology hiding at a border).
 Toward a trunk that hides: no Via, no Record-Route and no Contact of the other side, no Call-ID that names a host, and
-no numeric address in any other header but that trunk's own and ours. The body stays: media does not pass here.
+no numeric address in any other header but that trunk's own and ours. The body stays: media does not pass here, and a
+proxy may not touch it (RFC 3261 §16.6).
 
 What the trunk must send back is sealed into what it sends back (`Identifiers.seal`): the Contact into the user part of
 ours, the route set into our Record-Route, as a URI parameter. So any node with the secret leads its requests, after a
@@ -20,6 +21,7 @@ from edge.proxy.identifiers import SEALED, UID_LENGTH, Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node
 from edge.proxy.presentation import Mend
+from edge.proxy.referral import hide_dialogs, hide_place, reveal_dialogs, reveal_place
 from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
 from edge.sip.flow import Flow
@@ -121,12 +123,8 @@ def reveal(request: Request, identifiers: Identifiers) -> None:
     to aim at a host behind us."""
     if not reveal_target(request, identifiers):
         raise FieldError("Request-URI", "not a Contact of ours")
-    replaced = request.value(b"replaces")
-    if replaced is not None and replaced.startswith(SEALED):
-        word, semicolon, rest = replaced.partition(b";")
-        opened = identifiers.unseal(word[len(SEALED) :])
-        if opened is not None:
-            request.replace(b"replaces", opened + semicolon + rest)
+    reveal_dialogs(request, identifiers)
+    reveal_place(request, identifiers)
 
 
 def sealed_routes(value: bytes) -> bytes:
@@ -163,11 +161,7 @@ def hide_request(request: Request, shown: Shown, came: Request) -> Mend:
         call_id = request.call_id()
         if not call_id.startswith(SEALED) and _names_host(call_id):
             request.replace(b"call-id", SEALED + shown.identifiers.seal(call_id))
-        replaced = request.value(b"replaces")
-        if replaced is not None:
-            word, semicolon, rest = replaced.partition(b";")
-            if _names_host(word):
-                request.replace(b"replaces", SEALED + shown.identifiers.seal(word) + semicolon + rest)
+    _hide_places(request, came, shown)
     _sweep(request, shown)
     return partial(_restore, shown=shown, came=came)
 
@@ -235,6 +229,28 @@ def _seal_contact(message: Message, shown: Shown) -> None:
     rest = b"" if _ADDRESS.search(contact.params) else contact.params
     where = shown.listeners.sent_bys[shown.ours]
     message.append(b"Contact", b"<" + scheme + word + b"@" + where + params + b">" + rest)
+
+
+def _hide_places(request: Request, came: Request, shown: Shown) -> None:
+    def names_host(call_id: bytes) -> bool:
+        """A Call-ID of the side that is hidden; one with that side's own address is its own."""
+        is_named = shown.side == TOWARD_EGRESS and _names_host(call_id) and not _ADDRESS.search(call_id)
+        return is_named or _swept(call_id, shown) != call_id
+
+    hide_dialogs(request, shown.identifiers, names_host)
+    if not request.has(b"refer-to"):
+        return
+    contact = came.contact()
+    uri = None if contact is None else parse_uri(contact.uri)
+    own = uri.host.lower() if isinstance(uri, SipUri) else b""
+
+    def is_hidden(host: bytes) -> bool:
+        """Where whoever refers is itself, and any address that is not that side's."""
+        return host.lower() == own or _swept(host, shown) != host
+
+    transport = shown.listeners.transports[shown.ours]
+    ours = shown.listeners.sent_bys[shown.ours] + (b"" if transport == b"udp" else b";transport=" + transport)
+    hide_place(request, shown.identifiers, names_host, is_hidden, lambda text: _swept(text, shown), ours)
 
 
 def _sweep(message: Message, shown: Shown) -> None:

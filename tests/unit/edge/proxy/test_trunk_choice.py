@@ -1,7 +1,7 @@
 """What an operator orders of trunks: drained, in maintenance, back; and calls that find none."""
 
 import pytest
-from network import CALLER, NOTHING, TRUNK_A, TRUNK_B, Caller, Established, Wire, hang_up, policy
+from network import CALLER, NOTHING, TRUNK_A, TRUNK_B, Caller, Established, Wire, hang_up, policy, reply
 
 from edge.config.trunk_orders import Ordered, TrunkOrder
 
@@ -122,3 +122,96 @@ def test_a_lower_trunk_takes_a_call_only_when_the_higher_one_cannot():
     full = Wire(RANKED.replace('id = "a"\n', 'id = "a"\ncalls = 1\n'))
     Established(full)
     assert tried(full) == ["b"]
+
+
+# -- main and reserve, while trunks fail ------------------------------------------------------------------------------
+
+RESERVE = ("198.51.100.3", 5060)
+PLACES = {"a": TRUNK_A, "b": TRUNK_B, "reserve": RESERVE}
+THREE = (
+    policy(down_after=2, retry_s=10, up_after=2)
+    .replace('trunks = ["a", "b"]', 'mode = "weighted"\ntrunks = ["reserve", "b", "a"]')
+    .replace('id = "a"\n', 'id = "a"\nweight = 3\n')
+    .replace('id = "b"\n', 'id = "b"\ndown_after = 2\nretry_s = 10\nup_after = 2\n')
+    + '\n[[egress]]\nid = "reserve"\nuri = "sip:198.51.100.3:5060"\npriority = 10\nweight = 10000\ndown_after = 2\n'
+)
+"""Two trunks that share the calls, and one for when neither takes them. The draw of these tests gives `b` its turn."""
+
+
+def ask(wire: Wire, **statuses: int) -> list[str]:
+    """The trunks that one call tries, in order; what each answers, 486 where nothing is said: it is there, and busy."""
+    caller, tried = Caller(wire), []
+    caller.start()
+    while (count := len(tried)) < len(PLACES):
+        for name, at in PLACES.items():
+            for invite in wire.requests_to(at, b"INVITE"):
+                tried.append(name)
+                extra = "Retry-After: 30" if statuses.get(name) == -503 else ""
+                wire.send(reply(invite, abs(statuses.get(name, 486)), extra=extra), at)
+        if len(tried) == count:
+            break
+    wire.advance(0.1)
+    for at in PLACES.values():
+        wire.requests_to(at)
+    wire.responses_to(CALLER)
+    return tried
+
+
+def three(*down: str) -> Wire:
+    """Where these have failed often enough."""
+    wire = Wire(THREE)
+    for _ in range(2):
+        ask(wire, **dict.fromkeys(down, 503))
+    return wire
+
+
+def test_a_call_falls_through_its_priority_before_the_next():
+    """Both of the first, then the reserve."""
+    assert ["b", "a", "reserve"] == ask(three(), a=503, b=503)
+
+
+@pytest.mark.parametrize(
+    ("down", "tried"), [((), ["b"]), (("b",), ["a"]), (("a", "b"), ["reserve"]), (("a", "b", "reserve"), ["b"])]
+)
+def test_the_reserve_takes_calls_only_where_nobody_before_it_is_up(down, tried):
+    """Where nobody at all is up, all are tried, in their order."""
+    assert tried == ask(three(*down))
+
+
+def test_a_degraded_trunk_keeps_its_place():
+    """One failure is no reason for the reserve."""
+    wire = three()
+    ask(wire, b=503, a=503)
+    assert (2, 2) == (wire.core.trunk_states["a"], wire.core.trunk_states["b"])
+    assert ["b"] == ask(wire)
+
+
+def test_a_trunk_that_asks_for_a_pause_is_passed_over_and_no_lower_one_before_its_equal():
+    """503 with Retry-After of the one: its equal, not the reserve; of both: the reserve, until the time is over."""
+    wire = three()
+    assert ["b", "a"] == ask(wire, b=-503)
+    assert ["a", "reserve"] == ask(wire, a=-503)
+    assert ["reserve"] == ask(wire)
+    wire.advance(31)
+    assert ["b"] == ask(wire)
+
+
+def test_a_trunk_on_trial_gets_single_calls_and_its_priority_back():
+    """Half open: one call tries it, its neighbours go on below it; a second good one and all go there again."""
+    wire = three("a", "b")
+    wire.advance(10.5)
+    assert [["b"], ["a"], ["reserve"]] == [ask(wire) for _ in range(3)]
+    wire.advance(1)
+    assert [["b"], ["b"]] == [ask(wire) for _ in range(2)]
+    assert 3 == wire.core.trunk_states["b"]
+
+
+def test_a_call_that_tries_a_trunk_on_trial_is_not_lost_with_it():
+    """It fails again: the call goes on to the next, and the trunk is down for longer."""
+    wire = three("a", "b")
+    wire.advance(10.5)
+    assert ["b", "a", "reserve"] == ask(wire, a=503, b=503)
+    wire.advance(10.5)
+    assert ["reserve"] == ask(wire)
+    wire.advance(10.5)
+    assert ["b"] == ask(wire)
