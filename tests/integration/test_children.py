@@ -1,11 +1,15 @@
 """A process beside the calls, as the kernel sees it."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from edge import children
+from edge.endings import end_all
 
 WORDS = """
 import os, pathlib
@@ -33,3 +37,52 @@ def test_it_takes_second_place_and_its_session_with_it(is_session: bool, gives_w
     # A kernel that does not group by session has no such file, or an empty one.
     assert said[4:] == (["7"] if ours and is_session else ours.split()[2:])
     assert not autogroup.exists() or autogroup.read_text() == ours
+
+
+STARVING = """
+import asyncio, os, subprocess, sys
+from edge import children
+children.LOOK_S, children.STARVED_S = 0.1, 1.0
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+children.take_second_place(7, gives_way=True)
+async def work():
+    while True:
+        await asyncio.sleep(0)
+async def main():
+    asyncio.ensure_future(work())
+    await asyncio.wait_for(children.starved(), 60)
+try:
+    asyncio.run(main())
+    print("starved")
+finally:
+    hog.kill()
+    hog.wait()
+"""
+
+
+def test_who_gives_way_to_everybody_finds_that_it_comes_to_nothing() -> None:
+    """Another process wants the same processor all the time."""
+    said = subprocess.run([sys.executable, "-P", "-c", STARVING], capture_output=True, text=True, check=True).stdout
+    assert said == "starved\n"
+
+
+async def test_the_next_child_is_told_after_the_end_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`platform` says what this machine is, and ends."""
+    monkeypatch.setattr(children, "RESTART_S", 0.0)
+    ends: list[str] = []
+    again = asyncio.Event()
+
+    def orders(why: str) -> str:
+        ends.append(why)
+        if len(ends) == 3:
+            again.set()
+        return "{}"
+
+    child = children.Child("platform", died="died", finish_s=1.0, tell=lambda fact: None)
+    running = asyncio.ensure_future(child.run(orders))
+    async with asyncio.timeout(30):
+        await again.wait()
+    await end_all([running])
+    await child.stop()
+    assert ends == ["", "exit code 0", "exit code 0"]

@@ -26,6 +26,11 @@ READ_AGAIN_S = 1.0
 """The numbers of the metrics page are at most so old."""
 
 
+def after(orders: Orders, why: str) -> Orders:
+    """What the next process is told where the one before ended in this way: after one that starved, none gives way."""
+    return orders.model_copy(update={"gives_way": False}) if why == exit_word(STARVED) else orders
+
+
 class DeliveryProcess:
     """One for each edge."""
 
@@ -61,15 +66,13 @@ class DeliveryProcess:
         return self._child.restarts
 
     async def run(self, store: str) -> None:
-        """Until cancelled: keep one running. `store`: URL of the store. One that starved gives way no more."""
-        orders = self._orders.model_copy(update={"store": store})
+        """Until cancelled: keep one running. `store`: URL of the store."""
+        self._orders.store = store
+        await self._child.run(self._say)
 
-        def say(why: str) -> str:
-            if why == exit_word(STARVED):
-                orders.gives_way = False
-            return orders.model_dump_json(by_alias=True)
-
-        await self._child.run(say)
+    def _say(self, why: str) -> str:
+        self._orders = after(self._orders, why)
+        return self._orders.model_dump_json(by_alias=True)
 
     async def stop(self) -> None:
         """The log gets no more records: let it deliver the last ones and end. What hangs is left behind, and ends by
