@@ -1,7 +1,9 @@
 """Settlements on disk: what was kept is there for the next process, once, in order."""
 
+import asyncio
 import json
 import os
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,11 +22,17 @@ def settle(number: int) -> Settle:
     marks = (OFTEN,) if number == 3 else ()
     returned = (OFTEN, OFTEN._replace(key="l")) if number == 4 else ()
     price = PRICE if number % 2 else None
-    return Settle("acme", f"u{number}", "answered", number, price, marks=marks, returned=returned)
+    by, charged = (
+        (f"n1/{number}", None) if number % 3 == 1 else (f"n2/{number}", number) if number % 3 == 2 else ("", None)
+    )
+    return Settle(
+        "acme", f"u{number}", "answered", number, price, marks=marks, returned=returned, by=by, charged=charged
+    )
 
 
 def test_what_waits_survives_the_process(tmp_path):
     """First in, first out, prices and all; what was handed over does not come again."""
+    tmp_path /= "not there yet"
     journal = SettlementJournal(tmp_path)
     for number in range(5):
         journal.keep(settle(number), is_maybe_applied=False)
@@ -68,13 +76,58 @@ def test_one_that_may_have_been_applied_is_doubtful_when_its_tombstone_is_gone(t
 
 def test_the_file_is_emptied_when_nothing_waits(tmp_path):
     """It does not grow for ever."""
+    path = tmp_path / "settlements.jsonl"
+    journal = SettlementJournal(tmp_path)
+    assert not journal.is_written
+    for _ in range(2):
+        journal.keep(settle(1), is_maybe_applied=False)
+        journal.empty()
+        assert (os.path.getsize(path) > 0, journal.is_written) == (True, True)  # something waits: it stays
+        journal.take(1)
+        journal.empty()
+        assert (os.path.getsize(path), journal.is_written) == (0, False)
+    journal.keep(settle(2), is_maybe_applied=False)
+    journal.close()
+    assert SettlementJournal(tmp_path).is_written  # what an earlier process left is to be emptied too
+
+
+def test_one_that_may_have_been_applied_elsewhere_says_since_when(tmp_path):
+    """Whoever hands it over knows: it is told the store as doubtful by that instant, after a restart too."""
+    long_ago, just_now = time.time() - DOUBTFUL_S - 1, time.time() - 1
+    journal = SettlementJournal(tmp_path)
+    for number, since in enumerate((long_ago, just_now)):
+        journal.keep(settle(number)._replace(maybe_since=since), is_maybe_applied=False)
+    journal.close()
+    found = SettlementJournal(tmp_path).take(2)
+    assert [(one.doubtful, one.maybe_since) for one in found] == [(True, long_ago), (False, just_now)]
+
+
+async def test_it_syncs_again_and_again_and_leaks_no_file(tmp_path):
+    """Off the event loop, one at a time; closed, it holds none either."""
+    before = set(os.listdir("/proc/self/fd"))
+    journal = SettlementJournal(tmp_path)
+    loop = asyncio.get_running_loop()
+    for number in range(20):
+        journal.keep(settle(number), is_maybe_applied=False)
+        assert journal._is_syncing
+        while journal._is_syncing:
+            await loop.run_in_executor(None, os.getpid)  # behind the sync
+    journal.close()
+    assert len(set(os.listdir("/proc/self/fd")) - before) <= 1  # the one that lists them
+    journal.keep(settle(99), is_maybe_applied=False)
+    assert (journal.errors, len(journal)) == (0, 21)
+
+
+def test_a_disk_that_refuses_to_be_emptied_is_told(tmp_path):
+    """What was handed over would come again, and is settled already: the store says so."""
     journal = SettlementJournal(tmp_path)
     journal.keep(settle(1), is_maybe_applied=False)
-    journal.empty()
-    assert os.path.getsize(tmp_path / "settlements.jsonl") > 0  # something waits: it stays
     journal.take(1)
+    os.close(journal._fd)
+    journal._fd = os.open(tmp_path / "settlements.jsonl", os.O_RDONLY)
     journal.empty()
-    assert os.path.getsize(tmp_path / "settlements.jsonl") == 0
+    assert (journal.errors, journal.fault) == (1, "settlements cannot be kept on disk: Invalid argument")
+    journal.close()
 
 
 def test_a_disk_that_refuses_is_told_and_the_queue_goes_on():
