@@ -251,6 +251,11 @@ class Leg:
         self._picking_up.cancel()
         self._say(487, b"Request Terminated")
 
+    def over(self) -> None:
+        if self._picking_up is not None:
+            self._picking_up.cancel()
+        self.left()
+
     def left(self) -> None:
         if self._repeating is not None:
             self._repeating.stop()
@@ -297,6 +302,11 @@ class Traffic:
         self.refuser = await Endpoint.bound("127.0.0.1", self._at_refuser)
 
     def close(self) -> None:
+        """Whoever still repeats himself stops."""
+        for call in list(self.calls.values()):
+            call.over()
+        for leg in self._legs.values():
+            leg.over()
         for endpoint in (self.caller, self.callee, self.refuser):
             endpoint.close()
 
