@@ -1,6 +1,7 @@
 """The documents lead somewhere: no dead link, no scenario without a test, no file the README forgot."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -64,3 +65,43 @@ def test_the_list_of_scenarios_is_complete(root):
 def test_a_document_that_everyone_looks_for_is_there(root, name):
     """The tour, the changes, the manual, one page for each package."""
     assert (root / name).stat().st_size > 0
+
+
+# -- docs/security.md: each row has its test ---------------------------------------------------------------------------
+
+
+def security_rows(root: Path) -> list[tuple[str, list[str]]]:
+    """Each row's attack and the tests it names, as PATH or PATH::TEST below tests/; `…` is the file named before."""
+    rows, below = [], ""
+    for line in (root / "docs" / "security.md").read_text().splitlines():
+        if line.startswith("## "):
+            below = ""
+        elif told := re.match(r"(?:All tests|Tests) are in `([^`]+)`", line):
+            below = told[1]
+        elif line.startswith("| ") and not line.startswith("| Attack"):
+            attack, cell = line.strip("| ").split(" | ")[0], line.rstrip("| ").rsplit(" | ", 1)[1]
+            names: list[str] = []
+            for name in re.findall(r"`([^`]+)`", cell):
+                if name.startswith("…"):
+                    name = names[-1].partition("::")[0] + name[1:]
+                elif not (root / "tests" / name.partition("::")[0]).exists():
+                    name = below + name
+                names.append(name)
+            rows.append((attack, names))
+    return rows
+
+
+def test_every_row_of_the_security_list_names_tests_that_are_there(root):
+    """A renamed test would leave a promise without its proof."""
+    rows = security_rows(root)
+    assert len(rows) > 60
+    astray = []
+    for attack, names in rows:
+        if not names:
+            astray.append(attack)
+        for name in names:
+            file, _, test = name.partition("::")
+            path = root / "tests" / file
+            if not path.exists() or (test and not re.search(rf"def {re.escape(test)}\b", path.read_text())):
+                astray.append(f"{attack}: {name}")
+    assert astray == []
