@@ -86,8 +86,11 @@ def reveal_place(request: Request, identifiers: Identifiers) -> None:
     value = request.value(b"refer-to")
     if value is None or SEALED not in value:
         return
-    raw = parse_name_addr(value, "Refer-To").uri
-    uri = parse_uri(raw)
+    try:
+        raw = parse_name_addr(value, "Refer-To").uri
+        uri = parse_uri(raw)
+    except FieldError:
+        return
     if not isinstance(uri, SipUri):
         return
     place, question, _ = raw.partition(b"?")

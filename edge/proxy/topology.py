@@ -240,9 +240,7 @@ def _hide_places(request: Request, came: Request, shown: Shown) -> None:
     hide_dialogs(request, shown.identifiers, names_host)
     if not request.has(b"refer-to"):
         return
-    contact = came.contact()
-    uri = None if contact is None else parse_uri(contact.uri)
-    own = uri.host.lower() if isinstance(uri, SipUri) else b""
+    own = _host_of_contact(came)
 
     def is_hidden(host: bytes) -> bool:
         """Where whoever refers is itself, and any address that is not that side's."""
@@ -251,6 +249,16 @@ def _hide_places(request: Request, came: Request, shown: Shown) -> None:
     transport = shown.listeners.transports[shown.ours]
     ours = shown.listeners.sent_bys[shown.ours] + (b"" if transport == b"udp" else b";transport=" + transport)
     hide_place(request, shown.identifiers, names_host, is_hidden, lambda text: _swept(text, shown), ours)
+
+
+def _host_of_contact(message: Message) -> bytes:
+    """In lower case; empty where nobody can read it."""
+    try:
+        contact = message.contact()
+        uri = None if contact is None else parse_uri(contact.uri)
+    except FieldError:
+        return b""
+    return uri.host.lower() if isinstance(uri, SipUri) else b""
 
 
 def _sweep(message: Message, shown: Shown) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from network import reply
-from test_topology import CORE, EDGE_OUT, OUTSIDE, POLICY, SECRETS, Incoming, Net, Outgoing
+from test_topology import CORE, EDGE_OUT, INSIDE, OUTSIDE, POLICY, SECRETS, Incoming, Inner, Net, Outgoing
 
 OURS = f"{EDGE_OUT}:5060"
 
@@ -126,8 +126,14 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_no_text_tells_or_breaks(value: str) -> None:
-    """Whatever stands there: no address goes out, in or beside the header, and nothing is raised either way."""
-    call = Outgoing(Net())
-    call.caller.talk("REFER", extra=f"Refer-To: {value}\nReplaces: {value}")
-    call.net.wire.sent.clear()
-    call.callee_says("REFER", extra=f"Refer-To: {value}\nReplaces: {value}")
+    """Whatever stands there: no address goes out, in or beside the header, and nothing is raised either way; nor where
+    nobody can read the Contact beside it."""
+    said = f"Refer-To: {value}\nReplaces: {value}"
+    call = Outgoing(Net(), extra=said)
+    for method in ("REFER", "ACK", "INVITE"):
+        data = call.caller.in_dialog(method, extra=said, cseq=1 if method == "ACK" else None)
+        call.net.send(data, INSIDE)
+        call.net.send(data.replace(b"caller@10.1.2.3:5062>", b"@@10.1.2.3>").replace(b"branch=", b"branch=b"), INSIDE)
+        call.callee_says(method, extra=said)
+    other = Inner(call.net)
+    call.net.send(other.request("INVITE", extra=said).replace(b"caller@10.1.2.3:5062>", b"@@10.1.2.3>"), INSIDE)
