@@ -7,6 +7,7 @@ already up to that address, or to a new one.
 import asyncio
 import secrets
 import ssl
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -104,8 +105,8 @@ class Connections:
     """The table."""
 
     __slots__ = (
-        "_certificates", "_loop", "_next_number", "_now", "_tasks", "_user", "bounds", "by_key", "by_number",
-        "counters", "handshaking", "paths", "per_host", "silent",
+        "_certificates", "_establishing", "_loop", "_next_number", "_now", "_tasks", "_user", "bounds", "by_key",
+        "by_number", "counters", "paths", "per_host", "silent",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -127,7 +128,8 @@ class Connections:
         self.by_key: dict[Key, Connection] = {}
         self.per_host: dict[str, int] = {}
         """Connections from each address, handshakes included."""
-        self.handshaking = 0
+        self._establishing: dict[int, tuple[str, asyncio.Task[None]]] = {}
+        """Neighbours' connections that are not up yet, the oldest first: whose, and who makes it."""
         self.silent: dict[int, Connection] = {}
         """Neighbours' connections without a whole message so far, the oldest first."""
 
@@ -209,13 +211,18 @@ class Connections:
         for _, sent_by, txn in waiting:
             self._user.unsent(txn, sent_by, why)
 
+    @property
+    def handshaking(self) -> int:
+        """Neighbours' connections that are not up yet."""
+        return len(self._establishing)
+
     # -- accepting -------------------------------------------------------------------------------------------------
 
     def refusal(self, host: str, *, is_tls: bool) -> str:
         """Why a connection from this address is not taken now; empty: it is."""
         if self.per_host.get(host, 0) >= self.bounds.per_peer:
             return "peer"
-        if is_tls and self.handshaking >= self.bounds.handshakes:
+        if is_tls and self.handshaking >= self.bounds.handshakes and not self._displace(host):
             return "handshakes"
         if len(self.by_number) + self.handshaking >= self.bounds.connections and not self._evict():
             return "full"
@@ -229,9 +236,9 @@ class Connections:
     ) -> None:
         """A neighbour has connected and is welcome; `establish` makes the transport, the handshake included."""
         connection = self._make(listener, address, is_outgoing=False)
-        self.per_host[address[0]] = self.per_host.get(address[0], 0) + 1
-        self.handshaking += 1
-        self._tasks.create_task(self._shake_hands(connection, establish))
+        self._enter_host(address[0])
+        task = self._tasks.create_task(self._shake_hands(connection, establish))
+        self._establishing[connection.number] = address[0], task
 
     async def _shake_hands(
         self, connection: Connection, establish: Callable[[Connection], Coroutine[None, None, None]]
@@ -242,9 +249,8 @@ class Connections:
             if self.paths[connection.listener].is_tls:
                 count(self.counters.handshakes_failed, _tls_reason(error))
         finally:
-            if connection.transport is None:
-                self.handshaking -= 1
-                self._leave_host(connection)
+            if self._establishing.pop(connection.number, None) is not None:
+                self._leave_host(connection.address[0])
 
     # -- what the connections tell ---------------------------------------------------------------------------------
 
@@ -262,7 +268,9 @@ class Connections:
                 return "TLS: the certificate proves another name"
             self.counters.opened += 1
             return ""
-        self.handshaking -= 1
+        if self._establishing.pop(connection.number, None) is None:
+            self._enter_host(connection.address[0])  # which it leaves when it is over
+            return "displaced"
         self.counters.accepted += 1
         names = connection.names if is_tls else ("",)
         self._add(connection, [(connection.listener, connection.address, name) for name in names])
@@ -287,7 +295,7 @@ class Connections:
         count(self.counters.closed, why)
         self._remove(connection)
         if not connection.is_outgoing:
-            self._leave_host(connection)
+            self._leave_host(connection.address[0])
             self._user.disconnected(connection.number)
         unanswered, connection.unanswered = connection.unanswered, []
         lost = set(connection.request_flows)
@@ -341,6 +349,20 @@ class Connections:
         self._remove(connection)
         return True
 
+    def _displace(self, host: str) -> bool:
+        """Make room for a handshake of this address: the oldest of the address that has most of them goes, where that
+        has more than this one. So whoever lets hundreds stall shuts out nobody but himself."""
+        counts = Counter([one for one, _ in self._establishing.values()])
+        held = max(counts.values())
+        if held <= counts[host]:
+            return False
+        number = next(number for number, (one, _) in self._establishing.items() if counts[one] == held)
+        one, task = self._establishing.pop(number)
+        task.cancel()
+        self._leave_host(one)
+        count(self.counters.handshakes_failed, "displaced")
+        return True
+
     # -- the table -------------------------------------------------------------------------------------------------
 
     def _make(self, listener: int, address: tuple[str, int], *, is_outgoing: bool) -> Connection:
@@ -373,8 +395,10 @@ class Connections:
             if self.by_key.get(key) is connection:
                 del self.by_key[key]
 
-    def _leave_host(self, connection: Connection) -> None:
-        host = connection.address[0]
+    def _enter_host(self, host: str) -> None:
+        self.per_host[host] = self.per_host.get(host, 0) + 1
+
+    def _leave_host(self, host: str) -> None:
         left = self.per_host.get(host, 1) - 1
         if left:
             self.per_host[host] = left

@@ -110,5 +110,7 @@ class StreamSocket:
                 )
         except BaseException:
             with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # the loop may hold it on, and only an end makes it let go
+            with contextlib.suppress(OSError):
                 sock.close()
             raise

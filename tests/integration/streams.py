@@ -113,10 +113,12 @@ async def accepted(listening: socket.socket) -> socket.socket:
     return sock
 
 
-async def connected(address: tuple[str, int]) -> socket.socket:
-    """A neighbour's connection to the edge."""
+async def connected(address: tuple[str, int], source: str = "") -> socket.socket:
+    """A neighbour's connection to the edge, from this address of its own."""
     sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
+    if source:
+        sock.bind((source, 0))
     async with asyncio.timeout(BOUND_S):
         await asyncio.get_running_loop().sock_connect(sock, address)
     return sock

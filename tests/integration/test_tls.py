@@ -255,7 +255,7 @@ async def test_a_handshake_that_stalls_is_given_up(authority) -> None:
 
 
 async def test_handshakes_at_one_time_are_bounded(authority) -> None:
-    """The next one is closed at once: it costs a descriptor for a moment and no arithmetic."""
+    """The next one of the same address is closed at once: it costs a descriptor for a moment and no arithmetic."""
     authority.issue("edge.pem", "edge.example")
     async with bench(StreamBounds(handshakes=3, handshake_s=0.5), shown(authority, "edge.pem")) as edge:
         stalled = [await connected(edge.address) for _ in range(3)]
@@ -270,6 +270,28 @@ async def test_handshakes_at_one_time_are_bounded(authority) -> None:
         writer.write(message())
         await edge.tap.until(lambda: edge.tap.messages)
         writer.close()
+
+
+async def test_whoever_lets_handshakes_stall_shuts_out_himself_alone(authority) -> None:
+    """Every place is taken by two addresses, which do not stop: a third one gets in at once, at the cost of the oldest
+    of whoever has most; and nothing stays counted."""
+    authority.issue("edge.pem", "edge.example")
+    async with bench(StreamBounds(handshakes=8), shown(authority, "edge.pem")) as edge:
+        stalled = [await connected(edge.address, "127.0.0.8") for _ in range(5)]
+        stalled += [await connected(edge.address, "127.0.0.9") for _ in range(3)]
+        await edge.tap.until(lambda: edge.connections.handshaking == 8)
+        for _ in range(3):
+            _, writer = await dial(edge.address, neighbours_context(authority))
+            before = len(edge.tap.messages)
+            writer.write(message())
+            await edge.tap.until(lambda before=before: len(edge.tap.messages) > before)
+            writer.close()
+            stalled.append(await connected(edge.address, "127.0.0.8"))
+        assert await is_closed(stalled[0])
+        assert edge.counters.handshakes_failed["displaced"] >= 1
+        for sock in stalled:
+            sock.close()
+        await edge.tap.until(lambda: not edge.connections.handshaking and not edge.connections.per_host)
 
 
 async def test_what_is_no_tls_ends_in_the_handshake(authority) -> None:
