@@ -28,8 +28,18 @@ export function t(text, words = {}) {
 
 // -- numbers and instants --------------------------------------------------------------------------------------------
 
+// A formatter costs a hundred times what it formats: each is made once.
+const FORMATTERS = new Map();
+
+function formatter(kind, options) {
+  const name = `${language} ${kind.name} ${Object.values(options)}`;
+  let found = FORMATTERS.get(name);
+  if (!found) FORMATTERS.set(name, found = new kind(LOCALES[language], options));
+  return found;
+}
+
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(LOCALES[language], { maximumFractionDigits: digits }).format(value);
+  return formatter(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 }
 
 export function rate(value) { return number(value, value < 10 ? 1 : 0); }
@@ -39,7 +49,7 @@ export function money(micros, currency = "EUR") {
   const whole = BigInt(micros);
   const text = `${whole < 0n ? "-" : ""}${abs(whole) / 1000000n}.${String(abs(whole) % 1000000n).padStart(6, "0")}`;
   const digits = /0{4}$/.test(text) ? 2 : 6;
-  return new Intl.NumberFormat(LOCALES[language], {
+  return formatter(Intl.NumberFormat, {
     style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: digits,
   }).format(text);
 }
@@ -56,11 +66,11 @@ export function micros(text) {
 
 export function instant(ms) {
   if (!ms) return "–";
-  return new Intl.DateTimeFormat(LOCALES[language], { dateStyle: "short", timeStyle: "medium" }).format(ms);
+  return formatter(Intl.DateTimeFormat, { dateStyle: "short", timeStyle: "medium" }).format(ms);
 }
 
 export function clock(ms) {
-  return new Intl.DateTimeFormat(LOCALES[language], { timeStyle: "medium" }).format(ms);
+  return formatter(Intl.DateTimeFormat, { timeStyle: "medium" }).format(ms);
 }
 
 export function span(seconds) {
