@@ -209,6 +209,11 @@ def node_box_key(node: str) -> str:
     return f"trunkgate:node:{node}:box"
 
 
+def records_box_key(node: str) -> str:
+    """list: records that operators look for in the log of this node."""
+    return f"trunkgate:node:{node}:records"
+
+
 def answer_box_key(name: str) -> str:
     """list: answers to one question, or the messages of one trace."""
     return f"trunkgate:answers:{name}"

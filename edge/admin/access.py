@@ -18,7 +18,7 @@ from edge.admin.problems import Refusal
 from edge.admin.roles import is_enough
 from edge.admin.store import AdminStore
 from edge.admin.tokens import Token
-from edge.config.access import RoleName
+from edge.config.access import RoleName, may_see
 
 SESSION_S = 12 * 3_600
 VERIFIED_AT_MOST = 1_000
@@ -34,7 +34,7 @@ class Principal(NamedTuple):
     """As the audit has it: `token:noc`, `oidc:alice`."""
     role: RoleName
     accounts: tuple[str, ...] = ()
-    """Only these (see `tokens.may_see`); empty: all."""
+    """Only these (see `may_see`); empty: all."""
     token: str = ""
     """Id of the token behind it, where there is one."""
     session: str = ""
@@ -50,7 +50,7 @@ class Principal(NamedTuple):
 
     def may_see(self, account: str) -> bool:
         """Is this account one of theirs?"""
-        return tokens.may_see(self.accounts, account)
+        return may_see(self.accounts, account)
 
 
 class Provider(Protocol):

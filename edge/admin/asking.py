@@ -80,6 +80,9 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Things on a page at most
 Cursor = Annotated[
     str | None, Query(max_length=400, description="`next` of the page before; left out: from the beginning.")
 ]
+LongCursor = Annotated[
+    str | None, Query(max_length=8_000, description="The same where each node has a place of its own.")
+]
 
 
 def etag(generation: int) -> str:

@@ -101,8 +101,3 @@ def digest_of(secret: str, salt: str) -> str:
 def is_right(token: Token, secret: str) -> bool:
     """Does this secret belong to it? In constant time."""
     return hmac.compare_digest(digest_of(secret, token.salt), token.digest)
-
-
-def may_see(accounts: tuple[str, ...], name: str) -> bool:
-    """Is this account inside the scope?"""
-    return not accounts or any(name == one or (one.endswith("*") and name.startswith(one[:-1])) for one in accounts)

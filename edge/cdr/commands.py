@@ -2,7 +2,7 @@
 
 import typer
 
-from edge.cdr import log_commands
+from edge.cdr import find_commands, log_commands
 from edge.cdr.delivery import commands as delivery_commands
 
 app = typer.Typer(
@@ -12,4 +12,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(log_commands.app)
+app.add_typer(find_commands.app)
 app.add_typer(delivery_commands.app)

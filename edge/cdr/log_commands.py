@@ -10,7 +10,6 @@ import typer
 from edge.terminal import fail, say, usage
 
 if TYPE_CHECKING:
-    from edge.cdr.delivery.consumer import Entry
     from edge.cdr.picking import Picked
     from edge.cdr.retention import Done, Rule
     from edge.cdr.verify import Report
@@ -81,7 +80,7 @@ def export(
 
     if form not in exporting.FORMATS:
         usage(f"--format {form}: expected csv, jsonl or parquet")
-    picked = _picked(since, until, account, outcome, reason)
+    picked = picked_of(since, until, account, outcome, reason)
     found = places or [_log_of(state, config)]
     for place in found:
         if not place.exists():
@@ -108,47 +107,6 @@ def export(
 
 
 @app.command()
-def find(
-    number: Annotated[str, typer.Option(help="Calling or called, in any spelling.", metavar="NUMBER")] = "",
-    call_id: Annotated[str, typer.Option("--call-id", help="SIP Call-ID.", metavar="TEXT")] = "",
-    uid: Annotated[str, typer.Option(help="Of the call.", metavar="UID")] = "",
-    trunk: Annotated[str, typer.Option(help="Ingress or egress trunk.", metavar="ID")] = "",
-    since: Since = None,
-    until: Until = None,
-    account: Accounts = None,
-    outcome: Outcomes = None,
-    reason: Reasons = None,
-    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=1_000)] = 50,
-    as_json: Json = False,
-    state: State = None,
-    config: Config = None,
-) -> None:
-    """Records of this node's log, the newest first; what is given must all be so. Exit 1 where there are none."""
-    from edge.cdr import tailing
-    from edge.cdr.search import Wanted, search
-
-    wanted = Wanted(_picked(since, until, account, outcome, reason), uid, call_id, number, trunk)
-    directory = _log_of(state, config)
-    before: int | None = None
-    entries: list[Entry] = []
-    try:
-        while len(entries) < limit:
-            found = search(directory, wanted, limit=limit - len(entries), before=before)
-            entries += found.entries
-            before = found.before
-            if before is None:
-                break
-    except OSError as error:
-        fail(f"{error.filename or directory}: {error.strerror}")
-    if as_json:
-        say(json.dumps([entry.record for entry in entries], ensure_ascii=False))
-    elif entries:
-        say(tailing.head(), *[tailing.row(entry.record) for entry in entries])
-    if not entries:
-        fail("no such record in this node's log; other nodes have logs of their own")
-
-
-@app.command()
 def tail(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with those that come.")] = False,
     lines: Annotated[int, typer.Option("-n", help="So many of the newest first.", metavar="N", min=0, max=10_000)] = 20,
@@ -162,7 +120,7 @@ def tail(
     """The newest records: a table in a terminal, else a JSON line each."""
     from edge.cdr import tailing
 
-    picked = _picked(None, None, account, outcome, reason)
+    picked = picked_of(None, None, account, outcome, reason)
     directory = _log_of(state, config)
     as_table = sys.stdout.isatty() and not as_json
     try:
@@ -222,13 +180,14 @@ def purge(
     say(*([json.dumps(done_data(done))] if as_json else done_lines(done, rule, dry_run=dry_run)))
 
 
-def _picked(
+def picked_of(
     since: str | None,
     until: str | None,
     accounts: list[str] | None,
     outcomes: list[str] | None,
     reasons: list[str] | None,
 ) -> "Picked":
+    """Which records these options mean, or a usage error."""
     from datetime import UTC, datetime
 
     from edge.cdr.picking import Picked, instant_of

@@ -4,7 +4,7 @@ A look is bounded in bytes: where nothing is found so far, the page says where t
 compared as `edge.control.rows` does, whatever their spelling.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from edge.cdr import segments
 from edge.cdr.delivery.consumer import Entry, entry_of
 from edge.cdr.picking import Picked
 from edge.cdr.settled import Gate
+from edge.config.access import may_see
 from edge.control.rows import is_same_number, significant
 
 MOST_BYTES = 256 << 20
@@ -38,13 +39,13 @@ class Wanted(NamedTuple):
     number: str = ""
     """In any spelling."""
     trunk: str = ""
-    may_see: Callable[[str], bool] | None = None
-    """Is this account one of theirs who look?"""
+    scope: tuple[str, ...] = ()
+    """Accounts of theirs who look (see `may_see`); none: all."""
 
     def has(self, entry: Entry) -> bool:
         """Is this record one of them?"""
         record = entry.record
-        if self.may_see is not None and not self.may_see(str(record.get("account") or "")):
+        if self.scope and not may_see(self.scope, str(record.get("account") or "")):
             return False
         if self.uid and entry.uid != self.uid:
             return False

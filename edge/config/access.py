@@ -17,6 +17,11 @@ _Text = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[ -~]*$")]
 _LOOPBACK = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 
 
+def may_see(accounts: tuple[str, ...], name: str) -> bool:
+    """Is this account inside the scope (names, or beginnings with a `*`; none: all)?"""
+    return not accounts or any(name == one or (one.endswith("*") and name.startswith(one[:-1])) for one in accounts)
+
+
 def _issuer(text: str) -> str:
     if text and not text.startswith(("https://", *_LOOPBACK)):
         raise ValueError("expected an https:// URL, as the provider's tokens name it")

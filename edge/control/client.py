@@ -11,7 +11,7 @@ nothing can be asked, while their calls go on. Who may ask is not judged here: w
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import NamedTuple, Self, TypeVar
 
@@ -41,9 +41,10 @@ from edge.control.questions import (
     read_answer,
     write,
 )
+from edge.control.records import FindRecords, FoundRecords
 from edge.control.rows import CallDetail, Calls
 from edge.control.snapshot import VERSION, Snapshot
-from limits.keys import answer_box_key
+from limits.keys import answer_box_key, records_box_key
 from limits.mailboxes import MAX_WAIT_S, Mailboxes, box_of
 from limits.nodes import NodeRegistry
 
@@ -51,6 +52,8 @@ ANSWER_S = 3.0
 """A node that has not answered by then is silent."""
 MOST_QUESTIONS = 64
 """In the box of one node."""
+RECORDS_S = 5.0
+"""The same where it reads its log."""
 ALIVE_MS = 5_000
 """A node whose last heartbeat is older than this is not asked."""
 
@@ -302,6 +305,21 @@ class Control:
         """End it on every node; each says its last word (`TraceEnd`) into the box."""
         await self._ask(Done, await self._alive(), TraceStop(trace), by=by, why=why)
 
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    async def names(self) -> dict[str, bool]:
+        """Every node that the store has heard of within a day: does it live?"""
+        beat = await self._registry.beat("")
+        return {name: age <= ALIVE_MS for name, age in sorted(beat.ages_ms.items())}
+
+    async def find_records(self, node: str, ask: FindRecords) -> FoundRecords | None:
+        """A page out of this node's log; None: it gave no answer. Raises ValueError for what no node would
+        understand."""
+        letter = write(ask)
+        read(FindRecords, letter)
+        answers = await self._post(FoundRecords, ask.id, letter, {node: records_box_key(node)}, within_s=RECORDS_S)
+        return answers[0][1] if answers else None
+
     # -- asking ----------------------------------------------------------------------------------------------------
 
     async def _alive(self) -> tuple[str, ...]:
@@ -328,14 +346,22 @@ class Control:
         question = Question(secrets.token_hex(16), ask, by, why)
         letter = write(question)
         read(Question, letter)  # the bounds that the node holds it to
-        life_ms = round(ANSWER_S * 1_000)
-        for node in nodes:
-            await self._boxes.post(box_of(node), [letter], most=MOST_QUESTIONS, life_ms=life_ms)
-        waiting = set(nodes)
+        boxes = {node: box_of(node) for node in nodes}
+        answers = await self._post(kind, question.id, letter, boxes, within_s=ANSWER_S)
+        return answers, tuple(sorted({*nodes} - {outcome.node for outcome, _ in answers}))
+
+    async def _post(
+        self, kind: type[_T], name: str, letter: bytes, boxes: Mapping[str, str], *, within_s: float
+    ) -> list[tuple[Outcome, _T | None]]:
+        """What comes into the box `name` in this time, one answer of each node. `boxes`: where each is written to."""
+        life_ms = round(within_s * 1_000)
+        for box in boxes.values():
+            await self._boxes.post(box, [letter], most=MOST_QUESTIONS, life_ms=life_ms)
+        waiting = set(boxes)
         answers: list[tuple[Outcome, _T | None]] = []
         loop = asyncio.get_running_loop()
-        until = loop.time() + ANSWER_S
-        box = answer_box_key(question.id)
+        until = loop.time() + within_s
+        box = answer_box_key(name)
         while waiting and (left := until - loop.time()) > 0:
             # Redis takes no time-out below a millisecond for one.
             for answer in await self._boxes.take(box, wait_s=max(0.01, min(left, MAX_WAIT_S)), most=len(waiting)):
@@ -346,4 +372,4 @@ class Control:
                 if outcome.node in waiting:
                     waiting.discard(outcome.node)
                     answers.append((outcome, found))
-        return answers, tuple(sorted(waiting))
+        return answers

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from edge.accounts import changes
 from edge.accounts.changes import Place, Refused
 from edge.accounts.views import usage_lines
-from edge.cdr.segments import listed
+from edge.cdr.looking import look
+from edge.cdr.picking import Picked
+from edge.cdr.search import Wanted
 from edge.config.bundle import build
 from edge.config.snapshot import PolicySnapshot
 from edge.config.source import PolicyFile
@@ -51,15 +53,14 @@ def _of_file(name: str) -> Document:
 
 
 def record_of(uid: str, names: list[str], place: Place) -> Record:
-    """The record of a call, in these files or in the state directory of the edge. Raises NoRecords, Refused,
-    StaticConfigError."""
+    """The record of a call, in these files, or in any node's log. Raises NoRecords, Refused, StaticConfigError."""
     if not names:
-        state = read_settings({"redis": place.redis, "state": place.state, "policy": "-"}, place.config).state
-        if not listed(Path(state) / "cdr"):
-            raise Refused(
-                f"{state}: expected the state directory of an edge (--state), or its CDRs (--cdrs); found none"
-            )
-        names = [state]
+        looked = look(place, Wanted(Picked(), uid=uid), limit=1)
+        if looked.entries:
+            return dict(looked.entries[0].record)
+        missing = f"; {looked.missing}" if looked.missing else ""
+        where = ", ".join(looked.nodes) or "any node"
+        raise Refused(f"no record of call {uid!r} in the log of {where}: one is written when the call ends{missing}")
     found = Records(names).search(uid)
     if found is None:
         raise Refused(f"no record of call {uid!r} in {', '.join(names)}: one is written when the call ends")

@@ -54,7 +54,7 @@ def test_the_newest_come_first(log):
         (Wanted(Picked(), number="+33612340003"), [3]),
         (Wanted(Picked(accounts=frozenset(["robo"])), number="+33612340003"), [3]),
         (Wanted(Picked(accounts=frozenset(["acme"])), number="+33612340003"), []),
-        (Wanted(Picked(), uid="call-7", may_see=lambda account: account == "acme"), []),
+        (Wanted(Picked(), uid="call-7", scope=("acme",)), []),
         (Wanted(Picked(), trunk="nowhere"), []),
         (Wanted(Picked(), uid="call-"), []),
     ],

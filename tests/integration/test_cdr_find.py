@@ -35,4 +35,4 @@ async def test_a_record_is_found_by_what_a_customer_knows_of_it(tmp_path: Path) 
         (found,) = json.loads(find(state, *words, "--json"))
         assert found["uid"] == newest["uid"]
     assert "acme" in find(state, "--trunk", "out")
-    assert "other nodes have logs of their own" in find(state, "--number", "+4930999", code=1)
+    assert "no such record in the log of n1" in find(state, "--number", "+4930999", code=1)

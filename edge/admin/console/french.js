@@ -91,6 +91,7 @@ export const FRENCH = {
   "Drain": "Vidanger",
   "Drain {trunk}": "Vidanger {trunk}",
   "Duration": "Durée",
+  "Earlier records": "Tickets plus anciens",
   "Edit": "Modifier",
   "End its {n} running calls too": "Couper aussi ses {n} appels en cours",
   "Ended by": "Terminé par",
@@ -140,6 +141,7 @@ export const FRENCH = {
   "Log in with your organisation's account": "Se connecter avec le compte de votre organisation",
   "Log out": "Se déconnecter",
   "Look": "Voir",
+  "Looking through the records of every node…": "Recherche dans les tickets de tous les nœuds…",
   "Lots": "Lots",
   "Lower": "Baisser",
   "Make the token": "Créer le jeton",
@@ -154,10 +156,12 @@ export const FRENCH = {
   "Near a limit": "Près d’une limite",
   "New account": "Nouveau compte",
   "New calls go to it again, on every node.": "Les nouveaux appels y passent de nouveau, sur tous les nœuds.",
+  "No answer from {nodes}: calls and records of theirs are missing here.":
+    "Pas de réponse de {nodes} : leurs appels et leurs tickets manquent ici.",
   "No answer from {nodes}: their calls are missing.": "Pas de réponse de {nodes} : leurs appels manquent.",
   "No OpenID provider is set up here: see docs/api.md.": "Aucun fournisseur OpenID n’est configuré ici : voir docs/api.md.",
-  "No call of this number or name, neither running nor in this node's records.":
-    "Aucun appel de ce numéro ou de ce nom, ni en cours ni dans les tickets de ce nœud.",
+  "No call of this number or name, neither running nor in any record.":
+    "Aucun appel de ce numéro ou de ce nom, ni en cours ni dans aucun ticket.",
   "No call runs.": "Aucun appel en cours.",
   "No calls in these hours.": "Aucun appel pendant ces heures.",
   "No new call passes (403).": "Aucun nouvel appel ne passe (403).",

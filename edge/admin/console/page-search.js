@@ -6,6 +6,8 @@ import { explained } from "./page-call.js";
 import { badge, table } from "./page-overview.js";
 import { instant, span, t } from "./words.js";
 
+const LOOKS = 8;
+
 export async function search(app, text) {
   return [
     h("div.head", h("h1", text ? t("Search: {text}", { text }) : t("Search"))),
@@ -22,6 +24,7 @@ function found(text) {
 
   async function look() {
     const mine = ++round;
+    fill(place, h("p.quiet", t("Looking through the records of every node…")));
     const nodes = await results(text, outcome.value);
     if (mine === round) fill(place, nodes);
   }
@@ -39,19 +42,42 @@ async function results(text, outcome) {
   const none = (problem) => { faults.push(problem.message); return { calls: [], items: [] }; };
   const [running, records, accounts, byUid] = await Promise.all([
     outcome ? { calls: [] } : get(`/v1/calls${query({ ...wanted, limit: 50 })}`).catch(none),
-    get(`/v1/cdrs${query({ ...wanted, outcome, limit: 50 })}`).catch(none),
+    recordsOf({ ...wanted, outcome }).catch(none),
     isNumber ? { items: [] } : get(`/v1/accounts${query({ prefix: text, limit: 20 })}`).catch(none),
     isUid ? get(`/v1/cdrs/${text}`).catch(() => null) : null,
   ]);
   const rows = [...running.calls.map(runningRow), ...(byUid ? [recordRow(byUid)] : []), ...records.items.map(recordRow)];
+  const silent = new Set([...(running.silent || []), ...(records.silent || [])]);
+  const body = h("tbody", rows);
+  const earlier = h("p");
+  const offer = (next) => fill(earlier, next ? h("button", { type: "button", onclick: () => more(next) }, t("Earlier records")) : null);
+  async function more(cursor) {
+    fill(earlier, t("Loading…"));
+    try {
+      const page = await recordsOf({ ...wanted, outcome }, cursor);
+      body.append(...page.items.map(recordRow));
+      offer(page.next);
+    } catch (problem) { fill(earlier, h("span.fault", problem.message)); }
+  }
+  offer(records.next);
   return [
     faults.map((fault) => h("p.fault", fault)),
+    silent.size ? h("p.fault", t("No answer from {nodes}: calls and records of theirs are missing here.", { nodes: [...silent].join(", ") })) : null,
     accounts.items.length ? h("section.panel", h("h2", t("Accounts")), accounts.items.map((one) =>
       h("p", h("a", { href: `#/accounts/${encodeURIComponent(one.account)}` }, one.account), " ", badge(one.status)))) : null,
-    h("section.panel", h("h2", t("Calls")), rows.length
-      ? table([t("When"), t("Account"), t("From"), t("To"), t("What became of it"), t("Talked"), ""], h("tbody", rows))
-      : h("p.quiet", t("No call of this number or name, neither running nor in this node's records."))),
+    h("section.panel", h("h2", t("Calls")), rows.length || records.next
+      ? table([t("When"), t("Account"), t("From"), t("To"), t("What became of it"), t("Talked"), ""], body)
+      : h("p.quiet", t("No call of this number or name, neither running nor in any record.")), earlier),
   ];
+}
+
+// A look of the API is bounded, and may have found nothing yet: some more are made before somebody is asked.
+async function recordsOf(words, cursor = "") {
+  for (let looks = 0; ; looks += 1) {
+    const page = await get(`/v1/cdrs${query({ ...words, limit: 50, cursor })}`);
+    if (page.items.length || !page.next || looks === LOOKS) return page;
+    cursor = page.next;
+  }
 }
 
 function runningRow(one) {

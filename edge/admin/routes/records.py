@@ -1,4 +1,4 @@
-"""`/v1/cdrs`: the records of this node's log, looked for and exported."""
+"""`/v1/cdrs`: the records of every node's log looked for; those of this node's exported."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,14 +12,16 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
 from edge.admin.access import Principal
-from edge.admin.asking import Cursor, Here, Limit, Who, cursor_of, number_in
+from edge.admin.asking import Here, Limit, LongCursor, Who, cursor_of, place_of
 from edge.admin.problems import Refusal, invalid
 from edge.admin.services import Services
 from edge.admin.shapes.records import Form, Outcome, Record, Records
-from edge.cdr import export
+from edge.cdr import everywhere, export
 from edge.cdr.delivery.consumer import Entry
+from edge.cdr.everywhere import Log, Rest
 from edge.cdr.picking import Picked, instant_of
-from edge.cdr.search import Wanted, search
+from edge.cdr.search import Found, Wanted, search
+from edge.config.access import may_see
 
 router = APIRouter(prefix="/v1/cdrs", tags=["records"])
 
@@ -49,16 +51,20 @@ async def search_records(
     since: When = "",
     until: When = "",
     limit: Limit = 50,
-    cursor: Cursor = None,
+    cursor: LongCursor = None,
 ) -> Records:
-    """Records, the newest first. A page may be short, or empty, and yet have a `next`: a look is bounded."""
+    """Records of all nodes, the newest first. A page may be short, or empty, and yet have a `next`: a look is
+    bounded."""
     picked = picked_of(account, outcome, reason, since, until)
-    wanted = Wanted(picked, call_id=call_id, number=number, trunk=trunk, may_see=scope_of(who, account))
-    directory, before = log_of(here), number_in(cursor)
-    found = await reading(here, partial(search, directory, wanted, limit=limit, before=before))
+    wanted = Wanted(picked, call_id=call_id, number=number, trunk=trunk, scope=scope_of(who, account))
+    found = await everywhere.find(here.control, wanted, limit=limit, beside=beside(here), rest=rest_in(cursor))
     items: list[dict[str, object]] = [dict(entry.record) for entry in found.entries]
+    rest = found.rest
     return Records(
-        node=here.orders.node, items=items, next=None if found.before is None else cursor_of(str(found.before))
+        nodes=list(found.nodes),
+        silent=list(found.silent),
+        items=items,
+        next=None if rest is None else cursor_of(rest.to_text()),
     )
 
 
@@ -80,7 +86,7 @@ async def export_records(
     """Records of this node's log as CSV (columns in the order of docs/cdr.md), JSON lines or Parquet, the oldest
     first."""
     picked = picked_of(account, outcome, reason, since, until)
-    may_see, directory = scope_of(who, account), log_of(here)
+    scope, directory = scope_of(who, account), log_of(here)
     try:
         export.check(form)
     except export.ExportError as error:
@@ -88,9 +94,7 @@ async def export_records(
     if here.readers.locked():
         raise Refusal("busy", "as many searches and exports run as may", headers={"Retry-After": "10"})
     found = (
-        entry
-        for entry in export.entries([directory], picked)
-        if may_see is None or may_see(str(entry.record.get("account") or ""))
+        entry for entry in export.entries([directory], picked) if may_see(scope, str(entry.record.get("account") or ""))
     )
     stream = _streamed(here, _parquet(found) if form == "parquet" else (part for _, part in export.parts(found, form)))
     name = f'attachment; filename="cdrs-{here.orders.node}.{form}"'
@@ -110,17 +114,41 @@ async def show_record(
 
 
 async def record_of(here: Services, who: Principal, uid: str) -> Entry:
-    """The record of a call. Raises Refusal."""
-    directory = log_of(here)
-    wanted = Wanted(Picked(), uid=uid, may_see=scope_of(who, ""))
-    before: int | None = None
+    """The record of a call, from whatever node's log. Raises Refusal."""
+    wanted = Wanted(Picked(), uid=uid, scope=scope_of(who, ""))
+    rest: Rest | None = None
     while True:
-        found = await reading(here, partial(search, directory, wanted, limit=1, before=before))
+        found = await everywhere.find(here.control, wanted, limit=1, beside=beside(here), rest=rest)
         if found.entries:
             return found.entries[0]
-        before = found.before
-        if before is None:
-            raise Refusal("not-found", f"no record of call {uid!r} in the log of {here.orders.node}")
+        rest = found.rest
+        if rest is None:
+            silent = f"; no answer from {', '.join(found.silent)}" if found.silent else ""
+            where = f"the logs of {', '.join(found.nodes)}" if found.nodes else "any log"
+            raise Refusal("not-found", f"no record of call {uid!r} in {where}{silent}")
+
+
+def beside(here: Services) -> Log | None:
+    """The log of the edge beside this process; None: there is none."""
+    directory = here.state / "cdr"
+    if not directory.is_dir():
+        return None
+
+    async def look(wanted: Wanted, limit: int, before: int | None) -> Found:
+        return await reading(here, partial(search, directory, wanted, limit=limit, before=before))
+
+    return Log(here.orders.node, look)
+
+
+def rest_in(cursor: str | None) -> Rest | None:
+    """Where a page goes on; None: at the beginning. Raises Refusal."""
+    place = place_of(cursor)
+    if not place:
+        return None
+    try:
+        return Rest.of_text(place)
+    except ValueError:
+        raise invalid("cursor: expected `next` of a page", pointer="cursor", place="query") from None
 
 
 def log_of(here: Services) -> File:
@@ -131,11 +159,11 @@ def log_of(here: Services) -> File:
     return directory
 
 
-def scope_of(who: Principal, account: str) -> Callable[[str], bool] | None:
-    """Which accounts they may see; None: all. Raises Refusal."""
+def scope_of(who: Principal, account: str) -> tuple[str, ...]:
+    """Which accounts they may see; none: all. Raises Refusal."""
     if account and not who.may_see(account):
         raise Refusal("forbidden", f"{who.name} may not see this account")
-    return who.may_see if who.accounts else None
+    return who.accounts
 
 
 def picked_of(account: str, outcome: str | None, reason: str, since: str, until: str) -> Picked:

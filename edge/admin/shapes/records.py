@@ -32,7 +32,11 @@ Form = Literal["csv", "jsonl", "parquet"]
 class Records(Answer):
     """A page of records, the newest first."""
 
-    node: str = Field(description="Whose log was read: other nodes have logs of their own.")
+    nodes: list[str] = Field(description="Nodes whose logs were looked at for this page.")
+    silent: list[str] = Field(
+        description="Nodes of the last day whose records are missing: they gave no answer, or are gone. The pages that "
+        "follow do not ask them again."
+    )
     items: list[Record]
     next: str | None = Field(
         default=None, description="`cursor` of the next page, also where this one is short; null: all was looked at."

@@ -1,4 +1,5 @@
-"""The delivery process: every consumer's runner, away from the process that carries calls (I/O).
+"""The delivery process: every consumer's runner, and who answers for the log, away from the process that carries calls
+(I/O).
 
 `python -m edge.cdr.delivery.process` is started by `edge run`, which writes one line of JSON (`Orders`) to its standard
 input and leaves that open. When it closes, because the edge has stopped or has died, the process delivers what is in
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 
 from edge.alerts.numbers import HOME as ALERTS
 from edge.alerts.service import AlertService
+from edge.cdr.answering import RecordDesk
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
@@ -93,7 +95,7 @@ class _Process:
     async def run(self) -> int:
         try:
             ready = open_consumers(self._orders.sinks, node=self._orders.node)
-            quality, alerts = self._quality(), self._alerts()
+            quality, alerts, desk = self._quality(), self._alerts(), self._desk()
         except (SinkError, ValueError) as error:
             self._tell(Fact("delivery.refused", {"why": str(error)}))
             return 1
@@ -107,6 +109,8 @@ class _Process:
             watch.append(asyncio.ensure_future(quality.run()))
         if alerts is not None:
             watch.append(asyncio.ensure_future(alerts.run()))
+        if desk is not None:
+            watch.append(asyncio.ensure_future(desk.run()))
         runners = [self._runner(each) for each in ready]
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
         code = await self._until_over(ended)
@@ -144,6 +148,13 @@ class _Process:
             return None
         home = Path(orders.state) / ALERTS
         return AlertService(orders.store, orders.alerts, node=orders.node, home=home, tell=self._tell)
+
+    def _desk(self) -> RecordDesk | None:
+        """Raises ValueError where the URL is no store's."""
+        orders = self._orders
+        if not orders.store:
+            return None
+        return RecordDesk(orders.store, node=orders.node, log=Path(orders.state) / "cdr", tell=self._tell)
 
     def _runner(self, ready: Ready) -> Runner:
         return Runner(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.admin.tokens import DAY_MS, Token, is_right, make, may_see, parts_of
+from edge.admin.tokens import DAY_MS, Token, is_right, make, parts_of
 
 
 def test_a_token_is_what_its_text_proves():
@@ -54,12 +54,3 @@ def test_what_the_store_holds_may_be_spoilt(text):
     """Then it is no token."""
     with pytest.raises(ValueError, match="not a token of ours"):
         Token.from_text(text)
-
-
-@pytest.mark.parametrize(
-    ("scope", "name", "expected"),
-    [((), "any", True), (("a",), "a", True), (("a",), "ab", False), (("a*",), "ab", True), (("b", "a*"), "ca", False)],
-)
-def test_a_scope(scope, name, expected):
-    """Names, or beginnings of names."""
-    assert expected is may_see(scope, name)
