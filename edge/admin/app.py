@@ -17,6 +17,7 @@ from edge.admin.problems import FieldError, Problem, Refusal
 from edge.admin.routes import (
     access,
     accounts,
+    alerts,
     audit,
     console,
     contacts,
@@ -44,6 +45,7 @@ ROUTERS = tuple(
         access,
         login,
         accounts,
+        alerts,
         live,
         stream,
         records,

@@ -9,12 +9,14 @@ commands did, not what somebody did with a client of the store.
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 import typer
 
 from edge import __version__
+from edge.admin.standing import Values, difference, values_of
 from edge.terminal import Place, fail, user_name
 
 Word = str | int | bool | None | list[str]
@@ -65,6 +67,10 @@ CHANGES: Mapping[str, Change] = {
 PLACES = frozenset({"redis", "state", "config", "as_json", "reason", "by", "dry_run", "contacts_key"})
 """Options that say where and how, not what."""
 MAX_WORD = 500
+BOUND_S = 5.0
+"""Longest wait for the store before a change; what is left of it, and `LAST_WORD_S` at least, after it."""
+LAST_WORD_S = 1.0
+NO_ANSWER = "no answer in time"
 
 
 def entering(group: _C, words: tuple[str, ...] = ()) -> _C:
@@ -81,12 +87,12 @@ def _entered(words: str, change: Change, callback: Callable[..., object]) -> Cal
     def run(**params: object) -> object:
         if params.get("dry_run") or (change.only_with and not params.get(change.only_with)):
             return callback(**params)
-        url = _store(params)
+        url, shown = _store(params)
         if not url:
             return callback(**params)  # it says itself what is wrong with its store
-        asked = _enter(url, "asked", words, params, change, seq=None, status=None, before=None)
-        if asked is None:
-            return callback(**params)
+        entry = _Entry(url, shown, words, params, change)
+        asked, before = entry.ask()
+        begun = time.monotonic()
         status = 1
         try:
             result = callback(**params)
@@ -96,113 +102,80 @@ def _entered(words: str, change: Change, callback: Callable[..., object]) -> Cal
             status = left.exit_code
             raise
         finally:
-            _enter(url, "done", words, params, change, seq=asked[0], status=status, before=asked[1])
+            entry.finish(asked, before, status, within_s=max(LAST_WORD_S, BOUND_S - (time.monotonic() - begun)))
 
     return run
 
 
-def _store(params: Mapping[str, object]) -> str:
-    """Empty: it is not to be found."""
+def _store(params: Mapping[str, object]) -> tuple[str, str]:
+    """Its URL, and how to name it without its password; empty: it is not to be found."""
     from edge.accounts.changes import Refused, store_url
     from edge.config.errors import StaticConfigError
 
     try:
-        return store_url(Place(*[_text(params.get(name)) for name in ("redis", "state", "config")]))[0]
+        return store_url(Place(*[_text(params.get(name)) for name in ("redis", "state", "config")]))
     except (Refused, StaticConfigError):
-        return ""
+        return "", ""
 
 
-def _enter(
-    url: str,
-    event: str,
-    words: str,
-    params: Mapping[str, object],
-    change: Change,
-    *,
-    seq: int | None,
-    status: int | None,
-    before: Mapping[str, str] | None,
-) -> "tuple[int, dict[str, str]] | None":
-    """Number of the entry, and the account's values now. None: the store is away. Ends the command where the audit
-    cannot be written."""
-    import asyncio
+class _Entry(NamedTuple):
+    """One change, in two entries."""
 
-    from limits.errors import StoreUnavailable
+    url: str
+    shown: str
+    words: str
+    params: Mapping[str, object]
+    change: Change
 
-    try:
-        return asyncio.run(_write(url, event, words, params, change, seq, status, before))
-    except StoreUnavailable as error:
-        if event == "done":
-            typer.echo(f"edge: the audit has no outcome of this: {error}", err=True)
-        return None
-    except ValueError as error:
-        if event == "asked":
-            fail(f"the audit cannot be written, so nothing was changed: {error}")
-        typer.echo(f"edge: the audit has no outcome of this: {error}", err=True)
-        return None
+    def ask(self) -> tuple[int, Values]:
+        """Number of the entry, and what stood then. Ends the command where the audit cannot be written: what cannot
+        be entered is not done, and a store that hangs is waited for once."""
+        import asyncio
 
+        from limits.errors import StoreUnavailable
 
-async def _write(
-    url: str,
-    event: str,
-    words: str,
-    params: Mapping[str, object],
-    change: Change,
-    seq: int | None,
-    status: int | None,
-    before: Mapping[str, str] | None,
-) -> tuple[int, dict[str, str]]:
-    from edge.admin.audit import Audit, From
-    from limits.audit import AuditLog
-
-    values = await _account(url, words, params)
-    told: dict[str, object] = {"operation": f"edge {words}", "path": _subject(params, change), "query": ""}
-    if event == "asked":
-        told |= {
-            "why": str(params.get("reason") or "")[:MAX_WORD],
-            "body": None if change.is_private else _kept(params),
-        }
-    else:
-        told |= {"asked": seq, "status": status, "change": _difference(before or {}, values)}
-    remote = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    source = From(
-        f"{user_name()}@{socket.gethostname()}", "terminal", remote or "local", secrets.token_hex(8),
-        f"trunkgate/{__version__}",
-    )  # fmt: skip
-    async with AuditLog(url) as log:
-        line = await Audit(log, node=socket.gethostname()).enter(event, source, **told)
-    return line.seq, values
-
-
-async def _account(url: str, words: str, params: Mapping[str, object]) -> dict[str, str]:
-    """The commercial values of the account that is changed; nothing of what is no account."""
-    from limits import fields
-    from limits.account import AccountId, is_holder_id
-    from limits.accounts import AccountStore
-    from limits.errors import UnknownAccount
-    from limits.keys import VALUE_FIELDS
-
-    name = str(params.get("account") or "")
-    if not words.startswith("account ") or not is_holder_id(name):
-        return {}
-    async with AccountStore(url) as store:
+        kept = None if self.change.is_private else _kept(self.params)
+        why = str(self.params.get("reason") or "")[:MAX_WORD]
         try:
-            usage = await store.peek(AccountId(name))
-        except (UnknownAccount, ValueError):
-            return {}
-    account = usage.account
-    values = {field: fields.to_text(field, getattr(account, field)) for field in VALUE_FIELDS}
-    return {**values, "generation": str(account.generation), "balance_micros": str(usage.balance_micros)}
+            return asyncio.run(self._write("asked", BOUND_S, lambda _: {"why": why, "body": kept}))
+        except (StoreUnavailable, TimeoutError) as error:
+            fail(f"the store {self.shown}: {error or NO_ANSWER}: nothing was changed")
+        except ValueError as error:
+            fail(f"the audit cannot be written, so nothing was changed: {error}")
 
+    def finish(self, asked: int, before: Values, status: int, *, within_s: float) -> None:
+        """What it came to. Where that cannot be entered it is said, and the command ends as it did."""
+        import asyncio
 
-def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if not changed:
-        return {}
-    return {
-        "before": {name: before[name] for name in changed if name in before},
-        "after": {name: after[name] for name in changed if name in after},
-    }
+        from limits.errors import StoreUnavailable
+
+        def told(after: Values) -> dict[str, object]:
+            return {"asked": asked, "status": status, "change": difference(before, after)}
+
+        try:
+            asyncio.run(self._write("done", within_s, told))
+        except (StoreUnavailable, TimeoutError, ValueError) as error:
+            typer.echo(f"edge: the audit has no outcome of this (entry {asked}): {error or NO_ANSWER}", err=True)
+
+    async def _write(
+        self, event: str, within_s: float, told: Callable[[Values], dict[str, object]]
+    ) -> tuple[int, Values]:
+        import asyncio
+
+        from edge.admin.audit import Audit, From
+        from limits.audit import AuditLog
+
+        remote = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+        source = From(
+            f"{user_name()}@{socket.gethostname()}", "terminal", remote or "local", secrets.token_hex(8),
+            f"trunkgate/{__version__}",
+        )  # fmt: skip
+        async with asyncio.timeout(within_s):
+            values = await values_of(self.url, self.words, self.params)
+            subject = {"operation": f"edge {self.words}", "path": _subject(self.params, self.change), "query": ""}
+            async with AuditLog(self.url) as log:
+                line = await Audit(log, node=socket.gethostname()).enter(event, source, **subject, **told(values))
+        return line.seq, values
 
 
 def _subject(params: Mapping[str, object], change: Change) -> str:

@@ -93,6 +93,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/v1/accounts/{account}/history", V, ONE),
     Operation("GET", "/v1/accounts/{account}/calls", V, ONE),
     Operation("GET", "/v1/accounts/{account}/verify", V, ONE),
+    Operation("GET", "/v1/credit-alerts", V, SOME),
+    Operation("GET", "/v1/accounts/{account}/credit-alert", V, ONE),
+    Operation("PUT", "/v1/accounts/{account}/credit-alert", O, ONE),
     # -- running calls, nodes
     Operation("GET", "/v1/calls", V, SOME),
     Operation("GET", "/v1/calls/{call}", V, SOME),

@@ -21,6 +21,7 @@ from edge.proxy.facts import Fact
 from edge.quality.desk import Desk
 from edge.quality.terms import DOCUMENT, read_terms
 from limits.accounts import AccountStore
+from limits.alerts import AlertStore
 from limits.audit import AuditLog
 from limits.documents import DocumentStore
 from limits.ledger import Ledger
@@ -48,6 +49,7 @@ class Services:
     control: Control
     policies: Policies
     live: Live
+    alerts: AlertStore
     tell: Callable[[Fact], None]
     metrics: Metrics = field(default_factory=Metrics)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
@@ -97,5 +99,6 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
             provider=provider,
             control=control,
             live=Live(control, accounts, wall_ms),
+            alerts=await opened.enter_async_context(AlertStore(orders.store)),
             tell=tell,
         )

@@ -202,6 +202,27 @@ async def test_the_books_are_verified(desk, admin, store):
     assert ["conservation_of_money"] == (await admin.get("/v1/accounts/acme/verify")).json()["broken"]
 
 
+async def test_a_threshold_of_credit_is_set_and_taken_back(desk, admin):
+    """As `edge alerts credit` does; the audit has what it was. Of an account that is there, and no group."""
+    await desk.account()
+    path = "/v1/accounts/acme/credit-alert"
+    assert {"account": "acme", "below_micros": None} == (await admin.get(path)).json()
+    for below in (25_000_000, None):
+        done = await admin.put(path, json={"below_micros": below, "reason": "asked"})
+        assert (200, {"account": "acme", "below_micros": below}) == (done.status_code, done.json())
+        listed = [] if below is None else [{"account": "acme", "below_micros": below}]
+        assert listed == (await admin.get("/v1/credit-alerts")).json()
+    changes = [one["change"] for one in (await admin.get("/v1/audit")).json()["items"] if one["event"] == "done"]
+    back, there = [(one["before"]["below_micros"], one["after"]["below_micros"]) for one in changes]
+    assert ((None, 25_000_000), (25_000_000, None)) == (there, back)
+    only = await desk.client("operator", accounts=("robo",), name="robo")
+    assert 403 == (await only.get(path)).status_code
+    for body, status in (({"below_micros": -1}, 422), ({}, 422), ({"below_micros": "1"}, 422)):
+        assert status == (await admin.put(path, json=body)).status_code
+    assert 404 == (await admin.put("/v1/accounts/nobody/credit-alert", json={"below_micros": 1})).status_code
+    assert 422 == (await admin.put("/v1/accounts/group:a/credit-alert", json={"below_micros": 1})).status_code
+
+
 async def test_what_is_not_there_is_404(admin):
     """With a problem that says which."""
     answer = await admin.get("/v1/accounts/nobody")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from edge.accounts.values import MAX_LOTS
-from edge.admin.shapes.shape import Answer, Asked, Micros, Reason
+from edge.admin.shapes.shape import MICROS, Answer, Asked, Micros, Reason
 from limits.account import MAX_CEILING, MAX_PREFIX_CEILINGS
 
 Status = Literal["active", "suspended", "closed"]
@@ -264,4 +264,18 @@ class TopUp(Asked):
     reference: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
         description="Of the payment: the same one again books nothing.", examples=["bank-2026-11-26-0042"]
     )
+    reason: Reason = ""
+
+
+class CreditAlert(Answer):
+    """Below which credit an account is told."""
+
+    account: str
+    below_micros: int | None = Field(description="Null: as `[alerts]` says for all accounts.")
+
+
+class CreditAlertWanted(Asked):
+    """Another threshold."""
+
+    below_micros: Annotated[int, Field(ge=0, le=MICROS, strict=True)] | None
     reason: Reason = ""
