@@ -13,8 +13,8 @@ _T = TypeVar("_T")
 
 
 def watched(items: Iterable[_T], what: str, *, total: int = 0, done: Callable[[], int] | None = None) -> Iterable[_T]:
-    """The same items, under a bar that is gone when they are. `total` and `done`: how much there is in all and how much
-    is behind us, in any unit; left out: only the items are counted."""
+    """The same items, under a bar that is gone when they are. `total`: how much there is in all, in items or in the
+    unit of `done`, which tells how much is behind us; left out: the items are only counted."""
     return _told(items, what, total, done) if sys.stderr.isatty() else items
 
 
@@ -41,4 +41,4 @@ def _told(items: Iterable[_T], what: str, total: int, done: Callable[[], int] | 
             yield item
             if count % EVERY_ITEMS == 0 and time.monotonic() >= due:
                 due = time.monotonic() + EVERY_S
-                progress.update(task, count=count, completed=done() if done else None, refresh=True)
+                progress.update(task, count=count, completed=done() if done else count if total else None, refresh=True)

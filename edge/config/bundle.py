@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from edge.config.deck import MAX_DECK_BYTES, DeckError, RateDeck, parse_deck
+from edge.config.deck import MAX_DECK_BYTES, DeckError, RateDeck, Watch, parse_deck
 from edge.config.errors import PolicyError, Problem
 from edge.config.listing import check_defaults, listed_with
 from edge.config.ownership import MAX_OWNERSHIP_BYTES, Ownership, OwnershipError
@@ -111,11 +111,17 @@ def document_of(data: bytes, name: str) -> PolicyDocument:
 
 
 def snapshot_of(
-    document: PolicyDocument, files: Mapping[str, bytes], *, generation: int, shown: Callable[[str], str] = str
+    document: PolicyDocument,
+    files: Mapping[str, bytes],
+    *,
+    generation: int,
+    shown: Callable[[str], str] = str,
+    watch: Watch = iter,
 ) -> PolicySnapshot:
-    """What the document and its files make. `shown`: how a file's name is told in a problem. Raises PolicyError."""
+    """What the document and its files make. `shown`: how a file's name is told in a problem. `watch`: sees the lines of
+    rate decks. Raises PolicyError."""
     names = dict.fromkeys([document.rate_deck, *[trunk.rate_deck for trunk in document.egress]])
-    decks = {name: _deck(document, files[name], shown(name)) for name in names if name}
+    decks = {name: _deck(document, files[name], shown(name), watch) for name in names if name}
     name = document.numbers.ruleset
     ruleset = (
         built_in_ruleset(name)
@@ -162,9 +168,9 @@ def _ownership(
     return ownership
 
 
-def _deck(document: PolicyDocument, data: bytes, shown: str) -> RateDeck:
+def _deck(document: PolicyDocument, data: bytes, shown: str, watch: Watch) -> RateDeck:
     try:
-        return parse_deck(_text(data, shown), currency=document.currency)
+        return parse_deck(_text(data, shown), currency=document.currency, watch=watch)
     except DeckError as error:
         raise PolicyError(
             Problem(f"{shown}:{line}: {column}", text) for line, column, text in error.problems

@@ -6,6 +6,7 @@ A document that does not build never replaces one that does: `reload` raises, an
 from pathlib import Path
 
 from edge.config.bundle import MAX_DOCUMENT_BYTES, Bundle, document_of, side_files, snapshot_of
+from edge.config.deck import Watch
 from edge.config.errors import PolicyError, Problem
 from edge.config.snapshot import PolicySnapshot
 
@@ -49,10 +50,12 @@ class PolicyFile:
         return build_file(self._bundle, self.path, generation=generation)
 
 
-def build_file(bundle: Bundle, path: Path, *, generation: int = 1) -> PolicySnapshot:
+def build_file(bundle: Bundle, path: Path, *, generation: int = 1, watch: Watch = iter) -> PolicySnapshot:
     """A snapshot of what was read from this path. Raises PolicyError with the paths on this disk."""
     document = document_of(bundle.document, str(path))
-    return snapshot_of(document, bundle.files, generation=generation, shown=lambda name: str(path.parent / name))
+    return snapshot_of(
+        document, bundle.files, generation=generation, shown=lambda name: str(path.parent / name), watch=watch
+    )
 
 
 def read_bundle(path: Path) -> Bundle:

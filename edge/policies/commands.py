@@ -3,7 +3,7 @@
 Parses, calls one function of this room, prints. What is heavy is imported when a command runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -139,7 +139,7 @@ def import_(
     from edge.policies import versions, views
 
     who, why = _who(by), _line("--reason", reason)
-    bundle = _sound(lambda: versions.read_sound(Path(file)))
+    bundle = _sound(lambda: versions.read_sound(Path(file), watch=_bar))
     done = _with_store(
         (redis, state, config),
         lambda store: versions.bring(store, bundle, by=who, why=why, expected=generation, dry_run=dry_run),
@@ -291,6 +291,12 @@ def _snapshot(text: str, store: Store) -> "PolicySnapshot":
     number = int(text[1:] or 0) or None
     version, bundle = _with_store(store, lambda opened: versions.of_generation(opened, number))
     return _sound(lambda: build(bundle, generation=version.generation))
+
+
+def _bar(lines: list[str]) -> Iterable[str]:
+    from edge.progress import watched
+
+    return watched(lines, "rates", total=len(lines))
 
 
 def _with_store(store: Store, work: "Callable[[DocumentStore], Awaitable[_T]]") -> _T:

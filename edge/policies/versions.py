@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from edge.accounts.changes import Place, Refused, store_url
 from edge.config.bundle import Bundle, build, bundle_of, check_names, parts_of
+from edge.config.deck import Watch
 from edge.config.errors import PolicyError
 from edge.config.source import build_file, read_bundle
 from edge.policies.differences import Difference, differences
@@ -63,11 +64,11 @@ def find_document(path: Path) -> Path:
     return found[0]
 
 
-def read_sound(path: Path) -> Bundle:
-    """A document and its files that build. Raises PolicyError, Refused."""
+def read_sound(path: Path, *, watch: Watch = iter) -> Bundle:
+    """A document and its files that build. `watch`: sees the lines of rate decks. Raises PolicyError, Refused."""
     path = find_document(path)
     bundle = read_bundle(path)
-    build_file(bundle, path)
+    build_file(bundle, path, watch=watch)
     return bundle
 
 

@@ -31,6 +31,14 @@ def test_a_bar_tells_how_much_is_done(monkeypatch):
     assert "25%" in screen.getvalue()
 
 
+def test_items_of_a_known_number_are_their_own_unit(monkeypatch):
+    """Lines of a rate deck."""
+    screen = screen_of(monkeypatch)
+    assert list(progress.watched(range(512), "rates", total=1_024)) == list(range(512))
+    assert "512 rates" in screen.getvalue()
+    assert "50%" in screen.getvalue()
+
+
 def test_without_a_total_the_items_are_counted(monkeypatch):
     """For work whose size nobody knows."""
     screen = screen_of(monkeypatch)

@@ -52,6 +52,20 @@ def test_the_longest_prefix_wins(called, prefix):
     assert found.zone == (prefix or "rest")
 
 
+def test_who_waits_sees_every_line_once():
+    """A bar counts them; what is read is the same."""
+    seen = []
+
+    def watch(lines):
+        for line in lines:
+            seen.append(line)
+            yield line
+
+    lines = [HEADER, "+33,fr,0,1,1,1,0", "+44,gb,0,1,1,1,0"]
+    assert 2 == len(parse_deck("\n".join(lines), currency="EUR", watch=watch))
+    assert lines == seen
+
+
 def test_a_number_without_a_rate_has_none():
     """Where there is no line for everything else."""
     assert parse_deck(f"{HEADER}\n+33,fr,0,1,1,1,0", currency="EUR").lookup("+44") is None
