@@ -5,11 +5,11 @@ COPY pyproject.toml README.md ./
 COPY edge edge
 COPY limits limits
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
-    && pip wheel --no-cache-dir --wheel-dir /wheels "$(ls /wheels/trunkgate-*.whl)[embedded,postgres]"
+    && pip wheel --no-cache-dir --wheel-dir /wheels "$(ls /wheels/trunkgate-*.whl)[embedded,otel,postgres]"
 
 FROM python:3.11-slim
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links /wheels "trunkgate[embedded,postgres]" \
+    pip install --no-cache-dir --no-index --find-links /wheels "trunkgate[embedded,otel,postgres]" \
     && useradd --system --uid 10001 --home-dir /var/lib/trunkgate --create-home trunkgate \
     && mkdir -p /etc/trunkgate
 COPY docs/examples/policy.toml /etc/trunkgate/policy.toml

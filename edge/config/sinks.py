@@ -233,19 +233,51 @@ class WebhookSink(SinkEntry):
         return self
 
 
+class OtlpSink(SinkEntry):
+    """`kind = "otlp"`: a span of OpenTelemetry for each attempt, by OTLP over HTTP. Needs the extra `otel`."""
+
+    kind: Literal["otlp"] = Field(description="Chooses this kind of sink.", examples=["otlp"])
+    url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(webhook_url)] = Field(
+        description="Where the collector takes traces: `https://…/v1/traces`; `http://` only to this machine itself.",
+        examples=["http://127.0.0.1:4318/v1/traces"],
+    )
+    authorization_file: Path | None = Field(
+        default=None,
+        description="File whose first line is sent as the header Authorization; left out: none is sent.",
+        examples=["/etc/trunkgate/collector.authorization"],
+    )
+    authorization_env: Variable | None = Field(
+        default=None, description="Environment variable that holds it instead.", examples=["OTLP_AUTHORIZATION"]
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the certificates to trust; left out: those of the system.",
+        examples=["/etc/trunkgate/ca.pem"],
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.authorization_file is not None and self.authorization_env is not None:
+            raise told("expected one of authorization_file, authorization_env, or neither")
+        return self
+
+
 def exactly_one(*values: str | None, names: str) -> None:
     """Of several ways to say the same. Raises ValueError."""
     if sum(value is not None for value in values) != 1:
         raise told(f"expected exactly one of {names}")
 
 
-Sink = Annotated[JsonLinesSink | CsvSink | RedisSink | PostgresSink | WebhookSink, Field(discriminator="kind")]
+Sink = Annotated[
+    JsonLinesSink | CsvSink | RedisSink | PostgresSink | WebhookSink | OtlpSink, Field(discriminator="kind")
+]
 KINDS: dict[str, type[SinkEntry]] = {
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
     "redis": RedisSink,
     "postgres": PostgresSink,
     "webhook": WebhookSink,
+    "otlp": OtlpSink,
 }
 
 

@@ -219,6 +219,14 @@ def test_postgresql_has_one_door(sources):
     assert known == {"edge.cdr.delivery.build"}
 
 
+def test_opentelemetry_has_one_door(sources):
+    """An extra too."""
+    importers = {source.module for source in sources if "opentelemetry" in {top(name) for name in source.imports()}}
+    assert importers == {"edge.cdr.delivery.spans"}
+    known = {s.module for s in sources if any(inside(n, "edge.cdr.delivery.otlp") for n in s.imports())}
+    assert known == {"edge.cdr.delivery.build"}
+
+
 def test_facts_are_read_by_the_rim_and_read_nothing_of_it(sources):
     """The core tells facts; telemetry and CDR consume them, never the other way round."""
     broken = {

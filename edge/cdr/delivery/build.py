@@ -15,7 +15,17 @@ from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.delivery.signature import MIN_SECRET_CHARS
 from edge.cdr.delivery.spool import Rotation, Spool
 from edge.cdr.record import COLUMNS
-from edge.config.sinks import CsvSink, JsonLinesSink, PostgresSink, RedisSink, Sink, SinkEntry, SpoolEntry, WebhookSink
+from edge.config.sinks import (
+    CsvSink,
+    JsonLinesSink,
+    OtlpSink,
+    PostgresSink,
+    RedisSink,
+    Sink,
+    SinkEntry,
+    SpoolEntry,
+    WebhookSink,
+)
 
 MAX_CREDENTIAL_BYTES = 8_192
 
@@ -56,6 +66,8 @@ def _consumer(sink: Sink, node: str) -> Consumer:
         return _stream(sink, node)
     if isinstance(sink, PostgresSink):
         return _table(sink)
+    if isinstance(sink, OtlpSink):
+        return _collector(sink, node)
     return _webhook(sink, node)
 
 
@@ -102,6 +114,34 @@ def _table(sink: PostgresSink) -> Consumer:
         is_partitioned=sink.partition == "month",
         timeout_s=sink.timeout_s,
     )
+
+
+def _collector(sink: OtlpSink, node: str) -> Consumer:
+    try:
+        from edge.cdr.delivery.otlp import Collector
+    except ImportError as error:
+        raise SinkError(
+            f"sink {sink.name!r}: kind otlp needs opentelemetry-proto: install trunkgate[otel] ({error})"
+        ) from error
+
+    is_told = sink.authorization_file or sink.authorization_env
+    authorization = (
+        credential(sink.name, "authorization", sink.authorization_file, sink.authorization_env) if is_told else ""
+    )
+    if not (authorization.isascii() and authorization.isprintable()):
+        raise SinkError(f"sink {sink.name!r}: authorization: expected printable ASCII characters")
+    try:
+        return Collector(
+            sink.name,
+            sink.url,
+            node=node,
+            version=__version__,
+            timeout_s=sink.timeout_s,
+            authorization=authorization,
+            ca_file=None if sink.ca_file is None else Path(sink.ca_file),
+        )
+    except OSError as error:
+        raise SinkError(f"sink {sink.name!r}: ca_file {sink.ca_file}: {error.strerror or error}") from error
 
 
 def _webhook(sink: WebhookSink, node: str) -> Consumer:

@@ -1,6 +1,6 @@
-"""One kept connection for signed HTTP POSTs (I/O). The standard library's HTTP client: one request at a time is all
-that is asked of it, and its certificate checks are Python's. `post` blocks, so it goes through a `Worker`; `hang_up`
-wakes it.
+"""One kept connection for HTTP POSTs, signed or not (I/O). The standard library's HTTP client: one request at a time is
+all that is asked of it, and its certificate checks are Python's. `post` blocks, so it goes through a `Worker`;
+`hang_up` wakes it.
 
 2xx takes what was sent. 408, 425, 429 and 5xx, silence and nonsense: later. 401, 403, 404, 405, 407 and redirects speak
 of the address or of us, not of what was sent: later too, so that a mistyped path loses nothing. Any other 4xx refuses.
@@ -25,8 +25,10 @@ _LATER = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
 class Poster:
     """The sender to one URL."""
 
-    def __init__(self, url: str, *, secret: bytes, timeout_s: float, agent: str, ca_file: Path | None = None) -> None:
-        """Raises OSError (ssl.SSLError) where `ca_file` cannot be read."""
+    def __init__(
+        self, url: str, *, secret: bytes | None, timeout_s: float, agent: str, ca_file: Path | None = None
+    ) -> None:
+        """`secret`: None: nothing is signed. Raises OSError (ssl.SSLError) where `ca_file` cannot be read."""
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port
@@ -39,13 +41,10 @@ class Poster:
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Status and Retry-After. Raises DeliveryFailed."""
-        now = int(time.time())
-        signed = {
-            **headers,
-            "User-Agent": self._agent,
-            TIMESTAMP_HEADER: str(now),
-            SIGNATURE_HEADER: signature(self._secret, now, body),
-        }
+        signed = {**headers, "User-Agent": self._agent}
+        if self._secret is not None:
+            now = int(time.time())
+            signed |= {TIMESTAMP_HEADER: str(now), SIGNATURE_HEADER: signature(self._secret, now, body)}
         is_kept = self._connection is not None
         try:
             return self._exchange(body, signed)
