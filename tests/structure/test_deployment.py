@@ -128,3 +128,16 @@ def test_the_unit_keeps_the_service_in(root):
         ]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-400:]
+
+
+def test_the_unit_is_one_that_systemd_reads(root, tmp_path):
+    """Every key and value known to it; the program itself is not on this machine."""
+    text = (root / "deploy/systemd/trunkgate.service").read_text()
+    assert "ExecStart=/opt/trunkgate/bin/edge run " in text
+    analyser = shutil.which("systemd-analyze")
+    if analyser is not None:  # not in every container
+        unit = tmp_path / "trunkgate.service"
+        unit.write_text(text.replace("/opt/trunkgate/bin/edge run ", f"{shutil.which('true')} "))
+        words = [analyser, "verify", "--man=no", str(unit)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (0, "") == (done.returncode, done.stdout + done.stderr)
