@@ -96,18 +96,24 @@ def make_operations() -> FastAPI:
 # -- errors --------------------------------------------------------------------------------------------------------
 
 
+_BRANCHES = frozenset({"constrained-int", "constrained-str", "int", "str"})
+"""Where a field may be of several types, pydantic names the one it tried as if it were a field in it."""
+
+
 def _of_request(error: Exception) -> Refusal:
     """What FastAPI found wrong with a request."""
     assert isinstance(error, RequestValidationError)
-    errors = []
+    found: dict[tuple[str, str], str] = {}
     for one in error.errors():
-        place, *steps = one["loc"]
+        place, *steps = [step for step in one["loc"] if step not in _BRANCHES]
         if one["type"] == "json_invalid":
             return Refusal("malformed", f"the body is no JSON: {one.get('ctx', {}).get('error', '')}")
         pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
         if place != "body":
             pointer = "/".join(map(str, steps))
-        errors.append(FieldError(pointer=pointer, place=str(place), detail=str(one["msg"])))
+        before = found.get((pointer, str(place)))
+        found[pointer, str(place)] = str(one["msg"]) if before is None else f"{before}; or: {one['msg']}"
+    errors = [FieldError(pointer=pointer, place=place, detail=detail) for (pointer, place), detail in found.items()]
     first = errors[0]
     return Refusal("invalid", f"{first.pointer or first.place}: {first.detail}", errors=errors[:50])
 

@@ -1,6 +1,6 @@
 // The admin API as this page calls it: the session's cookie goes along by itself, changes bring its CSRF word.
 
-import { current, t } from "./words.js";
+import { current, detail, t } from "./words.js";
 
 let csrf = "";
 let onLoggedOut = () => {};
@@ -8,10 +8,10 @@ let onLoggedOut = () => {};
 export function whenLoggedOut(act) { onLoggedOut = act; }
 export function keepCsrf(word) { csrf = word; }
 
-// The details as the API says them; in another language its kind comes first, in that language.
+// The details as the API says them; in another language its kind comes first, and both in that language as far as known.
 function sentence(told) {
   if (!told.title || current() === "en") return told.detail || told.title || "";
-  return told.detail ? `${t(told.title)} (${told.detail})` : t(told.title);
+  return told.detail ? `${t(told.title)} (${detail(told.detail)})` : t(told.title);
 }
 
 // What the API answered instead of what was wanted: problem details (RFC 9457).

@@ -1,5 +1,4 @@
-// French, by the English text. Of an error the kind is said in French, by its title; its
-// details stay as the API says them.
+// French, by the English text. Of an error the kind is told by its title; its details: french-details.js.
 
 export const FRENCH = {
   "The request cannot be read": "La requête ne peut pas être lue",

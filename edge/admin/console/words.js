@@ -1,6 +1,7 @@
 // English and French. The English text is the key, so that what has no translation still reads.
 
 import { FRENCH } from "./french.js";
+import { DETAILS } from "./french-details.js";
 
 const LANGUAGES = ["en", "fr"];
 const LOCALES = { en: "en-GB", fr: "fr-FR" };
@@ -24,6 +25,13 @@ export function speak(chosen) {
 export function t(text, words = {}) {
   const told = language === "fr" ? FRENCH[text] || text : text;
   return told.replace(/\{(\w+)\}/g, (whole, name) => (name in words ? words[name] : whole));
+}
+
+// What the API said of an error.
+export function detail(text) {
+  if (language !== "fr") return text;
+  for (const [pattern, french] of DETAILS) if (pattern.test(text)) return text.replace(pattern, french);
+  return text;
 }
 
 // -- numbers and instants --------------------------------------------------------------------------------------------
