@@ -216,7 +216,8 @@ def verify(
     elif not proof.fault:
         pending = f", {len(proof.unfinished)} asked and not done" if proof.unfinished else ""
         numbers = f"{proof.entries} entries, {proof.first_seq} to {proof.last_seq}{pending}"
-        say(f"whole: {numbers}, last digest {proof.last_digest}")
+        told = f"{numbers}, last digest {proof.last_digest}" if proof.entries else "nothing was entered yet"
+        say(f"whole: {told}")
     if proof.fault:
         fail(proof.fault)
 

@@ -12,7 +12,7 @@ nothing can be asked, while their calls go on. Who may ask is not judged here: w
 import asyncio
 import secrets
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple, Self, TypeVar
 
 from edge.control.questions import (
@@ -260,7 +260,11 @@ class Control:
 
     async def lift_ban(self, source: str, *, by: str, why: str = "") -> tuple[str, ...]:
         """Every node hears this source again. Returns the nodes that did not. Raises NoAnswer where one that lives gave
-        no answer, NotDone."""
+        no answer, NotDone; ValueError for what is no address."""
+        try:
+            ip_address(source.removesuffix("/64"))
+        except ValueError:
+            raise ValueError(f"source {source!r}: expected an address, or the /64 of an IPv6 one") from None
         answers, silent = await self._ask(Done, await self._alive(), LiftBan(source), by=by, why=why)
         if silent:
             raise NoAnswer(silent)

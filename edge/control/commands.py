@@ -207,7 +207,8 @@ def run(place: Place, work: "Callable[[Control], Awaitable[_T]]") -> _T:
     try:
         return asyncio.run(do())
     except StoreUnavailable as error:
-        fail(f"the store {shown}: {error}; without it nodes can be neither seen nor steered (their calls go on)")
+        why = str(error).rstrip(".")
+        fail(f"the store {shown}: {why}; without it nodes can be neither seen nor steered (their calls go on)")
     except (client.UnknownCall, client.AmbiguousCall, client.UnknownNode, client.NoAnswer, client.NotDone) as error:
         fail(str(error))
     except ValueError as error:

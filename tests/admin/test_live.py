@@ -198,6 +198,8 @@ async def test_bans_are_listed_and_lifted(node, beside):
     done = await operator.post("/v1/bans/lift", json=lift)
     assert (200, {"source": "127.0.0.66", "nodes": ["n1"]}) == (done.status_code, done.json())
     assert [] == (await viewer.get("/v1/bans")).json()["bans"]
+    wrong = (await operator.post("/v1/bans/lift", json={"source": "carrier", "reason": "x"})).json()
+    assert [422, "/source"] == [wrong["status"], wrong["errors"][0]["pointer"]]
     again = await operator.post("/v1/bans/lift", json=lift)
     assert (200, []) == (again.status_code, again.json()["nodes"])
     admin = await beside.client("admin")

@@ -53,6 +53,7 @@ async def test_a_shift_at_the_terminal(site: Site) -> None:
     assert json.loads(await edge(site, "undrain", "n1", "--json"))["changed"] is True
     assert "alive: n1" in await edge(site, "drain", "n2", code=FAILED)
     assert await edge(site, "bans", "list") == "every source is heard\n"
+    assert "expected an address" in await edge(site, "bans", "lift", "carrier", code=2)
     assert await edge(site, "bans", "lift", "203.0.113.7") == "203.0.113.7: no node had banned it\n"
     verbs = [one["entry"]["verb"] for one in json.loads(await edge(site, "journal", "--json"))]
     assert verbs == ["lift_ban", "undrain", "drain", "hang_up"]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from edge.admin.asking import Here, Noted, Who, naming_control
-from edge.admin.problems import Refusal
+from edge.admin.problems import Refusal, naming
 from edge.admin.services import Services
 from edge.admin.shapes.live import Banned, Lift, Lifted, Node, NodeAlarm, Order, Ordered, RunningCalls
 from edge.control.client import NodeState
@@ -101,7 +101,7 @@ async def list_bans(here: Here) -> Banned:
 @router.post("/bans/lift", tags=["nodes"])
 async def lift_ban(here: Here, who: Who, noted: Noted, wanted: Lift) -> Lifted:
     """Every node hears this source again, until it earns another ban."""
-    with naming_control():
+    with naming_control(), naming(Lift):
         nodes = await here.control.lift_ban(wanted.source, by=who.name, why=wanted.reason)
     noted["before"], noted["after"] = {"banned_on": list(nodes)}, {"banned_on": []}
     return Lifted(source=wanted.source, nodes=nodes)
