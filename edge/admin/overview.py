@@ -1,10 +1,21 @@
 """What the nodes of a store show, as the API tells it: the one picture that `edge top` shows too
 (`edge.control.overview`), with each node's own word beside it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from edge.admin.shapes.overview import AccountNow, AccountRow, AlarmRow, NodeRow, Overview, SecondRow, TrunkRow
+from edge.admin.shapes.overview import (
+    AccountNow,
+    AccountRow,
+    AlarmRow,
+    AlertRow,
+    NodeRow,
+    Overview,
+    SecondRow,
+    TrunkRow,
+)
+from edge.alerts.kinds import Level
+from edge.alerts.standing import Standing
 from edge.control.client import NodeState
 from edge.control.overview import overview
 from limits.model import Usage
@@ -14,8 +25,9 @@ ROWS = 60
 _OF_NODE = frozenset(NodeRow.model_fields) - {"node", "state", "beat_ms"}
 
 
-def overview_of(nodes: Iterable[NodeState], at_ms: int) -> Overview:
-    """All nodes at one glance; those that show nothing count in the list of nodes only."""
+def overview_of(nodes: Iterable[NodeState], at_ms: int, alerts: Mapping[str, str] | None = None) -> Overview:
+    """All nodes at one glance; those that show nothing count in the list of nodes only. `alerts`: those that stand, as
+    the store keeps them."""
     nodes = tuple(nodes)
     all_ = overview(nodes)
     said: dict[str, dict[str, str]] = {}
@@ -36,8 +48,27 @@ def overview_of(nodes: Iterable[NodeState], at_ms: int) -> Overview:
         accounts=[AccountRow(**asdict(row)) for row in all_.accounts[:ROWS]],
         trunks=[TrunkRow(**asdict(row), nodes=said.get(row.trunk, {})) for row in all_.trunks],
         alarms=[AlarmRow(**asdict(row)) for row in all_.alarms[:ROWS]],
+        alerts=standing(alerts or {})[:ROWS],
         history=[SecondRow(at_s=first_s + index, **asdict(row)) for index, row in enumerate(all_.history)],
     )
+
+
+def standing(kept: Mapping[str, str]) -> list[AlertRow]:
+    """Alerts that stand, the most urgent first and then the oldest; what cannot be read is left out."""
+    found = [(key, one) for key, text in kept.items() if (one := Standing.from_text(text)) is not None]
+    found.sort(key=lambda row: (row[1].level is not Level.CRITICAL, row[1].since_ms, row[0]))
+    return [
+        AlertRow(
+            alert=key,
+            kind=one.kind,
+            subject=one.subject,
+            level=one.level,
+            state=one.state,
+            since_ms=one.since_ms,
+            text=one.text,
+        )
+        for key, one in found
+    ]
 
 
 def account_now(usage: Usage, nodes: Iterable[NodeState]) -> AccountNow:

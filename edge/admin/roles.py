@@ -107,6 +107,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/v1/alarms", V, SOME),
     Operation("GET", "/v1/bans", V),
     Operation("POST", "/v1/bans/lift", O),
+    Operation("GET", "/v1/alerts", V),
+    Operation("GET", "/v1/alerts/history", V),
     # -- live
     Operation("GET", "/v1/overview", V),
     Operation("GET", "/v1/events", V, is_long=True),

@@ -83,6 +83,7 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
         documents = await opened.enter_async_context(DocumentStore(orders.store))
         audit_log = await opened.enter_async_context(AuditLog(orders.store))
         accounts = await opened.enter_async_context(AccountStore(orders.store))
+        alerts = await opened.enter_async_context(AlertStore(orders.store))
         control = await opened.enter_async_context(Control(orders.store))
         yield Services(
             orders=orders,
@@ -98,7 +99,7 @@ async def open_services(orders: Orders, tell: Callable[[Fact], None]) -> AsyncIt
             access=Access(store, provider, wall_ms),
             provider=provider,
             control=control,
-            live=Live(control, accounts, wall_ms),
-            alerts=await opened.enter_async_context(AlertStore(orders.store)),
+            live=Live(control, accounts, alerts, wall_ms),
+            alerts=alerts,
             tell=tell,
         )

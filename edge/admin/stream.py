@@ -13,6 +13,7 @@ from edge.admin.shapes.overview import Overview
 from edge.control.client import Control, NodeState
 from limits.account import AccountId
 from limits.accounts import AccountStore
+from limits.alerts import AlertStore
 from limits.errors import StoreUnavailable, UnknownAccount
 
 TURN_S = 1.0
@@ -28,8 +29,11 @@ RETRY_MS = 2_000
 class Live:
     """One for each admin process."""
 
-    def __init__(self, control: Control, accounts: AccountStore, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, control: Control, accounts: AccountStore, alerts: AlertStore, wall_ms: Callable[[], int]
+    ) -> None:
         self._control = control
+        self._alerts = alerts
         self._accounts = accounts
         self._wall_ms = wall_ms
         self._asking = asyncio.Lock()
@@ -42,7 +46,7 @@ class Live:
         """All nodes, of this second. Raises StoreUnavailable."""
         await self._hear()
         if self._picture is None:
-            self._picture = overview_of(self._nodes, self._wall_ms())
+            self._picture = overview_of(self._nodes, self._wall_ms(), await self._alerts.states())
         return self._picture
 
     async def _hear(self) -> None:

@@ -4,6 +4,10 @@ import asyncio
 
 import pytest
 
+from edge.alerts.events import event_of
+from edge.alerts.kinds import Kind, Level
+from edge.alerts.standing import Condition, look
+
 
 async def test_a_lot_is_in_force_at_once(desk, admin):
     """The person on shift raises a CAPS lot and sees it."""
@@ -221,6 +225,24 @@ async def test_a_threshold_of_credit_is_set_and_taken_back(desk, admin):
         assert status == (await admin.put(path, json=body)).status_code
     assert 404 == (await admin.put("/v1/accounts/nobody/credit-alert", json={"below_micros": 1})).status_code
     assert 422 == (await admin.put("/v1/accounts/group:a/credit-alert", json={"below_micros": 1})).status_code
+
+
+async def test_alerts_that_stand_and_were_told_are_looked_at(desk, admin):
+    """As `edge alerts list` and `history` show them; not for those who may see some accounts only."""
+    assert ([], []) == ((await admin.get("/v1/alerts")).json(), (await admin.get("/v1/alerts/history")).json())
+    seen = Condition(Kind.CREDIT, "acme", Level.WARNING, "account acme has 1.00 left, less than 5.00")
+    move = look(None, seen, now_ms=1_000)
+    assert move is not None
+    event = event_of(move.told, move.to, seen, key=seen.key, node="n1", now_ms=1_000, id_="ab")
+    alerts = desk.services.alerts
+    assert await alerts.move(seen.key, expected="", state=move.to.to_text(), event=event.to_text())
+    (row,) = (await admin.get("/v1/alerts")).json()
+    assert ("credit:acme", "credit", "acme", "warning", "raised", 1_000) == tuple(row.values())[:6]
+    (told,) = (await admin.get("/v1/alerts/history")).json()
+    assert ("ab", "raised", "credit:acme", "n1") == (told["id"], told["event"], told["alert"], told["node"])
+    assert [row] == (await admin.get("/v1/overview")).json()["alerts"]
+    only = await desk.client("viewer", accounts=("acme",), name="acme")
+    assert 403 == (await only.get("/v1/alerts")).status_code
 
 
 async def test_what_is_not_there_is_404(admin):

@@ -5,6 +5,11 @@ import re
 import pytest
 
 from edge.admin.routes.console import assets
+from edge.alerts.conditions import of_credit, of_limits, of_nodes, of_quality, of_trunks
+from edge.control.client import NodeState
+from edge.control.snapshot import VERSION, Alarm, Snapshot, TrunkUse
+from limits.account import Account, AccountId, Credit
+from limits.model import Usage
 
 LINE = re.compile(r'\[/(\^.+\$)/,\s+"([^"]*)"\],')
 
@@ -92,6 +97,36 @@ async def test_who_may_not_is_told_in_french(desk, admin):
         "le jeton est faux, expiré ou révoqué",
         "il faut un jeton",
     ] == [in_french(one.json()["detail"]) for one in said]
+
+
+def node(name: str, **more: object) -> NodeState:
+    """At rest, but for what is told."""
+    values: dict[str, object] = {
+        "v": VERSION, "node": name, "version": "0", "at_ms": 0, "uptime_s": 5, "listeners": (), "draining": "",
+        "is_overloaded": False, "store_up": True, "settles_queued": 0, "nodes_alive": 1, "policy_generation": 1,
+        "policy_is_stale": False, "calls": 0, "leases": 0, "transactions": 0, "attempts_per_s": 0.0,
+        "admitted_per_s": 0.0, "refused_per_s": 0.0, "refused_by_reason": {}, "attempts_total": 0, "refused_total": {},
+        "decision_p50_ms": 1.0, "decision_p99_ms": 2.0, "loop_lag_ms": 0.1, "cdr_backlog": 0, "cdr_is_failing": False,
+        "delivery_is_up": True, "escaped": 0, "traces": 0, "accounts_active": 0, "accounts": (), "trunks": (),
+        "alarms": (), "history": (),
+    }  # fmt: skip
+    return NodeState(name, 100, Snapshot(**{**values, **more}))
+
+
+def test_alerts_that_stand_are_told_in_french():
+    """Each kind's sentence, as the edge makes it now."""
+    limits = [("acme", "calls"), ("group:a", "caps"), ("acme", "spend_cap"), ("robo", "credit")]
+    alarms = tuple([Alarm(holder, limit, 100, 5, 5, 1) for holder, limit in limits])
+    now = [node("n1", alarms=alarms, trunks=(TrunkUse("out", "down", 0, 0, 0), TrunkUse("b", "up", 0, 0, 0)))]
+    half = [*now, node("n2", trunks=(TrunkUse("out", "up", 0, 0, 0),))]
+    usage = Usage(Account(AccountId("acme"), credit=Credit.PREPAID), 0, (), 0, (), balance_micros=1_000_000)
+    said = [one.text for one in (*of_limits(now), *of_trunks(now), *of_trunks(half), *of_quality("acme", {"asr": "x"}))]
+    low = of_credit(usage, 5_000_000, stands=False)
+    assert low is not None
+    gone = of_nodes([NodeState("n3", 90_000, None)], {"n3": "up"}, [], 0).gone
+    said += [low.text, *[one.text for one in gone]]
+    assert 9 == len(said)
+    assert [] == [text for text in said if in_french(text) == text]
 
 
 async def test_a_field_of_several_types_is_named_once(desk, admin):

@@ -51,4 +51,15 @@ export const DETAILS = [
   [/^\/?(\S+): String should have at least (\d+) characters?$/, "$1 : $2 caractère au moins"],
   [/^\/?(\S+): String should have at most (\d+) characters?$/, "$1 : $2 caractères au plus"],
   [/^\/?(\S+): String should match pattern .*$/, "$1 : cette forme n’est pas acceptée"],
+  // Alerts that stand (edge/alerts/conditions.py).
+  [/^account (\S+) has (\S+) left, less than (\S+)$/, "il reste $2 au compte $1, moins de $3"],
+  [/^(?:account|group|trunk) (\S+) has no credit left: calls are refused or cut$/, "plus de crédit pour $1 : des appels sont refusés ou coupés"],
+  [/^(?:account|group|trunk) (\S+) is at its spend cap: calls are refused or cut$/, "$1 est à son plafond de dépense : des appels sont refusés ou coupés"],
+  [/^(?:account|group|trunk) (\S+) holds (\d+) of its (\d+) calls$/, "$1 tient $2 de ses $3 appels"],
+  [/^(?:account|group|trunk) (\S+) uses (\d+) of its (\d+) call attempts per second$/, "$1 utilise $2 de ses $3 tentatives par seconde"],
+  [/^(?:account|group|trunk) (\S+) breaks the quality rule (\S+)$/, "$1 enfreint la règle de qualité $2"],
+  [/^trunk (\S+) is down for every node$/, "le faisceau $1 est hors service pour tous les nœuds"],
+  [/^trunk (\S+) is down for (.*)$/, "le faisceau $1 est hors service pour $2"],
+  [/^node (\S+) is gone: no heartbeat, and it did not stop in order$/, "le nœud $1 a disparu sans s’être arrêté en ordre"],
+  [/^node (\S+) cannot reach the store.*$/, "le nœud $1 n’atteint pas la base"],
 ];

@@ -39,6 +39,7 @@ export const FRENCH = {
   "Admitted": "Admis",
   "Admitted per second now:": "Admis par seconde en ce moment :",
   "Alarms": "Alertes",
+  "Alerts": "Alertes",
   "All {n} calls": "Les {n} appels",
   "Amount": "Montant",
   "An administrator makes one: edge token create NAME --role operator": "Un administrateur le crée : edge token create NOM --role operator",
@@ -152,7 +153,6 @@ export const FRENCH = {
   "NER": "NER",
   "Name": "Nom",
   "Name begins with": "Le nom commence par",
-  "Near a limit": "Près d’une limite",
   "New account": "Nouveau compte",
   "New calls go to it again, on every node.": "Les nouveaux appels y passent de nouveau, sur tous les nœuds.",
   "No answer from {nodes}: calls and records of theirs are missing here.":
@@ -169,7 +169,7 @@ export const FRENCH = {
     "Plus aucun nouvel appel n’y passe, quoi qu’il arrive ailleurs ; les appels en cours continuent.",
   "No penalties.": "Aucune pénalité.",
   "No trunk is known: no node runs.": "Aucun faisceau connu : aucun nœud ne tourne.",
-  "Nobody is near a limit.": "Personne n’est près d’une limite.",
+  "No alert stands, and nobody is near a limit.": "Aucune alerte, et personne n’est près d’une limite.",
   "Node": "Nœud",
   "Nodes": "Nœuds",
   "Nodes up": "Nœuds en marche",
@@ -371,4 +371,6 @@ export const FRENCH = {
   "{trunk} is out.": "{trunk} est retiré.",
   "{trunk} takes calls again.": "{trunk} reprend des appels.",
   "{used} of {calls} calls, CAPS {caps}": "{used} de {calls} appels, CAPS {caps}",
+  "going": "s’en va",
+  "since {at}": "depuis {at}",
 };

@@ -3,7 +3,7 @@
 import { h, fill } from "./dom.js";
 import { bars, strip } from "./charts.js";
 import { listen } from "./live.js";
-import { number, rate, span, t } from "./words.js";
+import { detail, instant, number, rate, span, t } from "./words.js";
 
 export function overview(app) {
   const traffic = strip([
@@ -38,7 +38,6 @@ export function overview(app) {
     tiles.calls.show(number(all.calls));
     const up = all.nodes.filter((one) => one.state === "up").length;
     tiles.nodes.show(`${up} / ${all.nodes.length}`, up < all.nodes.length ? "warn" : "");
-    tiles.alarms.show(number(all.alarms.length), all.alarms.some((one) => one.percent >= 100) ? "bad" : all.alarms.length ? "warn" : "");
     const times = all.history.map((one) => one.at_s);
     traffic.show(times, [all.history.map((one) => one.attempts), all.history.map((one) => one.refused)]);
     held.show(times, [all.history.map((one) => one.calls)]);
@@ -46,7 +45,12 @@ export function overview(app) {
     fill(busiest, all.accounts.slice(0, 15).map(accountRow));
     fill(nodes, all.nodes.map(nodeRow));
     fill(trunkRows, all.trunks.map(trunkRow));
-    fill(alarms, all.alarms.length ? all.alarms.slice(0, 12).map(alarm) : h("p.quiet", t("Nobody is near a limit.")));
+    // Who is near a limit is told by the nodes at once; of the alerts that stand, the others are of things beside limits.
+    const others = all.alerts.filter((one) => one.state !== "waiting" && !all.alarms.some((near) => near.holder === one.subject && LIMITS.includes(one.kind)));
+    const rows = [...others.map(standing), ...all.alarms.slice(0, 12).map(alarm)];
+    fill(alarms, rows.length ? rows : h("p.quiet", t("No alert stands, and nobody is near a limit.")));
+    const bad = all.alarms.some((one) => one.percent >= 100) || others.some((one) => one.level === "critical");
+    tiles.alarms.show(number(rows.length), bad ? "bad" : rows.length ? "warn" : "");
   }
 
   return [
@@ -57,7 +61,7 @@ export function overview(app) {
       h("section.panel", h("h2", t("Concurrent calls")), held.node)),
     h("div.two",
       h("section.panel", h("h2", t("Refused, by reason")), reasons),
-      h("section.panel", h("h2", t("Near a limit")), alarms)),
+      h("section.panel", h("h2", t("Alerts")), alarms)),
     h("section.panel", h("h2", t("Busiest accounts")),
       table([t("Account"), t("Attempts/s"), t("CAPS"), t("Refused/s"), t("Calls"), t("Ceiling")], busiest)),
     h("div.two",
@@ -118,6 +122,18 @@ const KINDS = {
 };
 
 export function badge(state) { return h(`span.badge.${KINDS[state] || "quiet"}`, t(state)); }
+
+const LIMITS = ["calls", "caps", "spend"];
+
+function standing(one) {
+  const where = { trunk: "trunks", credit: "accounts", quality: "accounts", calls: "accounts", caps: "accounts", spend: "accounts" }[one.kind];
+  const linked = where && !/^(group|trunk):/.test(one.subject);
+  return h(`div.alarm.${one.level === "critical" ? "bad" : "warn"}`,
+    linked ? h("a", { href: `#/${where}/${encodeURIComponent(one.subject)}` }, one.subject) : h("span", one.subject),
+    h("span", detail(one.text)),
+    h("span.quiet", one.state === "going" ? t("going") : ""),
+    h("span.quiet", t("since {at}", { at: instant(one.since_ms) })));
+}
 
 function alarm(one) {
   const account = !/^(group|trunk):/.test(one.holder);

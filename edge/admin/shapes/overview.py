@@ -67,6 +67,34 @@ class AlarmRow(Answer):
     age_s: int
 
 
+class AlertRow(Answer):
+    """An alert that stands, as webhooks are told it (docs/alerts.md)."""
+
+    alert: str = Field(description="Names it: `credit:acme`.")
+    kind: str = Field(description="`calls`, `caps`, `spend`, `credit`, `quality`, `trunk`, `node` or `store`.")
+    subject: str = Field(description="Account, `group:ID`, `trunk:ID`, egress trunk or node.")
+    level: str = Field(description="`warning` or `critical`.")
+    state: str = Field(description="`waiting`: not told yet; `raised`; `going`: not so any more, but not for long.")
+    since_ms: int
+    text: str
+
+
+class AlertTold(Answer):
+    """One thing that was told of an alert (docs/alerts.md)."""
+
+    id: str
+    event: str = Field(description="`raised`, `worse`, `reminder`, `cleared` or `test`.")
+    alert: str
+    kind: str
+    level: str
+    subject: str
+    text: str
+    at_ms: int
+    since_ms: int
+    node: str
+    fields: dict[str, int | float | str]
+
+
 class SecondRow(Answer):
     """One second of all nodes together."""
 
@@ -90,6 +118,7 @@ class Overview(Answer):
     accounts: list[AccountRow]
     trunks: list[TrunkRow]
     alarms: list[AlarmRow]
+    alerts: list[AlertRow] = Field(description="The most urgent first; 60 at most.")
     history: list[SecondRow]
 
 

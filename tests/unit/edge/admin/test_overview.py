@@ -1,6 +1,8 @@
 """What several nodes show, put together into one picture."""
 
-from edge.admin.overview import account_now, overview_of
+from edge.admin.overview import account_now, overview_of, standing
+from edge.alerts.kinds import Kind, Level
+from edge.alerts.standing import Standing, State
 from edge.control.client import NodeState
 from edge.control.snapshot import VERSION, AccountUse, Second, Snapshot, TrunkUse
 from limits.account import Account, AccountId
@@ -87,3 +89,20 @@ def test_an_account_now_is_the_store_and_the_nodes():
         found.attempts_per_s, found.refused_per_s, found.admitted_per_s, found.in_use, found.caps,
         found.balance_micros, found.held_micros,
     )  # fmt: skip
+
+
+def alert(kind: Kind, subject: str, level: Level, since_ms: int) -> str:
+    return Standing(State.RAISED, kind, subject, "", level, f"about {subject}", since_ms, since_ms).to_text()
+
+
+def test_of_the_alerts_that_stand_the_most_urgent_comes_first():
+    """Then the oldest; what somebody put there by hand is left out."""
+    kept = {
+        "credit:acme": alert(Kind.CREDIT, "acme", Level.WARNING, 1),
+        "node:n2": alert(Kind.NODE, "n2", Level.CRITICAL, 9),
+        "trunk:out": alert(Kind.TRUNK, "out", Level.WARNING, 5),
+        "spoilt": "{}",
+    }
+    assert ["node:n2", "credit:acme", "trunk:out"] == [row.alert for row in standing(kept)]
+    assert ["n2", "acme", "out"] == [row.subject for row in overview_of([], AT_MS, kept).alerts]
+    assert [] == overview_of([], AT_MS).alerts
