@@ -35,7 +35,7 @@ class Receiver:
     def uids(self) -> list[str]:
         """Of every span, in the order in which they came."""
         spans = [span for one in self.requests for span in one.resource_spans[0].scope_spans[0].spans]
-        return [pair.value.string_value for span in spans for pair in span.attributes if pair.key == "edge.uid"]
+        return [pair.value.string_value for span in spans for pair in span.attributes if pair.key == "trunkgate.uid"]
 
     async def speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

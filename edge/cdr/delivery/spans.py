@@ -43,7 +43,7 @@ ATTRIBUTES = (
     "attempts",
     "tags",
 )
-"""Columns that a span has, as `edge.COLUMN`; an empty one is left out."""
+"""Columns that a span has, as `trunkgate.COLUMN`; an empty one is left out."""
 MOMENTS = (("decided_at", "decided"), ("ringing_at", "ringing"), ("answered_at", "answered"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ def span_of(entry: Entry) -> Span:
         start_time_unix_nano=received,
         end_time_unix_nano=max(received, _nanoseconds(record.get("released_at"))),
         attributes=[
-            _pair(f"edge.{name}", value)
+            _pair(f"trunkgate.{name}", value)
             for name in ATTRIBUTES
             if (value := record.get(name)) not in (None, "", False, [])
         ],
@@ -92,8 +92,8 @@ def _events(record: Mapping[str, Json]) -> list[Span.Event]:
     if isinstance(candidates, list) and isinstance(tries, list):
         for candidate, one in zip(candidates, tries, strict=False):
             if isinstance(candidate, list) and isinstance(one, list) and candidate and one:
-                what = [_pair("edge.trunk", candidate[0])]
-                what += [_pair("edge.status", candidate[1])] if len(candidate) > 1 and candidate[1] else []
+                what = [_pair("trunkgate.trunk", candidate[0])]
+                what += [_pair("trunkgate.status", candidate[1])] if len(candidate) > 1 and candidate[1] else []
                 if at := _nanoseconds(one[0]):
                     found.append(Span.Event(name="sent", time_unix_nano=at, attributes=what))
     return sorted(found, key=lambda event: event.time_unix_nano)

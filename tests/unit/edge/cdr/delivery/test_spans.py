@@ -53,8 +53,8 @@ def test_what_happened_stands_in_its_order():
     ]
     assert [
         ("decided", 500_000, {}),
-        ("sent", 600_000, {"edge.trunk": "one", "edge.status": 503}),
-        ("sent", 100_001_000, {"edge.trunk": "two", "edge.status": 200}),
+        ("sent", 600_000, {"trunkgate.trunk": "one", "trunkgate.status": 503}),
+        ("sent", 100_001_000, {"trunkgate.trunk": "two", "trunkgate.status": 200}),
         ("ringing", 1_000_000_000, {}),
         ("answered", 2_500_000_000, {}),
     ] == events
@@ -64,8 +64,13 @@ def test_what_is_empty_is_left_out_and_no_number_is_in_it():
     """A number is personal data: the record has it."""
     span = span_of(entry())
     told = words(span.attributes)
-    assert {"edge.uid": UID, "edge.account": "acme", "edge.status": 200, "edge.tags": "a b"}.items() <= told.items()
-    assert {"edge.rule", "edge.emergency"} & told.keys() == set()
+    assert {
+        "trunkgate.uid": UID,
+        "trunkgate.account": "acme",
+        "trunkgate.status": 200,
+        "trunkgate.tags": "a b",
+    }.items() <= told.items()
+    assert {"trunkgate.rule", "trunkgate.emergency"} & told.keys() == set()
     assert b"12345678" not in span.SerializeToString()
     assert b"70000001" not in span.SerializeToString()
 
