@@ -8,11 +8,13 @@ import tomllib
 
 import kubernetes_validate
 import pytest
+import typer.main
 import yaml
 
+from edge.commands import app
 from edge.config.static import StaticConfig
 
-MANIFESTS = ("edge.yaml", "redis-sentinel.yaml")
+MANIFESTS = ("admin.yaml", "edge.yaml", "redis-sentinel.yaml")
 OPTIONS = {f"EDGE_{name.upper()}" for name in StaticConfig.model_fields} | {"EDGE_CONFIG"}
 
 
@@ -30,8 +32,17 @@ def the_edge(root) -> dict:
 
 
 def environment(root) -> dict[str, str]:
-    (container,) = the_edge(root)["template"]["spec"]["containers"]
+    return environment_of(the_edge(root))
+
+
+def environment_of(spec: dict) -> dict[str, str]:
+    (container,) = spec["template"]["spec"]["containers"]
     return {entry["name"]: entry.get("value", "") for entry in container["env"]}
+
+
+def the_admin(root) -> dict:
+    (found,) = of_kind(root, "Deployment")
+    return found["spec"]
 
 
 def service(root) -> configparser.SectionProxy:
@@ -59,7 +70,8 @@ def test_every_option_named_in_deployments_exists(root):
     """Manifests, compose, image, unit: a misspelled variable would be ignored in silence."""
     compose = yaml.safe_load((root / "compose.yaml").read_text())["services"]["edge"]["environment"]
     image = set(re.findall(r"\b(EDGE_[A-Z_]+)=", (root / "Dockerfile").read_text()))
-    named = {name for name in environment(root) if name.startswith("EDGE_")} | set(compose) | image
+    variables = environment(root) | environment_of(the_admin(root))
+    named = {name for name in variables if name.startswith("EDGE_")} | set(compose) | image
     assert len(image) >= 5
     assert set() == named - OPTIONS
 
@@ -101,6 +113,25 @@ def test_a_draining_edge_is_not_killed_by_its_probe(root):
     (container,) = the_edge(root)["template"]["spec"]["containers"]
     assert "edge ping" in " ".join(container["readinessProbe"]["exec"]["command"])
     assert "exec" not in container["livenessProbe"]
+
+
+def test_the_console_is_served_over_tls_from_the_store_of_the_edges(root):
+    """Its options are those of `edge admin`; its probes are pages that it has; the secrets are those of the edges."""
+    (container,) = the_admin(root)["template"]["spec"]["containers"]
+    word, *options = container["args"]
+    assert "admin" == word
+    known = {name for one in typer.main.get_command(app).commands["admin"].params for name in one.opts}
+    assert {option for option in options if option.startswith("--")} <= known
+    chain, _, key = environment_of(the_admin(root))["EDGE_ADMIN_CERTIFICATE"].partition(":")
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert all(any(path.startswith(mount) for mount in mounts) for path in (chain, key))
+    probes = [container[name]["httpGet"] for name in ("readinessProbe", "livenessProbe")]
+    assert ["/readyz", "/healthz"] == [probe["path"] for probe in probes]
+    assert {"HTTPS"} == {probe["scheme"] for probe in probes}
+    store = [entry for entry in container["env"] if entry["name"] == "EDGE_REDIS"]
+    (edge,) = the_edge(root)["template"]["spec"]["containers"]
+    assert store == [entry for entry in edge["env"] if entry["name"] == "EDGE_REDIS"]
+    assert container["image"] == edge["image"]
 
 
 def test_every_script_of_the_store_can_be_read_by_a_shell(root):
