@@ -112,6 +112,11 @@ def report_data(report: Report, terms: Terms) -> Data:
             **_figures_data(figures(report.rolling.counts)),
         },
         "rules": {name: one._asdict() for name, one in report.standing.items()},
+        "thresholds": [
+            {"rule": rule.id, "metric": str(rule.metric), "threshold": rule.threshold, "minimum": rule.minimum}
+            for rule in terms.rules
+            if rule.applies_to(report.holder)
+        ],
     }
 
 

@@ -16,7 +16,7 @@ export function strip(series, { height = 170, unit = "" } = {}) {
   let shown = null;
   const options = (width) => ({
     width, height,
-    padding: [8, 10, 0, 0],
+    padding: [8, 26, 0, 0],
     cursor: { points: { size: 6 }, y: false, drag: { x: false, y: false } },
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.15)] } },

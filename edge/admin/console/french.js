@@ -372,5 +372,6 @@ export const FRENCH = {
   "{trunk} takes calls again.": "{trunk} reprend des appels.",
   "{used} of {calls} calls, CAPS {caps}": "{used} de {calls} appels, CAPS {caps}",
   "going": "s’en va",
+  "threshold: {value}": "seuil : {value}",
   "since {at}": "depuis {at}",
 };

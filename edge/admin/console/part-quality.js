@@ -6,11 +6,12 @@ import { table } from "./page-overview.js";
 import { instant, money, number, t } from "./words.js";
 
 const METRICS = [
-  { name: "asr", title: "ASR", percent: true, low: true },
-  { name: "ner", title: "NER", percent: true, low: true },
-  { name: "acd_ms", title: "ACD" },
-  { name: "short_share", title: "Short calls", percent: true },
+  { name: "asr", rule: "asr", title: "ASR", unit: 100 },
+  { name: "ner", rule: "ner", title: "NER", unit: 100 },
+  { name: "acd_ms", rule: "acd", title: "ACD", unit: 1000 },
+  { name: "short_share", rule: "short", title: "Short calls", unit: 100 },
 ];
+// `unit`: of a threshold (%, s) in those of the figures (hundredths of a percent, ms).
 
 const HOURS = 24;
 
@@ -44,27 +45,28 @@ function picture(metric, found) {
   const values = shown.map((hour) => hour.figures[metric.name]);
   const known = values.filter((value) => value !== null);
   const last = known.length ? known[known.length - 1] : null;
-  const rules = shown.flatMap((hour) => hour.breaches).filter((one) => one.metric.startsWith(metric.name.replace("_ms", "")));
-  const limit = rules.length ? rules[0].threshold : null;
-  const top = Math.max(metric.percent ? 10000 : 1, limit || 0, ...known.map((value) => value * 1.1));
+  const rule = found.thresholds.find((one) => one.metric === metric.rule);
+  const limit = rule ? rule.threshold * metric.unit : null;
+  const top = Math.max(metric.unit === 100 ? 10000 : 1, (limit || 0) * 1.1, ...known.map((value) => value * 1.1));
   const width = 300 / HOURS;
   const first = HOURS - shown.length;
   const columns = values.map((value, at) => {
     if (value === null) return null;
     const high = Math.max(1, (44 * value) / top);
-    const broken = shown[at].breaches.some((one) => one.metric.startsWith(metric.name.replace("_ms", "")));
+    const broken = shown[at].breaches.some((one) => one.metric === metric.rule);
     return s(`rect.${broken ? "bad" : "admitted"}`, { x: (first + at) * width + 0.8, y: 46 - high, width: Math.max(1, width - 1.6), height: high, rx: 1.5 },
       s("title", `${instant(shown[at].from_s * 1000)}: ${show(metric, value)}${broken ? ` – ${t("breach")}` : ""}`));
   });
   const line = limit === null ? null
-    : s("line.gauge-mark", { x1: 0, x2: 300, y1: 46 - (44 * limit) / top, y2: 46 - (44 * limit) / top, "stroke-dasharray": "4 3" });
+    : s("line.gauge-mark", { x1: 0, x2: 300, y1: 46 - (44 * limit) / top, y2: 46 - (44 * limit) / top, "stroke-dasharray": "4 3" },
+      s("title", t("threshold: {value}", { value: show(metric, limit) })));
   return h("div.bar",
-    h("span.bar-label", t(metric.title)),
+    h("span.bar-label", t(metric.title), limit === null ? null : h("small", " ", t("threshold: {value}", { value: show(metric, limit) }))),
     s("svg", { viewBox: "0 0 300 48", preserveAspectRatio: "none", height: 48, role: "img", "aria-label": `${t(metric.title)}: ${show(metric, last)}` }, s("rect.empty", { y: 46, width: 300, height: 1.5 }), columns, line),
     h("span.bar-number", show(metric, last)));
 }
 
 function show(metric, value) {
   if (value === null || value === undefined) return "–";
-  return metric.percent ? `${number(value / 100, 1)} %` : `${number(value / 1000, 0)} s`;
+  return metric.unit === 100 ? `${number(value / 100, 1)} %` : `${number(value / 1000, 0)} s`;
 }

@@ -67,6 +67,15 @@ class Standing(Answer):
     until_s: int
 
 
+class Threshold(Answer):
+    """What the hours are judged by."""
+
+    rule: str
+    metric: str = Field(description="`asr`, `ner`, `acd`: above it; `short`, `pdd`: below it.")
+    threshold: int = Field(description="%, s (`acd`) or ms (`pdd`).")
+    minimum: int = Field(description="Samples below which nothing is judged.")
+
+
 class Quality(Answer):
     """Of one account or trunk."""
 
@@ -76,6 +85,7 @@ class Quality(Answer):
     hours: list[Hour]
     rolling: Rolling
     rules: dict[str, Standing]
+    thresholds: list[Threshold]
 
 
 class PenaltyEntry(Answer):
