@@ -6,6 +6,8 @@ import pytest
 
 from edge.admin.problems import KINDS
 from edge.admin.routes.console import assets
+from edge.policy.pipeline import STAGES
+from edge.policy.reasons import WORDS
 
 FROM_ELSEWHERE = ("uplot.js", "uplot.css", "uplot-LICENSE.txt")
 """uPlot as it is published (MIT licence)."""
@@ -17,6 +19,8 @@ SAID_BY_NAME = {
     "tearing_down", "ticket_33700", "trial", "up", "viewer", "ACD", "ASR", "NER", "Short calls",
 }  # fmt: skip
 """States, roles, kinds and titles, told by what the API names."""
+STAGE_NAMES = {stage.__name__ for stage in STAGES} | {"limits", "group", "trunk"}
+"""What explains a call, stage by stage."""
 
 
 PROBLEMS = {kind.title for kind in KINDS.values()}
@@ -44,12 +48,12 @@ def french() -> set[str]:
 
 def test_every_text_is_in_french_too():
     """What has no translation would be English in the middle of a French page."""
-    assert set() == (said() | PROBLEMS) - french()
+    assert set() == (said() | PROBLEMS | STAGE_NAMES) - french()
 
 
 def test_no_translation_is_left_over():
     """A text that nobody says any more is gone from the list."""
-    assert set() == french() - said() - SAID_BY_NAME - PROBLEMS
+    assert set() == french() - said() - SAID_BY_NAME - PROBLEMS - STAGE_NAMES
 
 
 def test_translations_have_the_same_words_put_in():
@@ -57,6 +61,16 @@ def test_translations_have_the_same_words_put_in():
     pairs = re.findall(r'^  "((?:[^"\\]|\\.)*)":\s*"((?:[^"\\]|\\.)*)",$', text_of("french.js"), re.MULTILINE)
     assert len(pairs) == len(french())
     for english, told in pairs:
+        assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", told)), english
+
+
+def test_every_refusal_has_its_sentence_in_french():
+    """What the customer is told: one that is worded otherwise in English would be English on a French page."""
+    pairs = dict(
+        re.findall(r'^  "((?:[^"\\]|\\.)*)":\n    "((?:[^"\\]|\\.)*)",$', text_of("french-reasons.js"), re.MULTILINE)
+    )
+    assert set(WORDS.values()) == set(pairs)
+    for english, told in pairs.items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", told)), english
 
 

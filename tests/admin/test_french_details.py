@@ -8,6 +8,7 @@ from edge.admin.routes.console import assets
 from edge.alerts.conditions import of_credit, of_limits, of_nodes, of_quality, of_trunks
 from edge.control.client import NodeState
 from edge.control.snapshot import VERSION, Alarm, Snapshot, TrunkUse
+from edge.policies.explain_view import limits_then
 from limits.account import Account, AccountId, Credit
 from limits.model import Usage
 
@@ -127,6 +128,21 @@ def test_alerts_that_stand_are_told_in_french():
     said += [low.text, *[one.text for one in gone]]
     assert 9 == len(said)
     assert [] == [text for text in said if in_french(text) == text]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"decided_by": "limits", "in_use": 3, "account_generation": 2, "caps_in_force": 5, "calls_in_force": 6},
+        {"decided_by": "local", "in_use": 3, "degraded": True},
+        {"limit": "caps", "account": "acme", "limit_in_use": 5, "ceiling": 5, "account_generation": 2},
+        {},
+        {"emergency": True},
+    ],
+)
+def test_what_the_limits_said_is_told_in_french(record):
+    """Beside why a call passed or not."""
+    assert in_french(limits_then(record)) != limits_then(record)
 
 
 async def test_a_field_of_several_types_is_named_once(desk, admin):

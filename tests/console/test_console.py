@@ -164,6 +164,22 @@ def test_it_is_readable_on_a_telephone_in_the_dark_and_in_french(open_page, scen
     page.screenshot(path=PICTURES / f"{name}-telephone.png", full_page=True)
 
 
+def test_in_french_errors_and_refusals_are_told_in_french(open_page, scene):
+    """What was wrong with an entry, and why a call was refused."""
+    page = open_page(locale="fr-FR", token=scene.token)
+    page.goto(f"{scene.address}/#/accounts/beta")
+    page.get_by_role("button", name=re.compile(r"^Lots de CAPS.*\+$")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[name=until]").fill("2 lunes")
+    expect(dialog.locator(".fault")).to_contain_text("il faut une durée, 45m, 2h ou 3d")
+    dialog.get_by_role("button", name="Annuler").click()
+    search(page, "+33145000002")
+    page.locator("tbody tr", has_text="cli_refused").first.get_by_role("link", name="Voir").click()
+    expect(page.locator("main")).to_contain_text("ne peut pas être présenté sur cet appel")
+    expect(page.locator("main")).to_contain_text(re.compile(r"Jugé selon la génération \d de la base"))
+    page.screenshot(path=PICTURES / "refused-call-french.png", full_page=True)
+
+
 def test_a_viewer_sees_no_button_that_is_not_theirs(open_page, scene):
     """What a role may not do is not offered; and the API would refuse it all the same."""
     token = edge_command("token", "create", "eye", "--role", "viewer", "--redis", scene.store.url).split()[-1]

@@ -51,6 +51,16 @@ export const DETAILS = [
   [/^\/?(\S+): String should have at least (\d+) characters?$/, "$1 : $2 caractère au moins"],
   [/^\/?(\S+): String should have at most (\d+) characters?$/, "$1 : $2 caractères au plus"],
   [/^\/?(\S+): String should match pattern .*$/, "$1 : cette forme n’est pas acceptée"],
+  // What the limits said, and which document judged (edge/policies/explain_view.py).
+  [/^admitted by (\w+), degraded: (\d+) concurrent calls with it(?:; in force: CAPS (\d+), calls (\d+) \(generation (\d+)\))?$/,
+    "admis par $1, en mode dégradé : $2 appels simultanés avec lui"],
+  [/^admitted by (\w+): (\d+) concurrent calls with it; in force: CAPS (\d+), calls (\d+) \(generation (\d+)\)$/,
+    "admis par $1 : $2 appels simultanés avec lui ; en vigueur : CAPS $3, appels $4 (génération $5)"],
+  [/^refused by (\w+) of (\S+): (\d+) against (\d+); in force: CAPS (\d+), calls (\d+) \(generation (\d+)\)$/,
+    "refusé par $1 de $2 : $3 pour $4 ; en vigueur : CAPS $5, appels $6 (génération $7)"],
+  [/^not asked: refused before$/, "les limites n’ont pas été interrogées : refusé avant"],
+  [/^not asked: an emergency call$/, "les limites n’ont pas été interrogées : un appel d’urgence"],
+  [/^generation (\d+) of the store$/, "la génération $1 de la base"],
   // Alerts that stand (edge/alerts/conditions.py).
   [/^account (\S+) has (\S+) left, less than (\S+)$/, "il reste $2 au compte $1, moins de $3"],
   [/^(?:account|group|trunk) (\S+) has no credit left: calls are refused or cut$/, "plus de crédit pour $1 : des appels sont refusés ou coupés"],

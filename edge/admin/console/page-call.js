@@ -5,7 +5,7 @@ import { h, fill } from "./dom.js";
 import { ofCall, ofRecord } from "./ladder.js";
 import { facts, hangUp } from "./page-account.js";
 import { badge, table } from "./page-overview.js";
-import { instant, money, span, t } from "./words.js";
+import { detail, instant, money, reason, span, t } from "./words.js";
 
 export async function call(app, uid) {
   const running = /^[0-9a-f]{1,64}$/.test(uid) ? await get(path`/v1/calls/${uid}`).catch(missing) : null;
@@ -83,17 +83,17 @@ async function over(app, uid, record) {
 // An explanation: the sentence for the customer first, then stage by stage.
 export function explained(found) {
   return [
-    found.in_words ? h("p", h("strong", found.in_words))
+    found.in_words ? h("p", h("strong", reason(found.in_words)))
       : found.verdict === "unknown" ? h("p", h("strong", t("Policy lets it pass; what the limits say is not known: {why}", { why: found.unknown })))
       : h("p", h("strong.good", t("It would be admitted now."))),
     found.rests_on ? h("p.quiet", t("Rests on: {basis}", { basis: found.rests_on })) : null,
-    found.limits_then ? h("p", found.limits_then) : null,
+    found.limits_then ? h("p", detail(found.limits_then)) : null,
     table([t("Stage"), t("What it found"), t("Rests on")], h("tbody", found.steps.map((step) => h("tr",
-      h("th", { scope: "row" }, step.stage),
+      h("th", { scope: "row" }, t(step.stage)),
       h(step.refused ? "td.bad" : "td", step.found || t("nothing to say"), step.refused ? h("div", step.refused) : null,
         step.shadow.length ? h("div.quiet", t("in the shadow: {rules}", { rules: step.shadow.join(", ") })) : null),
       h("td.quiet", step.basis || "–"))))),
     found.limits_now.length ? h("details", h("summary", t("The limits now")), h("pre", found.limits_now.join("\n"))) : null,
-    h("p.quiet", t("Judged under {document}.", { document: found.under }), found.lacks ? ` ${found.lacks}` : ""),
+    h("p.quiet", t("Judged under {document}.", { document: detail(found.under) }), found.lacks ? ` ${found.lacks}` : ""),
   ];
 }

@@ -2,6 +2,7 @@
 
 import { FRENCH } from "./french.js";
 import { DETAILS } from "./french-details.js";
+import { REASONS } from "./french-reasons.js";
 
 const LANGUAGES = ["en", "fr"];
 const LOCALES = { en: "en-GB", fr: "fr-FR" };
@@ -31,6 +32,17 @@ export function t(text, words = {}) {
 export function detail(text) {
   if (language !== "fr") return text;
   for (const [pattern, french] of DETAILS) if (pattern.test(text)) return text.replace(pattern, french);
+  return text;
+}
+
+// Why an attempt was refused, as the API says it to the customer.
+export function reason(text) {
+  if (language !== "fr") return text;
+  for (const [english, french] of Object.entries(REASONS)) {
+    const pattern = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)\}/g, "(?<$1>.+?)");
+    const found = new RegExp(`^${pattern}$`).exec(text);
+    if (found) return french.replace(/\{(\w+)\}/g, (_, name) => found.groups[name]);
+  }
   return text;
 }
 
