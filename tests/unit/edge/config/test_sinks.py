@@ -9,6 +9,7 @@ from edge.config.sinks import KINDS, CsvSink, PostgresSink, RedisSink
 HOOK = 'name = "hook"\nkind = "webhook"\nurl = "https://billing.example/cdr"\nsecret_env = "SECRET"\n'
 TABLE = 'name = "db"\nkind = "postgres"\ndsn = "host=db.example dbname=billing user=edge"\n'
 FILES = 'name = "rating"\nkind = "csv"\ndirectory = "/var/spool/rating"\n'
+SPANS = 'name = "traces"\nkind = "otlp"\nurl = "http://127.0.0.1:4318/v1/traces"\n'
 QUEUE = 'name = "queue"\nkind = "redis"\nurl = "redis://queue.example/0"\n'
 
 
@@ -30,10 +31,12 @@ def test_without_a_word_there_are_no_sinks():
 
 def test_each_kind_is_read():
     """What is left out has its default."""
-    found = sinks(HOOK, TABLE, FILES, QUEUE, 'name = "pickup"\nkind = "jsonl"\ndirectory = "/var/spool/pickup"\n')
-    assert ["webhook", "postgres", "csv", "redis", "jsonl"] == [sink.kind for sink in found]
+    found = sinks(
+        HOOK, TABLE, FILES, QUEUE, SPANS, 'name = "pickup"\nkind = "jsonl"\ndirectory = "/var/spool/pickup"\n'
+    )
+    assert ["webhook", "postgres", "csv", "redis", "otlp", "jsonl"] == [sink.kind for sink in found]
     assert {type(sink) for sink in found} == set(KINDS.values())
-    _, table, files, queue, _ = found
+    _, table, files, queue, *_ = found
     assert isinstance(table, PostgresSink)
     assert ("public", "cdr", "none") == (table.db_schema, table.table, table.partition)
     assert isinstance(files, CsvSink)
@@ -50,11 +53,14 @@ def test_each_kind_is_read():
             [QUEUE, FILES + "batch_records = 0\n"],
             "cdr.sinks[1].batch_records (edge.toml): expected at least 1, got 0",
         ),
-        (['name = "a"\n'], "cdr.sinks[0] (edge.toml): missing: 'kind', one of jsonl, csv, redis, postgres, webhook"),
+        (
+            ['name = "a"\n'],
+            "cdr.sinks[0] (edge.toml): missing: 'kind', one of jsonl, csv, redis, postgres, webhook, otlp",
+        ),
         (
             ['name = "a"\nkind = "kafka"\n'],
-            "cdr.sinks[0] (edge.toml): 'kind': expected one of 'jsonl', 'csv', 'redis', 'postgres', 'webhook', got "
-            "'kafka'",
+            "cdr.sinks[0] (edge.toml): 'kind': expected one of 'jsonl', 'csv', 'redis', 'postgres', 'webhook', 'otlp', "
+            "got 'kafka'",
         ),
         (['kind = "csv"\ndirectory = "d"\n'], "cdr.sinks[0].name (edge.toml): missing, and it has no default"),
         (
