@@ -75,6 +75,9 @@ class Answers:
         if holder:
             self._held[holder, call.uid] = sends[before:]
             del sends[before:]
+        elif self._held and call.holders and (waiting := self._held.get((call.holders[0], call.uid))) is not None:
+            waiting += sends[before:]  # its repeats, and a second callee's, wait behind the first
+            del sends[before:]
         # Nothing is tried any more. The transactions keep the context as long as a 2xx may be repeated.
         call.attempt = call.context = None
         if call.hang_up_cause and call.state is CallState.ANSWERED:

@@ -43,6 +43,18 @@ def test_nobody_talks_before_the_store_has_the_answer(wire):
     assert wire.statuses_to(CALLER) == [], "once"
 
 
+def test_what_comes_after_the_first_answer_waits_behind_it(wire):
+    """Its repeats, and the 2xx of a second callee: in the order in which they came, and nobody talks before."""
+    call = waiting_answer(wire)
+    Callee(wire, call.invite, tag="other").answer(200)
+    call.callee.answer(200)
+    assert wire.statuses_to(CALLER) == []
+    wire.release_store()
+    assert [b"callee", b"other", b"callee"] == [answer.to().tag for answer in wire.responses_to(CALLER)]
+    Callee(wire, call.invite, tag="other").answer(200)
+    assert wire.statuses_to(CALLER) == [200]
+
+
 def test_an_answer_waits_no_longer_than_the_store_has_time(wire):
     """Past its deadline it goes up all the same; the record is owed with the next renewal."""
     waiting_answer(wire)
