@@ -52,8 +52,8 @@ ANSWER_S = 3.0
 """A node that has not answered by then is silent."""
 MOST_QUESTIONS = 64
 """In the box of one node."""
-RECORDS_S = 5.0
-"""The same where it reads its log."""
+RECORDS_S = 8.0
+"""The same where it reads its log: it gives way to calls there."""
 ALIVE_MS = 5_000
 """A node whose last heartbeat is older than this is not asked."""
 
