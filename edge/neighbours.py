@@ -10,11 +10,10 @@ from contextlib import suppress
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
-from limits.account import AccountId
+from limits.account import KINDS, AccountId
 from limits.cluster_limiter import ClusterLimiter
 from limits.connection import EPOCH_S
 from limits.errors import StoreUnavailable
-from limits.model import GROUP, TRUNK
 from limits.nodes import Goodbye, NodeRegistry
 from limits.notices import watch
 from limits.redis_limiter import RedisLimiter
@@ -208,7 +207,7 @@ class Neighbours:
         await nodes.note_accounts(self._node, holders)
         self._is_home = False
         adopted = 0
-        for holder in sorted(holders, key=lambda name: name.startswith((GROUP, TRUNK))):
+        for holder in sorted(holders, key=lambda name: name.startswith(KINDS)):
             is_more = True
             while is_more:
                 keep = self._core.uids() if gone == self._node else ()

@@ -46,6 +46,7 @@ from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
+from edge.settings import notes_of
 from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.banner import without_secret
 from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
@@ -262,6 +263,8 @@ class _Server:
                 background += self.policy.begin(self._policy_changed, tasks)
                 self._take_signals()
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
+                for note in notes_of(self.static):
+                    self._tell(Fact("settings.note", {"why": note}))
                 self._bound.start(self._loop)
                 background.append(tasks.create_task(self._load.run()))
                 gc.collect()

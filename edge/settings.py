@@ -31,6 +31,21 @@ def read_settings(given: Mapping[str, object], config: str | None) -> StaticConf
         raise StaticConfigError(map(_discreet, error.problems)) from None
 
 
+MOST_KEPT_DAYS = 366
+"""Twelve months, a leap year's too."""
+
+
+def notes_of(static: StaticConfig) -> list[str]:
+    """What is allowed and yet likely wrong, a sentence each. Pure."""
+    if 0 < static.cdr_keep_days <= MOST_KEPT_DAYS:
+        return []
+    kept = f"for {static.cdr_keep_days} days" if static.cdr_keep_days else "for ever (0)"
+    return [
+        f"cdr_keep_days: CDRs are kept {kept}; traffic records are kept 12 months at most (contract article 6.7): "
+        "expected 1 to 366"
+    ]
+
+
 def _discreet(problem: Problem) -> Problem:
     """A store's URL that cannot be read may hold its password anywhere: then neither it nor the fault is shown."""
     _, _, value = problem.message.rpartition(", got ")

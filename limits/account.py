@@ -21,17 +21,18 @@ MAX_PREFIX_CEILINGS = 64
 _HOLDER_ID = re.compile(r"[!-z|~]{1,128}")
 """Printable ASCII without braces: a brace would move the store's hash tag (see `limits.keys`)."""
 _PREFIX = re.compile(r"\+?[0-9*#]{1,20}")
-_KINDS = ("group:", "trunk:")
+KINDS = ("group:", "trunk:", "professional:")
+"""Beginnings of the names of holders that are no accounts."""
 
 
 def is_holder_id(text: str) -> bool:
-    """Can limits be kept under this name: an account's, `group:ID` or `trunk:ID`?"""
-    return _HOLDER_ID.fullmatch(text) is not None and text not in _KINDS
+    """Can limits be kept under this name: an account's, `group:ID`, `trunk:ID` or `professional:ID`?"""
+    return _HOLDER_ID.fullmatch(text) is not None and text not in KINDS
 
 
 def is_account_id(text: str) -> bool:
     """Can an account have this name at all?"""
-    return is_holder_id(text) and not text.startswith(_KINDS)
+    return is_holder_id(text) and not text.startswith(KINDS)
 
 
 class AccountStatus(StrEnum):

@@ -4,7 +4,7 @@ I/O, through redis-py, off the hot path; the admission script reads the same has
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import redis.exceptions
@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from limits.account import AccountId, is_account_id
 from limits.errors import StoreUnavailable, UnknownAccount
 from limits.frequency import Contacted
-from limits.keys import CONTACT_KEY, account_keys
+from limits.keys import CONTACT_KEY, PROFESSIONALS, account_keys
+from limits.model import PROFESSIONAL
 from limits.script_loader import script
 from limits.stores import is_cluster, open_store
 
@@ -80,12 +81,32 @@ class ContactBook:
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(fault)) from fault
 
-    async def note(self, account: AccountId, notes: Iterable[Note]) -> list[Contacted]:
-        """Records these, in order; what is recorded of each of them then. Raises UnknownAccount."""
+    async def share(self, professionals: Mapping[str, str]) -> None:
+        """account -> the professional it calls for, of those that share one: their people are recorded together."""
+        try:
+            async with self._redis.pipeline(transaction=not is_cluster(self._redis)) as pipe:
+                pipe.delete(PROFESSIONALS)
+                if professionals:
+                    pipe.hset(PROFESSIONALS, items=[word for pair in professionals.items() for word in pair])
+                await pipe.execute()
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+
+    async def holder_of(self, account: AccountId) -> str:
+        """Under whom this account's people are recorded: itself, or its professional. Raises UnknownAccount where it
+        is no account."""
         if not is_account_id(account):
             raise UnknownAccount(account)
+        try:
+            professional = await self._redis.hget(PROFESSIONALS, account)
+        except redis.exceptions.RedisError as fault:
+            raise StoreUnavailable(str(fault)) from fault
+        return PROFESSIONAL + str(professional) if professional else account
+
+    async def note(self, account: AccountId, notes: Iterable[Note]) -> list[Contacted]:
+        """Records these, in order; what is recorded of each of them then. Raises UnknownAccount."""
         noting, todo, found = script("contact"), list(notes), []
-        keys = account_keys(account)
+        keys = account_keys(await self.holder_of(account))
         try:
             for first in range(0, len(todo), SLICE):
                 words = []
@@ -112,9 +133,7 @@ class ContactBook:
 
     async def read(self, account: AccountId, key: str, *, frequency: str) -> ContactRecord:
         """What is recorded of this person, and the attempts counted under this frequency. Raises UnknownAccount."""
-        if not is_account_id(account):
-            raise UnknownAccount(account)
-        keys = account_keys(account)
+        keys = account_keys(await self.holder_of(account))
         contact = keys.contact_prefix + key
         try:
             if not await self._redis.hexists(keys.account, "generation"):

@@ -1,8 +1,8 @@
 """Every key the limits keep in Redis, every field in them, and the hash-tag rule. Pure.
 
-The rule: all keys of one holder carry its tag, `{acct:ID}`, `{group:ID}` or `{trunk:ID}`, so they live in one slot of a
-Redis Cluster and one script can take them all (R7). An ID has no braces (`limits.account.is_holder_id`), so no holder
-can name another one's keys.
+The rule: all keys of one holder carry its tag, `{acct:ID}`, `{group:ID}`, `{trunk:ID}` or `{professional:ID}`, so they
+live in one slot of a Redis Cluster and one script can take them all (R7). An ID has no braces
+(`limits.account.is_holder_id`), so no holder can name another one's keys.
 
     {acct:ID}             hash    values, buckets, money, counters: read by one HMGET
     {acct:ID}:leases      zset    uid -> instant its lease runs out (ms)
@@ -25,6 +25,8 @@ can name another one's keys.
 """
 
 from typing import NamedTuple
+
+from limits.account import KINDS
 
 VALUE_FIELDS = (
     "status",
@@ -83,6 +85,8 @@ HOLDERS = "trunkgate:accounts"
 """set: every holder."""
 CONTACT_KEY = "trunkgate:contacts:key"
 """Fingerprint of the key that digests of called numbers are made with: all nodes of a store must have the same."""
+PROFESSIONALS = "trunkgate:professionals"
+"""hash: account -> the professional it calls for, of those for whom others call too."""
 JOURNAL = "trunkgate:journal"
 """stream: what operators did to nodes and calls."""
 CHANGES = "trunkgate:changes"
@@ -177,7 +181,7 @@ class AccountKeys(NamedTuple):
 
 def account_keys(holder: str) -> AccountKeys:
     """Keys of a holder; `holder` must satisfy `is_holder_id`."""
-    name = holder if holder.startswith(("group:", "trunk:")) else f"acct:{holder}"
+    name = holder if holder.startswith(KINDS) else f"acct:{holder}"
     tag = f"{{{name}}}"
     return AccountKeys(
         account=tag,

@@ -7,6 +7,7 @@ the one currency in use, time is integer milliseconds of the store's own clock, 
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
+from limits.account import KINDS as KINDS
 from limits.account import Account as Account
 from limits.account import AccountId as AccountId
 from limits.account import AccountStatus as AccountStatus
@@ -135,7 +136,9 @@ AHEAD_MS = 20_000
 
 GROUP = "group:"
 TRUNK = "trunk:"
-"""Beginnings of the names of holders that are no accounts: a group's or a trunk's ceilings, by the same verbs."""
+PROFESSIONAL = "professional:"
+"""Beginnings of the names of holders that are no accounts, by the same verbs: a group's or a trunk's ceilings; what the
+accounts of one professional count together, and nothing else."""
 
 
 class Admit(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edge.config.money import format_money, parse_money
 from limits.account import MAX_CEILING, Account, AccountId, AccountStatus, Credit, PrefixCeiling
 from limits.fields import Patch, Value
-from limits.model import GROUP, SHADOWABLE, TRUNK
+from limits.model import GROUP, PROFESSIONAL, SHADOWABLE, TRUNK
 
 _AMOUNTS = {
     "floor": "floor_micros",
@@ -127,7 +127,7 @@ def line_of(name: str, text: str, *, most: int) -> str:
 
 def blank(holder: AccountId) -> Account:
     """What `create` starts from: as in the policy document, groups and trunks have no credit, and trunks no ceiling."""
-    if holder.startswith(TRUNK):
+    if holder.startswith((TRUNK, PROFESSIONAL)):
         return Account(holder, caps_base=MAX_CEILING, calls_base=MAX_CEILING, credit=Credit.NONE)
     return Account(holder, credit=Credit.NONE if holder.startswith(GROUP) else Credit.PREPAID)
 

@@ -20,7 +20,7 @@ from limits.account import AccountId
 from limits.accounts import AccountStore
 from limits.alerts import AlertStore
 from limits.errors import StoreUnavailable
-from limits.model import GROUP, TRUNK
+from limits.model import KINDS
 from limits.tallies import TallyStore
 
 LOOK_S = 5.0
@@ -210,7 +210,7 @@ def _worst(seen: Iterable[Condition]) -> dict[str, Condition]:
 
 
 def _is_account(name: str) -> bool:
-    return not name.startswith((GROUP, TRUNK))
+    return not name.startswith(KINDS)
 
 
 def _wall_ms() -> int:

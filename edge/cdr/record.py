@@ -123,7 +123,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("calls_in_force", "integer", "calls", "concurrent calls allowed to the account at the decision"),
     Column("caps_lots", "integer", "lots", "lots of CAPS in force at the decision"),
     Column("call_lots", "integer", "lots", "lots of concurrent calls in force at the decision"),
-    Column("limit_holder", "string", "", "whose ceiling refused: account, `group:ID` or `trunk:ID`; empty: none"),
+    Column(
+        "limit_holder",
+        "string",
+        "",
+        "whose ceiling refused: account, `group:ID`, `trunk:ID` or `professional:ID`; empty: none",
+    ),
     Column("limit_in_use", "integer", "by `limit`", "what stood against that ceiling: burst, calls, micro-units"),
     Column("decided_by", "string", "", "`limits`; without the store `share` or `store_away`; empty: policy alone"),
     Column(

@@ -39,6 +39,8 @@ class AccountCalling(NamedTuple):
     """What an account's own entry says of its calls."""
 
     consent: str = "list"
+    professional: str = ""
+    """Whose calls its calls to consumers are, together with those of other accounts; empty: its own."""
     hours_waiver: str = "none"
     week: Week | None = None
     """When it calls at all; None: always."""
@@ -190,6 +192,7 @@ def calling_of(entry: Calling) -> AccountCalling:
         allowed = (*national, *(groups["eu"] if entry.international == "eu" else ()), *entry.countries)
     return AccountCalling(
         consent=entry.consent,
+        professional=entry.professional or "",
         hours_waiver=entry.hours_waiver,
         week=Week(entry.days, entry.hours) if entry.days or entry.hours else None,
         timezone=parse_zone(entry.timezone),

@@ -1,15 +1,26 @@
-"""From a policy document to the values the limits keep: accounts, groups, trunks with ceilings. Pure."""
+"""From a policy document to the values the limits keep: accounts, groups, professionals, trunks with ceilings. Pure."""
 
 from collections.abc import Iterator
 
 from edge.config.ranges import expand
 from edge.config.schema import EgressEntry, PolicyDocument
 from limits.account import MAX_CEILING, Account, AccountId, AccountStatus, Credit, PrefixCeiling
+from limits.model import PROFESSIONAL
 
 
 def is_limited(trunk: EgressEntry) -> bool:
     """Has this trunk ceilings of its own?"""
     return trunk.calls is not None or trunk.caps is not None
+
+
+def professionals_of(document: PolicyDocument) -> dict[str, str]:
+    """account -> the professional it calls for, of those that share one."""
+    return {
+        name: entry.calling.professional
+        for entry in document.accounts
+        if entry.calling.professional is not None
+        for name in expand(entry.id)
+    }
 
 
 def holders_of(document: PolicyDocument) -> Iterator[Account]:
@@ -48,6 +59,10 @@ def holders_of(document: PolicyDocument) -> Iterator[Account]:
             spend_cap_hour_micros=group.spend_cap_hour,
             spend_cap_day_micros=group.spend_cap_day,
             shadow=frozenset(group.shadow),
+        )
+    for name in sorted({entry.calling.professional or "" for entry in document.accounts} - {""}):
+        yield Account(
+            id=AccountId(PROFESSIONAL + name), caps_base=MAX_CEILING, calls_base=MAX_CEILING, credit=Credit.NONE
         )
     for trunk in document.egress:
         if is_limited(trunk):

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from edge.config.fields import MAX_LIST, ClassName, Section
+from edge.config.fields import MAX_LIST, ClassName, Identifier, Section
 from edge.config.hours import DAYS, parse_window, parse_zone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -194,6 +194,13 @@ class Calling(Section):
         description="How it shows that the consumers it calls have consented, where they must have. `list`: each is "
         "recorded with `edge contacts`. `attested`: it has attested in writing that it holds every consent.",
         examples=["attested"],
+    )
+    professional: Identifier | None = Field(
+        default=None,
+        description="For whom it calls consumers, where other accounts call for the same professional too: attempts, "
+        "refusals, consents and contracts are counted and recorded for all of them together. Left out: the account is "
+        "one professional.",
+        examples=["acme-sa"],
     )
     hours_waiver: Literal["none", "list", "attested"] = Field(
         default="none",

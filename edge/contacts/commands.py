@@ -51,7 +51,7 @@ def refusal(
     contacts_key: KeyOption = None,
     as_json: Json = False,
 ) -> None:
-    """The person refuses to be called: nobody calls them for this account for 60 full days; consents are undone."""
+    """The person refuses: the account's professional may not call while the law says so; consents are undone."""
     words = {"number": number, "what": "refusal", "at": at}
     _record((redis, state, config, contacts_key), account, [words], by, as_json)
 

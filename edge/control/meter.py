@@ -28,7 +28,7 @@ from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.trunk_health import SCALE
 from edge.telemetry.sources import Sources
 from edge.telemetry.totals import DECISION_BOUNDS_US
-from limits.model import GROUP, TRUNK
+from limits.model import KINDS
 
 ALARM_S = 90.0
 """An alarm is told so long: `limit.near` is told again after 60 s where it is still so."""
@@ -196,7 +196,7 @@ class Meter:
         """The busiest by attempts and by calls; how many are active at all."""
         ended, self._ended = self._ended, {}
         refused, self._refused = self._refused, {}
-        in_use = {holder: count for holder, count in holding.items() if not holder.startswith((GROUP, TRUNK))}
+        in_use = {holder: count for holder, count in holding.items() if not holder.startswith(KINDS)}
         arrived = dict(ended)
         for account in in_use.keys() | self._in_use.keys():
             more = in_use.get(account, 0) - self._in_use.get(account, 0)

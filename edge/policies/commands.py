@@ -40,8 +40,9 @@ Expected = Annotated[
 
 
 @app.command()
-def check(file: File, as_json: Json = False) -> None:
-    """Validate a policy document: one line when it is sound, else each fault with its exact place."""
+def check(file: File, config: Config = None, as_json: Json = False) -> None:
+    """Validate a policy document, and with --config the settings of `edge run`: one line when it is sound, else each
+    fault with its exact place."""
     from edge.config.errors import PolicyError
     from edge.config.source import PolicyFile
     from edge.policies.versions import find_document
@@ -56,6 +57,7 @@ def check(file: File, as_json: Json = False) -> None:
             raise
 
     snapshot = _sound(load).snapshot
+    notes = _notes(file, config)
     routes = sum(len(routes) for routes in snapshot.routes.values())
     if as_json:
         counts = {
@@ -65,12 +67,26 @@ def check(file: File, as_json: Json = False) -> None:
             "route_prefixes": routes,
             "cli_rules": len(snapshot.rules),
         }
-        say(to_json({"file": file, "sound": True, "problems": [], **counts}))
+        say(to_json({"file": file, "sound": True, "problems": [], "notes": notes, **counts}))
         return
     say(
         f"{file}: sound: {len(snapshot.accounts)} accounts, {len(snapshot.ingress)} ingress trunks, "
-        f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules"
+        f"{len(snapshot.trunks)} egress trunks, {routes} route prefixes, {len(snapshot.rules)} CLI rules",
+        *[f"{config}: note: {note}" for note in notes],
     )
+
+
+def _notes(file: str, config: str | None) -> list[str]:
+    """What is likely wrong in the settings of `edge run`; without --config none are read."""
+    from edge.config.errors import StaticConfigError
+    from edge.settings import notes_of, read_settings
+
+    if config is None:
+        return []
+    try:
+        return notes_of(read_settings({"policy": file}, config))
+    except StaticConfigError as error:
+        usage(*(f"{config}: {problem}" for problem in error.problems))
 
 
 @app.command()

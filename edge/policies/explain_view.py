@@ -80,7 +80,15 @@ def sentence(one: Told, reason: Reason) -> str:
     if one.record is None and one.found.ceiling is not None:
         ceiling = one.found.ceiling
     called = attempt.called or attempt.called_original
-    return told(reason, account=account, source=attempt.source_host, cli=cli, called=called, ceiling=ceiling)
+    return told(
+        reason,
+        account=account,
+        source=attempt.source_host,
+        cli=cli,
+        called=called,
+        ceiling=ceiling,
+        days=one.found.refusal_days,
+    )
 
 
 def limits_then(record: Record) -> str:

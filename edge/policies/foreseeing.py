@@ -89,7 +89,7 @@ class _Telling:
         self.found = found
 
     async def holders(self, store: AccountStore, url: str, contacts_key: Path) -> bool:
-        """The account, then its group. True: one of them refuses."""
+        """The account, its group, its professional. True: one of them refuses."""
         attempt = self._attempt
         digests = Digests(lambda number: number)
         if attempt.frequencies or attempt.contact is not None:
@@ -105,11 +105,15 @@ class _Telling:
             raise NotKnown(f"what is counted and recorded of the person called: {digests.why}")
         outcome = foreseen.outcome
         assert isinstance(outcome, Admitted)
-        question = demand.ask_group(attempt, outcome, uid=FORESEEN, node=_NODE)
-        if question is None:
-            return False
-        foreseen = await _foresee(store, question)
-        return self._step("group", account_words(question, foreseen, attempt.wall), foreseen)
+        for stage, question in (
+            ("group", demand.ask_group(attempt, outcome, uid=FORESEEN, node=_NODE)),
+            ("professional", demand.ask_professional(attempt, uid=FORESEEN, node=_NODE, digest=digests.digest)),
+        ):
+            if question is not None:
+                foreseen = await _foresee(store, question)
+                if self._step(stage, account_words(question, foreseen, attempt.wall), foreseen):
+                    return True
+        return False
 
     async def trunks(self, store: AccountStore, orders: Orders) -> None:
         """Which of the candidates may be tried, and have a place."""
@@ -168,7 +172,7 @@ class _Telling:
         step = Step(stage, f"{words}: refused, {reason}", "", BASIS[reason], reason, shadow)
         profile = profile_of(self._attempt, self._snapshot)
         told = answer(reason, profile, retry_after_ms=refusal.retry_after_ms)
-        self.found = Explanation((*steps, step), refusal, told, ceiling=ceiling)
+        self.found = self.found._replace(steps=(*steps, step), refusal=refusal, answer=told, ceiling=ceiling)
 
 
 async def _foresee(store: AccountStore, verb: Admit) -> Foreseen:

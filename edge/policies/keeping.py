@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.config.errors import PolicyError
+from edge.config.holders import professionals_of
 from edge.config.snapshot import PolicySnapshot
 from edge.config.source import PolicyFile
 from edge.config.static import STORE
@@ -18,6 +19,7 @@ from edge.proxy.facts import Fact
 from edge.quality.publishing import publish
 from edge.quality.terms import terms_of
 from limits.accounts import AccountStore
+from limits.contacts import ContactBook
 from limits.errors import StoreUnavailable
 
 TURN_S = 0.0005
@@ -106,4 +108,6 @@ class PolicyKeeper:
             await agree(self._url, self.contacts_key)
         async with AccountStore(self._url) as accounts:
             await accounts.provision(snapshot.commercial_values(), opening=snapshot.opening_balances())
+        async with ContactBook(self._url) as contacts:
+            await contacts.share(professionals_of(snapshot.document))
         await publish(self._url, terms_of(snapshot.document))

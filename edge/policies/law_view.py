@@ -84,7 +84,8 @@ def reference(document: RulesetDocument) -> str:
         )
     for category in document.categories:
         lines += ["", f"### `{category.id}`", "", f"{category.title}; {span_text(category.since, category.until)}.", ""]
-        lines += [f"Numbers: {numbers_text(category)}. {category.basis} ({category.conf}).", ""]
+        alone = " Nobody but the number's own access may show it." if category.delegation == "forbidden" else ""
+        lines += [f"Numbers: {numbers_text(category)}. {category.basis} ({category.conf}).{alone}", ""]
         lines += ["| context | action | days | rests on | confidence |", "|---|---|---|---|---|"]
         for rule in category.rules:
             action = f"`{rule.action}`" + (f", unless `{rule.unless}`" if rule.unless else "")

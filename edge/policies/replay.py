@@ -1,7 +1,9 @@
 """Attempts of the past under another document: what would be decided otherwise, before it is in force. Pure.
 
 Each attempt is judged at its own instant. The limits are not asked again: what they refused counts as let pass by
-policy. `Replay` adds up as records come, so that a day of them takes no more memory than an hour.
+policy. How often somebody was called is counted within the records (`stream_counts`), beside the verdicts.
+
+`Replay` adds up as records come, so that a day of them takes no more memory than an hour.
 """
 
 from collections import Counter
@@ -9,6 +11,7 @@ from typing import NamedTuple
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policies.rebuilt import PASSED, Record, Then, Unreadable, attempt_of, lacks, number, text, then
+from edge.policies.stream_counts import StreamCounts
 from edge.policy.attempt import CallAttempt
 from edge.policy.explain import explain
 from edge.policy.pipeline import judge
@@ -87,6 +90,7 @@ class Replay:
         """Of those, in micro-units."""
         self.unjudged: Counter[str] = Counter()
         self.lacking: Counter[str] = Counter()
+        self.counts = StreamCounts()
         self.by_limits = 0
         """Attempts that limits or the network had refused after policy had let them pass."""
 
@@ -118,6 +122,8 @@ class Replay:
             rule, basis = self._decisive(record) if verdict is not None else ("", "")
             change = Change(before.verdict, after, before.rule if _is_of_rule(before.verdict) else "", rule)
             self._note(change, basis, record, count)
+        if verdict is None:
+            self.counts.add(attempt, record)
         if after == before.verdict == PASSED:
             self._compare(before, attempt, record)
 

@@ -31,6 +31,7 @@ def replay_lines(replay: Replay, *, under: str, broken: int) -> list[str]:
             lines.append(f"  {account or '(nobody known)'}: {what}")
         lines += _more(len(ordered), "accounts")
     lines += _passed(replay)
+    lines += _counted(replay)
     lines += _untold(replay, broken)
     look = "; edge explain --call UID tells why" if changed else ""
     lines.append(f"{changed:,} would be decided otherwise{look}" if changed else "nothing would be decided otherwise")
@@ -50,6 +51,24 @@ def _passed(replay: Replay) -> list[str]:
         lines.append(f"price of {replay.priced:,} answered calls: {before} -> {after}")
     if replay.shadow:
         lines.append("in the shadow: " + ", ".join(f"{word} {count:,}" for word, count in replay.shadow.most_common()))
+    return lines
+
+
+def _counted(replay: Replay) -> list[str]:
+    """Attempts that are one too many within these records, and what cannot be counted in them."""
+    lines = []
+    if replay.counts.beyond:
+        lines.append("one too many, counted from the first of these records on (of those that policy lets pass):")
+        lines += [
+            f"{count:>10,}  {reason} of {account}"
+            for (reason, account), count in replay.counts.beyond.most_common(MAX_LINES)
+        ]
+        lines += _more(len(replay.counts.beyond), "accounts")
+    if replay.counts.uncounted:
+        lines.append(f"not counted, as there are too many numbers: {replay.counts.uncounted:,}")
+    lines.append(
+        "not judged again: refusals and consents of people, ping calls, shares of calls received, money, ceilings"
+    )
     return lines
 
 
@@ -102,6 +121,11 @@ def replay_data(replay: Replay, *, under: str, broken: int) -> Json:
         "cost_before_micros": replay.cost_before,
         "cost_after_micros": replay.cost_after,
         "refused_by_limits": replay.by_limits,
+        "counted": [
+            {"reason": reason, "account": account, "count": count}
+            for (reason, account), count in replay.counts.beyond.most_common()
+        ],
+        "uncounted": replay.counts.uncounted,
         "unjudged": dict(replay.unjudged),
         "lacking": dict(replay.lacking),
         "broken_lines": broken,

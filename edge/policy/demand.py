@@ -19,7 +19,7 @@ from edge.policy.verdicts import (
     Refuse,
 )
 from limits.frequency import Counts, Frequency
-from limits.model import DEFAULT_LEASE_MS, GROUP, QUANTUM_S, Admit, Admitted, Denied, Outcome, Unavailable
+from limits.model import DEFAULT_LEASE_MS, GROUP, PROFESSIONAL, QUANTUM_S, Admit, Admitted, Denied, Outcome, Unavailable
 
 Digest = Callable[[str], str]
 """A number to the word it is counted under: the store never has the number itself."""
@@ -50,6 +50,9 @@ def ask(
     contact = attempt.contact
     if contact is not None:
         contact = contact._replace(key=digest(contact.key))
+        if attempt.account.calling.professional:
+            # What others of the same professional have recorded is asked there; a refusal recorded here stays one.
+            contact = contact._replace(consent_since_ms=0, hours_since_ms=0)
     return admit._replace(frequencies=frequencies, contact=contact, guard=attempt.guard)
 
 
@@ -75,6 +78,20 @@ def ask_group(
     price = None if attempt.rate is None else attempt.rate.price
     holder = GROUP + admitted.group
     return Admit(holder, uid, node, lease_ms, price, "", attempt.account.id, admitted.reserved, b"", quantum_s)
+
+
+def ask_professional(
+    attempt: CallAttempt, *, uid: str, node: str, digest: Digest, lease_ms: int = DEFAULT_LEASE_MS
+) -> Admit | None:
+    """The question of whom and how often for all who call for the same professional, after account and group have said
+    yes; None: the account is its own, or it calls no consumer to sell."""
+    account, contact = attempt.account, attempt.contact
+    if account is None or contact is None or not account.calling.professional:
+        return None
+    often = tuple([hidden(one, digest) for one in attempt.frequencies if one.name == TELEMARKETING])
+    holder = PROFESSIONAL + account.calling.professional
+    whom = contact._replace(key=digest(contact.key))
+    return Admit(holder, uid, node, lease_ms, frequencies=often, contact=whom)
 
 
 def ask_trunk(trunk: EgressTrunk, *, uid: str, node: str, lease_ms: int) -> Admit | None:

@@ -17,7 +17,9 @@ UNDECLARED = "cli_undeclared"
 UNOWNED = "cli_unowned"
 FORWARDED = "cli_forwarded"
 UNIDENTIFIED = "cli_unidentified"
-"""Tags: no list is kept; not its own, let pass; not its own, in a call it forwards; withheld, and nothing asserted."""
+NOT_DELEGABLE = "cli_not_delegable"
+"""Tags: no list is kept; not its own, let pass; not its own, in a call it forwards; withheld, and nothing asserted; on
+its list, but of a category that only the number's own access may show: whether this is that access cannot be seen."""
 
 
 def be_entitled(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
@@ -38,6 +40,8 @@ def be_entitled(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None
         return _judge_withheld(attempt, account, snapshot)
     if not _owns(account, sender, snapshot):
         return _judge_unowned(attempt, account, snapshot)
+    if not _is_delegable(attempt, sender):
+        attempt.tags.append(NOT_DELEGABLE)
     return _judge_network(attempt, account, sender, snapshot)
 
 
@@ -91,6 +95,12 @@ def _judge_network(
 def _owns(account: AccountPolicy, reading: Reading, snapshot: PolicySnapshot) -> bool:
     number = reading.number
     return number != "" and snapshot.ownership.owns(account.id, number)
+
+
+def _is_delegable(attempt: CallAttempt, reading: Reading) -> bool:
+    era = attempt.era
+    category = None if era is None else era.category(era.category_of_reading(reading))
+    return category is None or category.is_delegable
 
 
 def _refuse(attempt: CallAttempt, reason: Reason, rule: str) -> Refuse:

@@ -48,6 +48,8 @@ class Explanation(NamedTuple):
     """What keeps us from knowing what the limits say; empty: they are among the steps."""
     ceiling: int | None = None
     """Of the limit that refuses."""
+    refusal_days: int = 0
+    """Full calendar days for which a consumer's refusal holds at that instant; 0: no rule says so."""
 
 
 def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
@@ -69,10 +71,15 @@ def explain(attempt: CallAttempt, snapshot: PolicySnapshot) -> Explanation:
         shadow = _new(attempt, noted)
         steps.append(Step(stage.__name__, text, found.rule, basis, reason if is_final else None, shadow))
         if is_final:
-            return Explanation(
-                tuple(steps), refusal, answer(reason, profile_of(attempt, snapshot), detail=refusal.detail)
-            )
-    return Explanation(tuple(steps), None, None)
+            told = answer(reason, profile_of(attempt, snapshot), detail=refusal.detail)
+            return Explanation(tuple(steps), refusal, told, refusal_days=_refusal_days(attempt, snapshot))
+    return Explanation(tuple(steps), None, None, refusal_days=_refusal_days(attempt, snapshot))
+
+
+def _refusal_days(attempt: CallAttempt, snapshot: PolicySnapshot) -> int:
+    law = snapshot.conduct.law
+    refusals = None if law is None else law.era(attempt.wall).refusals
+    return 0 if refusals is None else refusals.days
 
 
 def _new(attempt: CallAttempt, noted: tuple[int, int]) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     ),
     Reason.CONTACT_REFUSED: (
         _D223_9,
-        "The person at {called} has refused to be called: not before 60 full days of the calendar have passed.",
+        "The person at {called} has refused to be called: no attempt before {days} full calendar days have passed.",
     ),
     Reason.CONSENT_MISSING: (
         Basis(Origin.LAW, "Code de la consommation L223-1 (law 2025-594)"),
@@ -98,7 +98,8 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     ),
     Reason.CONTACT_ATTEMPTS: (
         _D223_9,
-        "Account {account} has called {called} {ceiling} times, answered or not, in the days that count: all it may.",
+        "The professional of account {account} has called {called} {ceiling} times, answered or not, in the days that "
+        "count: all it may.",
     ),
     Reason.CALLED_TOO_OFTEN: (HOUSE, "Account {account} has called {called} {ceiling} times in a short time."),
     Reason.PING_CALLS: (
@@ -157,7 +158,14 @@ WORDS: Mapping[Reason, str] = {reason: words for reason, (_, words) in _TOLD.ite
 
 
 def told(
-    reason: Reason, *, account: str = "", source: str = "", cli: str = "", called: str = "", ceiling: int | str = ""
+    reason: Reason,
+    *,
+    account: str = "",
+    source: str = "",
+    cli: str = "",
+    called: str = "",
+    ceiling: int | str = "",
+    days: int = 0,
 ) -> str:
     """The sentence for the customer; what is not known is told as such."""
     known = {
@@ -165,6 +173,7 @@ def told(
         "source": source or "(unknown)",
         "cli": cli or "(none)",
         "called": called or "(none)",
+        "days": str(days) if days else "the",
         "ceiling": str(ceiling) if ceiling != "" else "only so many",
     }
     return WORDS[reason].format_map(known)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from edge.proxy.actions import Opened
 from edge.proxy.call import Call, CallState
-from edge.proxy.calls import CallInput, CallTracker
+from edge.proxy.calls import UNPAID, CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.decisions import note_account
 from edge.proxy.facts import CallFacts
@@ -17,7 +17,7 @@ from edge.proxy.hygiene import words_of
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
-from limits.model import GIVEN_BACK, GROUP, TRUNK, Adopted, Settle
+from limits.model import GIVEN_BACK, KINDS, Adopted, Settle
 
 MAX_GOODBYES = 10_000
 """BYEs remembered of calls this node does not hold."""
@@ -108,7 +108,7 @@ class Adoption:
         node = self._node
         for one in found:
             call = self._calls.get(one.uid)
-            if holder.startswith((GROUP, TRUNK)):
+            if holder.startswith(KINDS):
                 # A call of our own may be waiting for the answer that tells it of this very lease.
                 if call is None or (gone != node.settings.node and holder not in call.holders):
                     node.outbox.asks.append(Settle(holder, one.uid, "failed", 0))
@@ -216,5 +216,5 @@ class Adoption:
         node.record(facts, now)
         others = () if record is None else holders_of(record)
         for name in (holder, *[name for name in others if name != holder]):
-            price = None if name.startswith(TRUNK) else one.price
+            price = None if name.startswith(UNPAID) else one.price
             node.outbox.asks.append(Settle(name, one.uid, outcome, facts.duration_ms, price))

@@ -31,7 +31,7 @@ from edge.sip import compose
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from limits.local import Ceilings
-from limits.model import GROUP, TRUNK, Admit, Admitted, Denied, Unavailable
+from limits.model import GROUP, PROFESSIONAL, TRUNK, Admit, Admitted, Denied, Unavailable
 
 _RESERVE = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
@@ -201,14 +201,24 @@ class Attempts:
             self._node.local.note(verb.account, Ceilings(outcome.caps, outcome.burst, outcome.ceiling))
             self._calls.lease(call, verb.account, outcome.paid_s)
             settings = self._node.settings
-            question = demand.ask_group(
-                attempt,
-                outcome,
-                uid=call.uid,
-                node=settings.node,
-                lease_ms=settings.lease_ms,
-                quantum_s=settings.quantum_s,
-            )
+            question = None
+            if verb.account == facts.account:
+                question = demand.ask_group(
+                    attempt,
+                    outcome,
+                    uid=call.uid,
+                    node=settings.node,
+                    lease_ms=settings.lease_ms,
+                    quantum_s=settings.quantum_s,
+                )
+            if question is None and not verb.account.startswith(PROFESSIONAL):
+                question = demand.ask_professional(
+                    attempt,
+                    uid=call.uid,
+                    node=settings.node,
+                    digest=self._node.identifiers.number_digest,
+                    lease_ms=settings.lease_ms,
+                )
             if question is not None and call.state is CallState.ADMITTING:
                 self._node.outbox.asks.append(question)
                 return

@@ -15,7 +15,7 @@ from edge.proxy.facts import CallFacts, Fact
 from edge.proxy.node import Node
 from edge.proxy.record import of_attempt, of_call
 from limits.frequency import Frequency
-from limits.model import TRUNK, Settle
+from limits.model import PROFESSIONAL, TRUNK, Settle
 
 if TYPE_CHECKING:
     from edge.proxy.probes import Probes
@@ -42,6 +42,8 @@ class CallInput(StrEnum):
     """No dialog is left: every BYE has its final response or its time-out."""
 
 
+UNPAID = (TRUNK, PROFESSIONAL)
+"""Holders of whom a call asks for no money."""
 RENEW_TOGETHER = 128
 """Leases renewed by one verb: its work in the store is bounded."""
 
@@ -188,7 +190,7 @@ class CallTracker:
             self._noted.add(holder)
             self.fresh_holders.append(holder)
         self._in_use[holder] = self._in_use.get(holder, 0) + 1
-        if call.facts.price is not None and not holder.startswith(TRUNK):
+        if call.facts.price is not None and not holder.startswith(UNPAID):
             call.paid = {**call.paid, holder: paid_s}
             call.facts.paid_s = min(call.paid.values())
 
@@ -217,7 +219,7 @@ class CallTracker:
         else:
             del self._in_use[holder]
         if not call.is_adopted:
-            price = None if holder.startswith(TRUNK) else call.facts.price
+            price = None if holder.startswith(UNPAID) else call.facts.price
             settle = Settle(holder, call.uid, outcome, duration_ms, price, marks=marks, returned=returned)
             self.node.outbox.asks.append(settle)
 
@@ -290,7 +292,7 @@ class CallTracker:
                 _outcome_of(facts),
                 facts.duration_ms,
                 marks=marks if is_own else (),
-                returned=unsent if is_own else (),
+                returned=unsent if is_own or holder.startswith(PROFESSIONAL) else (),
             )
         # References go, so that counting alone frees the call (hot path rule 9).
         call.context = None

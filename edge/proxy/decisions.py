@@ -6,7 +6,7 @@ from edge.policy.attestation import attestation_of
 from edge.policy.evidence import evidence
 from edge.policy.identity import known_by
 from edge.proxy.facts import CallFacts
-from limits.model import GROUP, Admitted, Denied, InForce, Limit, Unavailable
+from limits.model import GROUP, KINDS, Admitted, Denied, InForce, Limit, Unavailable
 
 ANONYMOUS = "anonymous"
 """`cli_rewritten` of a masked caller."""
@@ -62,15 +62,15 @@ def note_account(facts: CallFacts, account: AccountPolicy) -> None:
 
 
 def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Unavailable, now: float) -> None:
-    """The limits' answer for the account, or for its group."""
+    """The limits' answer for the account, its group or its professional."""
     facts.decided_at = now
-    of_group = holder.startswith(GROUP)
-    if of_group:
+    is_own = not holder.startswith(KINDS)
+    if holder.startswith(GROUP):
         facts.group = holder[len(GROUP) :]
     if isinstance(outcome, Admitted):
         facts.decided_by = "limits"
         facts.shadowed += outcome.shadowed
-        if not of_group:
+        if is_own:
             facts.in_use = outcome.in_use
             facts.hold_micros = outcome.held_micros
             facts.holds = 1 if outcome.paid_s else 0
@@ -83,7 +83,7 @@ def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Una
         if outcome.name:
             facts.limit += f":{outcome.name}"
         facts.limit_holder, facts.limit_in_use = holder, outcome.in_use
-        if not of_group:
+        if is_own:
             facts.in_force = outcome.in_force
             if outcome.limit is Limit.CALLS:
                 facts.in_use = outcome.in_use

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edge.quality.hours import months_before
 from edge.quality.terms import Terms
-from limits.account import AccountId, AccountStatus
+from limits.account import KINDS, AccountId, AccountStatus
 from limits.accounts import AccountStore
 from limits.errors import StaleGeneration, UnknownAccount
 from limits.model import Usage
@@ -36,9 +36,7 @@ class Idle(NamedTuple):
 async def find_idle(accounts: AccountStore, terms: Terms, *, months: int, prefix: str = "") -> list[Idle]:
     """Every account that has had no call for so many months and is not closed. Raises StoreUnavailable."""
     names = [
-        AccountId(name)
-        for name in await accounts.holders()
-        if name.startswith(prefix) and not name.startswith(("group:", "trunk:"))
+        AccountId(name) for name in await accounts.holders() if name.startswith(prefix) and not name.startswith(KINDS)
     ]
     usages, _ = await accounts.peek_many(names)
     found = []

@@ -7,7 +7,7 @@ from edge.quality.counts import Counts
 from edge.quality.entries import in_month
 from edge.quality.hours import days_of, month_bounds
 from edge.quality.terms import Terms
-from limits.account import AccountId, AccountStatus
+from limits.account import KINDS, AccountId, AccountStatus
 from limits.accounts import AccountStore
 from limits.keys import AUDIT_LENGTH
 from limits.ledger import Ledger
@@ -61,9 +61,7 @@ async def bills(
 ) -> list[Bill]:
     """Of every account whose name begins so. Raises StoreUnavailable, ValueError for no month."""
     names = [
-        AccountId(name)
-        for name in await accounts.holders()
-        if name.startswith(prefix) and not name.startswith(("group:", "trunk:"))
+        AccountId(name) for name in await accounts.holders() if name.startswith(prefix) and not name.startswith(KINDS)
     ]
     usages, _ = await accounts.peek_many(names)
     found = [await bill_of(usage.account.id, usage, month, terms, accounts, tallies, ledger) for usage in usages]

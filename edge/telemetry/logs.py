@@ -41,6 +41,7 @@ class FactRow(NamedTuple):
 
 FACTS: tuple[FactRow, ...] = (
     FactRow("edge.started", "info", False, "listening, with the store and the policy it says"),
+    FactRow("settings.note", "warning", False, "a setting is allowed and yet likely wrong: which, and why"),
     FactRow("edge.draining", "info", False, "no new attempts are taken; running calls go on"),
     FactRow("operator.hung_up", "warning", False, "an operator ended a call: who, and why"),
     FactRow("operator.drained", "warning", False, "an operator has this node take no new attempts: who, and why"),

@@ -3,6 +3,8 @@
 import pytest
 
 from limits import Account, AccountId, Admit, Admitted, Answer, Denied, Limit, Renew, Settle
+from limits.accounts import AccountStore
+from limits.contacts import ContactBook, Note
 from limits.frequency import (
     COUNT,
     SHADOW,
@@ -437,3 +439,19 @@ async def test_without_a_whole_window_nothing_is_allowed(bench, account_id):
         "+",
         "frequency:small",
     ]
+
+
+@pytest.mark.parametrize("server", ["valkey", "redis62", "cluster"])
+async def test_people_are_recorded_of_the_professional(server_urls, server, account_id):
+    """By whichever of its accounts; the latest word of the policy counts."""
+    professional = AccountId(f"professional:{account_id}")
+    async with AccountStore(server_urls[server]) as store, ContactBook(server_urls[server]) as book:
+        await store.provision([Account(account_id), Account(professional)])
+        await book.share({account_id: account_id})
+        await book.note(account_id, [Note("k", Contacted(refused_ms=7), 60_000, "test")])
+        assert await book.holder_of(account_id) == professional
+        assert (await book.read(account_id, "k", frequency="four")).happened.refused_ms == 7
+
+        await book.share({})
+        assert await book.holder_of(account_id) == account_id
+        assert (await book.read(account_id, "k", frequency="four")).happened.refused_ms == 0

@@ -45,7 +45,7 @@ class Edge:
 
     def __init__(self, process: asyncio.subprocess.Process, state: Path) -> None:
         self._process = process
-        self._state = state
+        self.state = state
         self.address = ("", 0)
         self.lines: list[str] = []
         self._facts: list[dict[str, object]] = []
@@ -87,7 +87,7 @@ class Edge:
         """All CDRs, oldest first."""
         return [
             json.loads(line)
-            for path in sorted((self._state / "cdr").glob("cdr-*"))
+            for path in sorted((self.state / "cdr").glob("cdr-*"))
             for line in path.open(encoding="utf-8")
         ]
 

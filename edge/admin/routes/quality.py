@@ -30,7 +30,7 @@ from edge.quality import book, months, report, views
 from edge.quality.book import Refusal as BookRefusal
 from edge.quality.entries import case_entry, in_month, net_micros
 from edge.quality.idle import close_one, find_idle
-from limits.account import AccountId
+from limits.account import KINDS, AccountId
 
 router = APIRouter(prefix="/v1")
 
@@ -225,7 +225,7 @@ async def _accounts(here: Services, prefix: str) -> list[AccountId]:
     return [
         AccountId(name)
         for name in await here.accounts.holders()
-        if name.startswith(prefix) and not name.startswith(("group:", "trunk:"))
+        if name.startswith(prefix) and not name.startswith(KINDS)
     ]
 
 

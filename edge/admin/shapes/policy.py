@@ -162,6 +162,10 @@ class Replay(Answer):
     cost_before_micros: int
     cost_after_micros: int
     refused_by_limits: int
+    counted: list[dict[str, str | int]] = Field(
+        description="Attempts that are one too many, counted within these records: reason, account, count."
+    )
+    uncounted: int
     unjudged: dict[str, int]
     lacking: dict[str, int]
     broken_lines: int

@@ -130,6 +130,52 @@ def test_a_broken_policy_is_told_fault_by_fault(policy):
     assert "routes[0].trunks[0]" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("check",), ("policy", "check")])
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_checking_by_either_name(policy, command, is_directory):
+    """`edge policy check` is `edge check`: a file or the directory it is in, for people and for machines, and a fault
+    with its place and exit code 1."""
+    given = str(policy.parent if is_directory else policy)
+    sound = edge(*command, given)
+    found = json.loads(edge(*command, given, "--json").stdout)
+
+    assert (sound.exit_code, sound.stdout.startswith(f"{given}: sound: 1 accounts")) == (0, True)
+    assert (found["sound"], found["problems"], found["accounts"], found["egress"]) == (True, [], 1, 1)
+
+    policy.write_text(POLICY.replace("prefixes", "prefixs"))
+    broken = edge(*command, given)
+    told = edge(*command, given, "--json")
+    assert (broken.exit_code, broken.stdout) == (FAILED, "")
+    assert "routes[0].prefixs" in broken.stderr
+    assert told.exit_code == FAILED
+    assert json.loads(told.stdout)["sound"] is False
+    assert edge(*command, str(policy.parent / "none.toml")).exit_code == FAILED
+
+
+@pytest.mark.parametrize(
+    ("days", "noted"), [("365", False), ("366", False), ("1", False), ("367", True), ("400", True), ("0", True)]
+)
+def test_records_kept_longer_than_the_contract_allows(policy, days, noted):
+    """Contract article 6.7: twelve months at most; it is said, and is no fault."""
+    settings = policy.parent / "run.toml"
+    settings.write_text(f"cdr_keep_days = {days}\n")
+    result = edge("check", str(policy), "--config", str(settings))
+    told = json.loads(edge("check", str(policy), "--config", str(settings), "--json").stdout)
+
+    assert result.exit_code == 0
+    assert ("note: cdr_keep_days: " in result.stdout, bool(told["notes"])) == (noted, noted)
+    assert ("contract article 6.7" in result.stdout) is noted
+
+
+def test_settings_that_cannot_be_read_are_told(policy):
+    """The file beside the policy is checked as `edge run` reads it."""
+    settings = policy.parent / "run.toml"
+    settings.write_text("cdr_keep_days = -1\n")
+    result = edge("check", str(policy), "--config", str(settings))
+
+    assert (result.exit_code, "cdr_keep_days" in result.stderr) == (USAGE, True)
+
+
 EXPLAINED = ["--from", "+33123456789", "--to", "0612345678"]
 
 

@@ -1,6 +1,6 @@
 """From a policy document to what the limits keep."""
 
-from edge.config.holders import holders_of
+from edge.config.holders import holders_of, professionals_of
 from edge.config.parsing import parse_policy
 from limits.account import MAX_CEILING, Account, AccountId, AccountStatus, Credit, PrefixCeiling
 
@@ -56,3 +56,24 @@ def test_accounts_then_groups_then_trunks_with_ceilings():
     assert (group.credit, group.calls_base, group.spend_cap_day_micros) == (Credit.NONE, 300, 10_000_000)
     assert (narrow.calls_base, narrow.caps_base) == (30, MAX_CEILING)
     assert (slow.calls_base, slow.caps_base) == (MAX_CEILING, 5)
+
+
+def test_a_professional_is_a_holder_of_counts_alone():
+    """Once, however many accounts call for it; nothing of it is bounded."""
+    text = """
+[[accounts]]
+id = "s0..s1"
+calling = { professional = "acme-sa" }
+
+[[accounts]]
+id = "t"
+calling = { professional = "acme-sa" }
+
+[[accounts]]
+id = "alone"
+"""
+    document = parse_policy(text)
+    found = list(holders_of(document))
+    assert [holder.id for holder in found] == ["s0", "s1", "t", "alone", "professional:acme-sa"]
+    assert (found[-1].credit, found[-1].calls, found[-1].caps) == (Credit.NONE, MAX_CEILING, MAX_CEILING)
+    assert professionals_of(document) == dict.fromkeys(["s0", "s1", "t"], "acme-sa")

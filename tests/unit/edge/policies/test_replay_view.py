@@ -27,6 +27,8 @@ def full() -> Replay:
     made.shown["as it came", "anonymous"] = 2
     made.priced, made.cost_before, made.cost_after = 9, 1_000_000, 1_250_000
     made.shadow["watch"] = 3
+    made.counts.beyond["contact_attempts", "acme"] = 6
+    made.counts.uncounted = 8
     made.unjudged["loop"] = 4
     made.lacking["a number cut at the record's bound"] = 1
     return made
@@ -48,6 +50,10 @@ def test_lines() -> None:
         "         2  as it came -> anonymous",
         "price of 9 answered calls: 1.00 -> 1.25",
         "in the shadow: watch 3",
+        "one too many, counted from the first of these records on (of those that policy lets pass):",
+        "         6  contact_attempts of acme",
+        "not counted, as there are too many numbers: 8",
+        "not judged again: refusals and consents of people, ping calls, shares of calls received, money, ceilings",
         "not asked again: the limits; 17 attempts they refused count as passed by policy",
         "not judged: 4 that policy never saw or that cannot be made again (loop 4)",
         "not told by the record: a number cut at the record's bound: 1",

@@ -157,3 +157,19 @@ def test_a_mask_of_the_law_stays(attempt_of, account_with):
     reason, treatment, _, tags = judged(account_with(settings), attempt)
     assert (reason, treatment, tags) == ("", "mask", ["cli_unowned"])
     assert attempt.rule == "mobile_extended.intl_unauth"
+
+
+@pytest.mark.parametrize(
+    ("cli", "tags"),
+    [
+        ("+33639980001", ["cli_not_delegable"]),
+        ("0639980001", ["cli_not_delegable"]),
+        ("+337000123456789", ["cli_not_delegable"]),
+        (OWN, []),
+        ("+33948001000", []),
+    ],
+)
+def test_a_mobile_number_can_be_delegated_to_nobody(run, cli, tags):
+    """Numbering plan 2.3.4 g: it names the access it belongs to. On the list it passes, and the record says so."""
+    listed = 'cli = { numbers = ["+33639980001", "+337000123456789", "+33948001000", "+33199001234"] }'
+    assert run(listed, cli) == ("", "", "", tags)

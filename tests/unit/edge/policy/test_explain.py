@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.explain import explain, imagine
 from edge.policy.verdicts import Reason, Refuse
@@ -149,3 +150,15 @@ def test_what_no_message_can_carry(cli: str, called: str) -> None:
     """A value that fits no message is an error of whoever asks, not of the edge."""
     with pytest.raises((LocalError, ParseError)):
         imagine(source="192.0.2.1", listener="", cli=cli, called=called)
+
+
+def test_how_long_a_refusal_holds_is_that_of_the_instant() -> None:
+    """The document's own days where it has some; none before the law."""
+    text = """
+[telemarketing]
+refusals = [{ id = "own", from = 2024-01-01, days = 90 }]
+"""
+    snapshot = PolicySnapshot(parse_policy(text))
+    for wall, days in ((1_700_000_000, 0), (1_764_000_000, 90)):
+        attempt = imagine(source="192.0.2.1", listener="", cli="0199001234", called="0261910000", wall=wall)
+        assert explain(attempt, snapshot).refusal_days == days

@@ -298,6 +298,10 @@ OF_OTHERS = [
     ("+33639980001", "manual", "pass", "2019-08-01", "cli_not_owned", "PNN 2.2.2 a, 2.3.4 g"),
     ("+33639980001", "automated", "cli_refused", "2021-02-12", "cli_not_owned", "CE 434538"),
     ("+33639980001", "automated", "cli_not_owned", "2023-01-01", "cli_refused", "Arcep 2022-1583"),
+    *(
+        ("+33830000001", context, "pass", "2019-08-01", "cli_refused", "PNN 2.2.2 a")
+        for context in ("manual", "automated", "intl_unauth")
+    ),
     ("anonymous", "automated", "pass", "2023-01-01", "cli_withheld", "PNN 2.3.2 f"),
     ("+331990012", "natl_unsigned", "pass", "2024-10-01", "identity_missing", "MAN"),
 ]

@@ -50,3 +50,11 @@ def test_no_window_is_told_that_a_document_may_change(reason: Reason) -> None:
     sentence = told(reason, account="acme", called="+33199001234", ceiling=7)
     assert "7" in sentence
     assert not any(word in sentence for word in ("30", "hour", "minute", "week"))
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(60, "before 60 full calendar days have"), (90, "90 full"), (0, "the full")]
+)
+def test_a_refusal_is_told_with_the_days_in_force(days: int, said: str) -> None:
+    """D223-9: sixty, unless the document's own rule says otherwise."""
+    assert said in told(Reason.CONTACT_REFUSED, called="+33639980001", days=days)
