@@ -122,6 +122,22 @@ class TallyStore:
         late = int(found.pop(LATE, "0"))
         return Hour(found, late)
 
+    async def read_many(self, holder: str, buckets: Sequence[str]) -> list[dict[str, int]]:
+        """The first number of each field, of several buckets; whatever is none of ours counts as 0."""
+        keys = tally_keys(holder)
+        found = []
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for bucket in buckets:
+                    pipe.hgetall(keys.bucket(bucket))
+                replies = await pipe.execute()
+        except redis.exceptions.RedisError as fault:
+            raise translated(fault) from fault
+        for reply in replies:
+            words = {str(name): str(text).partition(" ")[0] for name, text in reply.items()}
+            found.append({name: int(word) if word.isdecimal() else 0 for name, word in words.items()})
+        return found
+
     async def notes(self, holder: str, bucket: str) -> dict[str, list[str]]:
         """field -> words."""
         return {field: words.split() for field, words in (await self._hash(tally_keys(holder).bucket(bucket))).items()}

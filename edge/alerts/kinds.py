@@ -19,6 +19,8 @@ class Kind(StrEnum):
     SPEND = "spend"
     CREDIT = "credit"
     QUALITY = "quality"
+    RISE = "rise"
+    PLACE = "place"
     TRUNK = "trunk"
     NODE = "node"
     STORE = "store"
@@ -40,6 +42,8 @@ KINDS: dict[Kind, KindRow] = {
     Kind.SPEND: KindRow(0, 60, "an account is refused or cut by a spend cap (critical)"),
     Kind.CREDIT: KindRow(0, 60, "an account has less credit than its threshold (warning), or none is left (critical)"),
     Kind.QUALITY: KindRow(0, 0, "an account or trunk breaks a quality rule (its own hysteresis: docs/quality.md)"),
+    Kind.RISE: KindRow(0, 60, "an account places far more attempts today than on any day of the week before it"),
+    Kind.PLACE: KindRow(0, 60, "an account calls a zone or country that it has not called for a month"),
     Kind.TRUNK: KindRow(10, 30, "some nodes (warning) or all nodes (critical) see an egress trunk down"),
     Kind.NODE: KindRow(5, 10, "a node is silent and has not stopped in order (critical)"),
     Kind.STORE: KindRow(10, 10, "a node cannot reach the store (critical); each node tells it for itself"),

@@ -7,15 +7,17 @@ it: even two that look at once tell it once.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from edge.alerts import conditions
 from edge.alerts.events import AlertEvent, event_of
 from edge.alerts.kinds import Kind, Level
+from edge.alerts.shape import Day, days_looked_at, of_shape
 from edge.alerts.standing import Condition, Move, Standing, Told, look
 from edge.config.alerts import AlertSettings
 from edge.control.client import Control, NodeState
 from edge.proxy.facts import Fact
+from edge.quality.places import places_bucket
 from limits.account import AccountId
 from limits.accounts import AccountStore
 from limits.alerts import AlertStore
@@ -25,6 +27,11 @@ from limits.tallies import TallyStore
 
 LOOK_S = 5.0
 TURN_MS = 4_500
+SHAPED_AT_ONCE = 100
+"""Accounts whose traffic is compared with that of the days before in one look, beside those that are told already."""
+MAX_SHAPES = 20_000
+"""Accounts whose past is kept in memory for the day."""
+DAY_MS = 86_400_000
 CREDIT_AT_ONCE = 500
 """Accounts whose credit is looked at in one look, beside those that are busy or told already; all in their turn."""
 
@@ -48,7 +55,12 @@ class AlertWatch:
         self._tell = tell
         self._push = push
         self._next_account = ""
+        self._next_shaped = ""
         self._store: Standing | None = None
+        self._days: dict[str, tuple[int, Sequence[Day]]] = {}
+        """account -> (day, the days before it), read once a day."""
+        self._shaped: set[str] = set()
+        """Accounts whose traffic the latest look has seen."""
         self.told: dict[str, int] = {}
         """kind -> alerts told by this process."""
         self.raised: dict[str, int] = dict.fromkeys(Kind, 0)
@@ -86,6 +98,7 @@ class AlertWatch:
         seen += await self._quality(tallies)
         seen += await self._nodes(alerts, nodes, standings.values(), now_ms)
         seen += await self._credit(alerts, accounts, nodes, standings)
+        seen += await self._shape(tallies, nodes, standings.values(), now_ms)
         await self._move_all(alerts, texts, standings, _worst(seen), nodes, now_ms)
 
     def note_store(self, *, is_away: bool, now_ms: int) -> None:
@@ -113,6 +126,8 @@ class AlertWatch:
         for key in sorted({*standings, *seen}):
             standing, condition = standings.get(key), seen.get(key)
             if condition is None and standing is not None and not conditions.is_judged(standing, nodes):
+                continue
+            if condition is None and standing is not None and self._is_unseen(standing):
                 continue
             move = look(standing, condition, now_ms=now_ms, remind_s=self._settings.remind_s)
             if move is None:
@@ -160,6 +175,35 @@ class AlertWatch:
         for node, state in expected.changes:
             await alerts.set_node(node, state)
         return expected.gone
+
+    async def _shape(
+        self, tallies: TallyStore, nodes: tuple[NodeState, ...], standings: Iterable[Standing], now_ms: int
+    ) -> list[Condition]:
+        """Of accounts that are busy just now, in their turn, and of those that are told."""
+        looked_at, day = days_looked_at(self._settings), now_ms // DAY_MS
+        self._shaped = set()
+        if not looked_at:
+            return []
+        told = {one.subject for one in standings if one.kind in (Kind.RISE, Kind.PLACE)}
+        busy = sorted({use.account for node in nodes if node.snapshot is not None for use in node.snapshot.accounts})
+        behind = [name for name in busy if name > self._next_shaped][:SHAPED_AT_ONCE]
+        self._next_shaped = behind[-1] if len(behind) == SHAPED_AT_ONCE else ""
+        found = []
+        for account in sorted({*behind, *told}):
+            known = self._days.get(account)
+            buckets = [places_bucket(day - ago) for ago in range(looked_at + 1)]
+            if known is None or known[0] != day:
+                if len(self._days) >= MAX_SHAPES:
+                    self._days.clear()
+                known = self._days[account] = day, await tallies.read_many(account, buckets[1:])
+            (today,) = await tallies.read_many(account, buckets[:1])
+            self._shaped.add(account)
+            found += of_shape(account, today, known[1], self._settings)
+        return found
+
+    def _is_unseen(self, standing: Standing) -> bool:
+        """Could the latest look not have seen it?"""
+        return standing.kind in (Kind.RISE, Kind.PLACE) and standing.subject not in self._shaped
 
     async def _credit(
         self,

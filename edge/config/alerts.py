@@ -14,7 +14,7 @@ from edge.config.sinks import Path, Variable, exactly_one, webhook_url
 from limits.rates import MAX_MONEY_MICROS
 
 MAX_WEBHOOKS = 16
-AlertKind = Literal["calls", "caps", "spend", "credit", "quality", "trunk", "node", "store"]
+AlertKind = Literal["calls", "caps", "spend", "credit", "quality", "rise", "place", "trunk", "node", "store"]
 Money = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
 
 
@@ -43,7 +43,7 @@ class AlertWebhook(Section):
         description="PEM file of the certificates to trust; left out: those of the system.",
         examples=["/etc/trunkgate/ca.pem"],
     )
-    kinds: Annotated[tuple[AlertKind, ...], Field(max_length=8)] = Field(
+    kinds: Annotated[tuple[AlertKind, ...], Field(max_length=10)] = Field(
         default=(), description="Alerts it is told of; empty: all.", examples=[["trunk", "node", "store"]]
     )
     least: Literal["warning", "critical"] = Field(
@@ -75,6 +75,27 @@ class AlertSettings(Section):
         description="Accounts with less credit than this are told (prepaid: balance; postpaid: what is left of the "
         "credit line). `edge alerts credit` sets another one for an account. Left out: only those.",
         examples=["10.00"],
+    )
+    rise_factor: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=3,
+        description="An account with so many times the attempts of the busiest of the days before is told (contract "
+        "articles 24.2.2, 9.1.7); twice as many is critical. 0: never.",
+        examples=[2],
+    )
+    rise_least: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        default=200, description="Attempts in a day (UTC) below which no rise is told.", examples=[1_000]
+    )
+    rise_days: Annotated[int, Field(ge=1, le=90)] = Field(
+        default=7, description="Days before today that it is compared with.", examples=[14]
+    )
+    new_place_least: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        default=10,
+        description="An account with so many attempts in a day to a destination (the zone of its rate, else the "
+        "country) that is new to it is told. 0: never.",
+        examples=[50],
+    )
+    new_place_days: Annotated[int, Field(ge=1, le=90)] = Field(
+        default=30, description="A destination is new that was not called on so many days before.", examples=[90]
     )
     remind_s: Annotated[int, Field(ge=0, le=604_800)] = Field(
         default=0,

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from edge.quality.counts import SIZE, add_to
 from edge.quality.hours import HOUR_S, MINUTE_S, hour_of, month_of
-from edge.quality.sampling import Definition, Told, count, failed_before
+from edge.quality.places import DAY_S, DAYS_KEPT_S, place_of, places_bucket
+from edge.quality.sampling import Definition, Told, count, failed_before, minute_of_instant
 from limits.additions import Addition, Batch, Note
 
 ALL = "all"
@@ -91,6 +92,8 @@ class _Gathering:
         self._last: dict[str, int] = {}
         self._notes: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._minutes: dict[int, _Minute] = {}
+        self._places: dict[tuple[str, int, str], int] = {}
+        """(account, day of UTC, destination) -> attempts."""
 
     def take(self, told: Told) -> None:
         """One record."""
@@ -107,6 +110,9 @@ class _Gathering:
         examples = count(told, definition, sums)
         if account:
             self._note(told, minute, examples)
+            if not told.emergency:
+                place = (account, minute_of_instant(told.received_at) // DAY_S, place_of(told.called, told.zone))
+                self._places[place] = self._places.get(place, 0) + 1
         if len(tried) > 1:
             for before, numbers in failed_before(told, definition)[-TRUNKS_AT_MOST:]:
                 counts_too = bool(self._counting(f"trunk:{before}", told.seq))
@@ -153,13 +159,17 @@ class _Gathering:
                 _add(sums, account, f"trunk:{trunk}", minute, numbers)
             if by_trunk:
                 _add(sums, f"trunk:{trunk}", ALL, minute, numbers)
+        places: dict[str, list[Addition]] = {}
+        for (account, day, place), attempts in self._places.items():
+            one = Addition(places_bucket(day), place, 0, DAYS_KEPT_S, (attempts,))
+            places.setdefault(account, []).append(one)
         return {
             holder: Batch(
                 holder,
                 source,
                 self._first[holder],
                 self._last[holder],
-                self._additions(by_minute, keep_s),
+                (*self._additions(by_minute, keep_s), *places.get(holder, ())),
                 tuple(
                     [Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in self._notes.get(holder, {}).items()]
                 ),

@@ -69,6 +69,8 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     received_at: str
     released_at: str | None
     penalty_candidates: tuple[str, ...] = ()
+    called: str = ""
+    zone: str = ""
 
     @property
     def tried(self) -> tuple[tuple[str, int], ...]:

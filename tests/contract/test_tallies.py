@@ -23,6 +23,7 @@ from edge.quality.closing import HourCloser
 from edge.quality.counts import SIZE, Counts, total
 from edge.quality.entries import Entry
 from edge.quality.hours import hour_of
+from edge.quality.places import places_bucket
 from edge.quality.sampling import Told, count, failed_before, read_record
 from edge.quality.tally import Tally
 from edge.quality.terms import Terms
@@ -166,7 +167,7 @@ async def test_what_is_counted_is_forgotten_in_time(store, account_id):
     await tally.start(0)
     await tally.add(read(record(2, released=TEN + 5, account=account_id)), now_s=NOW)
     buckets = [key for key in keys_of(store.client, f"{{acct:{account_id}}}:tally:*") if not key.endswith("applied")]
-    assert len(buckets) == 4
+    assert len(buckets) == 5
     assert all(store.client.ttl(key) > 0 for key in buckets)
 
 
@@ -490,3 +491,23 @@ async def test_damage_by_hand_is_found(store, account_id, damage):
             "taken out": "entry 2 is missing",
         }[damage]
     )
+
+
+async def test_destinations_of_a_day_are_counted_once(store, account_id):
+    """By the zone of the rate, else the country; refused ones too; delivered twice they count once."""
+    await store.account(account_id)
+    tally = Tally(store.tallies, "n1")
+    await tally.start(0)
+    france = {"called": "+33199001234", "zone": "France"}
+    records = read(
+        record(2, released=TEN + 5, account=account_id) | {"called": "+442079460000"},
+        record(3, released=TEN + 5, account=account_id) | france,
+        record(4, released=TEN + 5, account=account_id, outcome="refused") | france,
+        record(5, released=TEN + 5, account=account_id, emergency=True) | {"called": "112"},
+    )
+    await tally.add(records, now_s=NOW)
+    await tally.add(records, now_s=NOW)
+    day = TEN // 86_400
+
+    today, before = await store.tallies.read_many(account_id, [places_bucket(day), places_bucket(day - 1)])
+    assert (today, before) == ({"+44": 1, "France": 2}, {})

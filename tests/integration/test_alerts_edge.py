@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import redis
 from edges import CALLED, CLI, calling, policy, running
 from several import until
 
 from edge.agents import Trunk
 from edge.cdr.delivery.signature import signature
+from edge.quality.places import places_bucket
+from limits.embedded import EmbeddedStore
 
 SECRET = "0123456789abcdef"
 
@@ -107,6 +110,46 @@ async def test_an_account_near_its_ceiling_is_told_to_the_webhook_and_the_termin
         assert "AMOUNT: expected an amount" in await edge("alerts", "credit", "acme", "much", *state, code=2)
         assert "ACCOUNT: expected the id" in await edge("alerts", "credit", "{}", "1", *state, code=2)
         assert await edge("alerts", "credit", "acme", "none", *state) == "acme: as for all\n"
+
+
+async def test_traffic_that_is_not_what_it_was_is_told(tmp_path: Path, trunk: Trunk, receiver: Receiver) -> None:
+    """Contract 24.2.2, 9.1.7: more than twice yesterday's attempts, and a country not called before; each once, by the
+    records of a running edge; refused attempts count, nothing is refused for it."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "edge.toml").write_text(
+        f"[alerts]\nrise_factor = 2\nrise_least = 6\nnew_place_least = 2\n"
+        f'[[alerts.webhooks]]\nname = "noc"\nurl = "http://127.0.0.1:{receiver.port}/"\n'
+        f'secret_file = "{tmp_path}/secret"\nkinds = ["rise", "place"]\n'
+    )
+    config = ("--config", str(tmp_path / "edge.toml"))
+    async with EmbeddedStore(tmp_path / "store") as store:
+        with redis.Redis.from_url(store.url) as client:
+            yesterday = int(client.time()[0]) // 86_400 - 1
+            client.hset(f"{{acct:acme}}:tally:{places_bucket(yesterday)}", mapping={"+33": "3", "+49": "1"})
+        async with running(tmp_path, *config, "--redis", store.url) as node, calling(node) as caller:
+            for called in [CALLED] * 5 + ["+442079460000"] * 2:
+                assert (await caller.call(CLI, called, talk_s=0.0)).status == 200
+
+            async def keep_busy() -> None:
+                while True:
+                    await caller.call(CLI, CALLED, talk_s=0.2)
+
+            busy = asyncio.ensure_future(keep_busy())
+            try:
+                await until(lambda: len(receiver.asked) > 1, "both to be told", 60)
+            finally:
+                busy.cancel()
+                await asyncio.gather(busy, return_exceptions=True)
+            stand = json.loads(await edge("alerts", "list", "--json", "--redis", store.url))
+    told = {str(event["alert"]): event for event in receiver.events()}
+    assert set(told) == {"rise:acme", "place:acme"}
+    assert "where it did not in 30 days: +44" in str(told["place:acme"]["text"])
+    assert told["place:acme"]["fields"] == {"destinations": 1, "attempts": 2}
+    fields = told["rise:acme"]["fields"]
+    assert isinstance(fields, dict)
+    assert (fields["attempts"] >= 8, fields["usual"]) == (True, 4)
+    assert {one["alert"] for one in stand} >= {"rise:acme", "place:acme"}
 
 
 async def test_a_webhook_that_does_not_take_a_test_is_told(tmp_path: Path) -> None:

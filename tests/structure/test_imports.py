@@ -61,6 +61,7 @@ QUALITY = (
     "guard",
     "hours",
     "penalties",
+    "places",
     "rules",
     "sampling",
     "terms",
@@ -68,7 +69,10 @@ QUALITY = (
 )
 PURE_ROOMS += ("edge.config.quality", "limits.additions", "limits.chain", *[f"edge.quality.{room}" for room in QUALITY])
 """Counting, judging and billing are arithmetic."""
-PURE_ROOMS += ("edge.config.alerts", *[f"edge.alerts.{room}" for room in ("kinds", "standing", "events", "conditions")])
+PURE_ROOMS += (
+    "edge.config.alerts",
+    *[f"edge.alerts.{room}" for room in ("kinds", "standing", "events", "conditions", "shape")],
+)
 REDIS_DOORS = {
     "limits.alerts",
     "limits.audit",
