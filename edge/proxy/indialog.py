@@ -20,7 +20,7 @@ from edge.proxy.identifiers import UID_LENGTH
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_from, mark_in
 from edge.proxy.passage import Passage
-from edge.proxy.presentation import Mend, hide_unknown, toward_callee, toward_caller
+from edge.proxy.presentation import Mend, hide_unknown, keep_judged, toward_callee, toward_caller
 from edge.proxy.proving import answered, shift
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
@@ -261,13 +261,22 @@ class InDialog:
         if call is not None:
             naming = call.naming
             if naming is None:
-                return None
+                return self._keep_judged(onward, call) if from_ingress else None
             if from_ingress:
                 return toward_callee(onward, naming, identifiers)
             return toward_caller(onward, naming, came, identifiers)
         if pre.token is not None and identifiers.hides_caller(pre.token, onward.call_id()):
             return hide_unknown(onward, came, node.snapshot.plan, identifiers)
         return None
+
+    def _keep_judged(self, onward: Request, call: Call) -> Mend | None:
+        """Nobody passes by one name and is then shown by another; in need, and where no number is read, all passes."""
+        if call.facts.emergency or not self._node.snapshot.normalise:
+            return None
+        changed, mend = keep_judged(onward, call.invite)
+        if changed:
+            self._calls.tell("call.identity_kept", call, method=onward.method.decode("ascii", "replace"))
+        return mend
 
     # -- who is who ------------------------------------------------------------------------------------------------
 

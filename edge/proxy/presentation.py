@@ -33,12 +33,20 @@ from edge.proxy.identifiers import Identifiers
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.fields import parse_name_addr
 from edge.sip.grammar import LWS
-from edge.sip.message import Message, Request, Response
+from edge.sip.message import Message, Request, Response, parse
 from edge.sip.uri import SipUri, TelUri, parse_uri
 
 _ANONYMOUS = b'"Anonymous" <' + ANONYMOUS_URI + b">"
 _SPEAK_OF_CALLER = (b"remote-party-id", b"p-preferred-identity")
 """Of a caller who asks to be hidden: not for a trunk outside the trust domain."""
+
+_SAID_AGAIN = (b"p-asserted-identity", *_SPEAK_OF_CALLER)
+_USUAL_NAMES = {
+    b"from": b"From",
+    b"p-asserted-identity": b"P-Asserted-Identity",
+    b"p-preferred-identity": b"P-Preferred-Identity",
+    b"remote-party-id": b"Remote-Party-ID",
+}
 
 Mend = Callable[[Response], None]
 """What is done to each response to a request that was changed, before its sender gets it."""
@@ -100,6 +108,39 @@ def toward_caller(request: Request, naming: Naming, came: Request, identifiers: 
         conceal, call_id=request.call_id(), hidden=naming.hidden, identifiers=identifiers, is_private=naming.is_private
     )
     return partial(_mend, kept=kept, then=conceal_answer)
+
+
+def keep_judged(request: Request, invite: bytes) -> tuple[bool, Mend | None]:
+    """A request of the caller, inside the dialog, whose names policy has judged once: a From that is another by now
+    (RFC 4916) goes on as it was in the INVITE, and what names the caller otherwise than that did goes. `invite`: as it
+    came. Was anything changed; what is to be done to the responses."""
+    changed = False
+    for name in _SAID_AGAIN:
+        if any([not _said(name, value, invite) for value in request.values(name)]):
+            request.remove(name)
+            changed = True
+    came = request.value(b"from") or b""
+    if _said(b"from", came, invite):
+        return changed, None
+    original = _whole(invite).value(b"from")
+    if original is None or original == came:
+        return changed, None
+    request.replace(b"from", original)
+    request.remove(b"identity")  # of the other name (RFC 8224 §4.1)
+    return True, partial(_mend, kept=((b"from", (came,)),), then=None)
+
+
+def _said(name: bytes, value: bytes, invite: bytes) -> bool:
+    """Did the INVITE have this line? Looked for as nearly everybody writes it, in the head alone; else it is read."""
+    head = invite.find(b"\r\n\r\n")
+    usual = b"\r\n" + _USUAL_NAMES[name] + b": " + value + b"\r\n"
+    return invite.find(usual, 0, head + 2) >= 0 or value in _whole(invite).values(name)
+
+
+def _whole(invite: bytes) -> Request:
+    request = parse(invite)
+    assert isinstance(request, Request)
+    return request
 
 
 def hide_unknown(request: Request, came: Request, plan: NumberPlan, identifiers: Identifiers) -> Mend:

@@ -79,6 +79,9 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("node.gone", "warning", False, "a node is gone; so many of its leases were taken over here"),
     FactRow("books.broken", "error", True, "an account's books do not add up: a fault of ours, or damage by hand"),
     FactRow("limit.near", "warning", True, "an account, group or trunk is at 80 or 95 % of a ceiling"),
+    FactRow(
+        "call.identity_kept", "info", True, "a caller named itself otherwise inside a dialog; what was judged stays"
+    ),
     FactRow("calls.ping", "warning", True, "an account places many calls so short that nobody could have talked"),
     FactRow("quality.breach", "warning", True, "the rolling hour of an account or trunk breaks a quality rule"),
     FactRow("quality.restricted", "warning", True, "it was throttled or suspended for a time for that"),

@@ -272,3 +272,113 @@ def test_the_callers_address_with_another_number(written: bytes, shown: bytes) -
     wire.send(data, CALLER)
     (invite,) = wire.requests_to(TRUNK_A, b"INVITE")
     assert parse_name_addr(invite.value(b"from") or b"").uri == shown
+
+
+OTHER = "+33639980001"
+"""A mobile number that the caller may not show."""
+
+
+def renamed(call: Established, method: str, *, extra: str = "", body: str = "") -> Request:
+    """A request of the caller inside the dialog by which it names itself otherwise, as it reaches the callee."""
+    mine, call.caller.user = call.caller.user, OTHER
+    call.caller.say(method, extra=extra, body=body)
+    call.caller.user = mine
+    (request,) = call.wire.requests_to(TRUNK_A, method.encode())
+    return request
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "MESSAGE"])
+def test_another_name_inside_the_dialog_is_not_shown(wire: Wire, method: str) -> None:
+    """RFC 4916: what policy let pass is what the callee goes on to see; the caller gets its own From back."""
+    call = Established(wire)
+    request = renamed(call, method, extra="Identity: new;info=<https://x>\n")
+    assert from_of(request) == b"sip:+33612345678@192.0.2.1"
+    assert request.from_().tag == call.caller.from_tag.encode()
+    assert not request.has(b"identity")
+    wire.responses_to(CALLER)
+    wire.send(reply(request, 200, contact=call.callee.contact), TRUNK_A)
+    (answer,) = wire.responses_to(CALLER)
+    assert from_of(answer) == f"sip:{OTHER}@192.0.2.1".encode()
+    assert [told["method"] for told in wire.told("call.identity_kept")] == [method]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f'"{OTHER}" <sip:+33612345678@192.0.2.1>',
+        f"<tel:{OTHER}>",
+        f"<sip:{OTHER}@192.0.2.1;user=phone>",
+        "<sip:+33612345678@192.0.2.1:5062>",
+    ],
+)
+def test_any_other_from_is_another_name(wire: Wire, written: str) -> None:
+    """A display name is read as a number too: the whole line goes on as it was."""
+    call = Established(wire)
+    came = f"From: <sip:+33612345678@192.0.2.1>;tag={call.caller.from_tag}"
+    data = call.caller.in_dialog("UPDATE").replace(
+        came.encode(), f"From: {written};tag={call.caller.from_tag}".encode()
+    )
+    wire.send(data, CALLER)
+    (request,) = wire.requests_to(TRUNK_A, b"UPDATE")
+    assert request.value(b"from") == came.removeprefix("From: ").encode()
+
+
+def test_a_line_in_the_body_or_another_header_is_no_judged_name() -> None:
+    """What stands there was judged by nobody."""
+    wire = Wire()
+    caller = Caller(wire)
+    forged = f"From: <sip:{OTHER}@192.0.2.1>;tag={caller.from_tag}"
+    body = f"v=0\r\n{forged}\r\n"
+    caller.start(extra=f"X-Order: {forged}\n", body=body)
+    (invite,) = wire.requests_to(TRUNK_A, b"INVITE")
+    callee = Callee(wire, invite)
+    callee.answer(200)
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.ack()
+    wire.requests_to(TRUNK_A)
+    caller.user = OTHER
+    caller.say("UPDATE")
+    (request,) = wire.requests_to(TRUNK_A, b"UPDATE")
+    assert from_of(request) == b"sip:+33612345678@192.0.2.1"
+
+
+@pytest.mark.parametrize("name", ["P-Asserted-Identity", "Remote-Party-ID", "P-Preferred-Identity"])
+def test_another_identity_of_a_trusted_neighbour(name: str) -> None:
+    """What it asserted in the INVITE may come again; what it did not goes."""
+    wire = Wire(TRUSTED)
+    first, other = f"{name}: <sip:+33199001200@h>\n", f"{name}: <sip:{OTHER}@h>\n"
+    call = Established(wire, source=SBC, extra=f"X-Account: acme\n{first}")
+    call.caller.say("UPDATE", extra=first)
+    call.caller.say("INFO", extra=other)
+    (same,), (changed,) = wire.requests_to(TRUNK_A, b"UPDATE"), wire.requests_to(TRUNK_A, b"INFO")
+    assert same.value(name.lower().encode()) == b"<sip:+33199001200@h>"
+    assert not changed.has(name.lower().encode())
+
+
+def test_the_same_name_goes_on_as_it_came(wire: Wire) -> None:
+    """Nothing is touched, nothing is told; ACK and BYE too."""
+    call = Established(wire)
+    call.caller.say("UPDATE")
+    (request,) = wire.requests_to(TRUNK_A, b"UPDATE")
+    assert request.value(b"from") == f"<sip:+33612345678@192.0.2.1>;tag={call.caller.from_tag}".encode()
+    assert wire.told("call.identity_kept") == []
+
+
+def test_however_the_invite_was_written(wire: Wire) -> None:
+    """The compact form, or other spaces: it is read, and the same name passes."""
+    caller = Caller(wire)
+    data = caller.request("INVITE").replace(b"\r\nFrom: ", b"\r\nFROM :  ")
+    wire.send(data, CALLER)
+    (invite,) = wire.requests_to(TRUNK_A, b"INVITE")
+    Callee(wire, invite).answer(200)
+    caller.learn(wire.responses_to(CALLER)[-1])
+    caller.ack()
+    caller.say("UPDATE")
+    assert from_of(wire.requests_to(TRUNK_A, b"UPDATE")[0]) == b"sip:+33612345678@192.0.2.1"
+    assert wire.told("call.identity_kept") == []
+
+
+def test_where_no_number_is_read_all_passes() -> None:
+    """`normalise = false`: no rule was asked, so none is kept."""
+    call = Established(Wire("[numbers]\nnormalise = false\n" + POLICY))
+    assert from_of(renamed(call, "UPDATE")) == f"sip:{OTHER}@192.0.2.1".encode()
