@@ -117,7 +117,7 @@ class Choice:
         self.id = name
         self.accounts = frozenset(name for account in entry.accounts for name in expand(account))
         self.zones = frozenset(entry.zones)
-        self.prefixes = entry.prefixes
+        self.prefixes = (*entry.prefixes, *[prefix for name in entry.lists for prefix in dear_numbers()[name]])
         self.except_prefixes = entry.except_prefixes
         self.is_shadow = entry.mode == "shadow"
 
@@ -210,6 +210,14 @@ def countries() -> dict[str, tuple[str, ...]]:
     """Groups of country codes, with their plus."""
     text = (resources.files("edge.config") / "rulesets" / "countries.toml").read_text("utf-8")
     return {name: tuple(f"+{code}" for code in codes) for name, codes in tomllib.loads(text).items()}
+
+
+@cache
+def dear_numbers() -> dict[str, tuple[str, ...]]:
+    """Built-in lists of dear destinations, and `dear`: all of them."""
+    text = (resources.files("edge.config") / "rulesets" / "dear.toml").read_text("utf-8")
+    found = {name: tuple(prefixes) for name, prefixes in tomllib.loads(text).items() if isinstance(prefixes, list)}
+    return {**found, "dear": tuple([prefix for prefixes in found.values() for prefix in prefixes])}
 
 
 _T = TypeVar("_T")

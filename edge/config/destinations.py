@@ -43,6 +43,14 @@ class DestinationChoice(Section):
     prefixes: Prefixes = Field(
         default=(), description="Only to numbers that begin so. Empty: to all.", examples=[["+3389"]]
     )
+    lists: tuple[Literal["dear", "premium", "satellite", "irsf"], ...] = Field(
+        default=(),
+        max_length=4,
+        description="Or to the numbers of a built-in list: `premium` (French surcharged numbers), `satellite` (and "
+        "codes of no country), `irsf` (countries that revenue share fraud likes), `dear` (all three). Generally known, "
+        "verified by nobody: see policy.md.",
+        examples=[["dear"]],
+    )
     except_prefixes: Prefixes = Field(
         default=(), description="But not to numbers that begin so.", examples=[["+338910"]]
     )

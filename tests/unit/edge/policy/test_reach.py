@@ -203,6 +203,53 @@ spend = "100"
 
 
 @pytest.mark.parametrize(
+    ("called", "lists"),
+    [
+        ("+33899001234", {"premium"}),
+        ("+33820001234", {"premium"}),
+        ("118712", {"premium"}),
+        ("3250", {"premium"}),
+        ("+881612345678", {"satellite"}),
+        ("+979123456789", {"satellite"}),
+        ("+5371234567", {"irsf"}),
+        ("+252612345678", {"irsf"}),
+        ("+18761234567", {"irsf"}),
+        ("+447012345678", {"irsf"}),
+        ("+33199001234", set()),
+        ("+33800001234", set()),
+        ("3000", set()),
+        ("+442079460000", set()),
+        ("+12025550100", set()),
+        ("+390612345678", set()),
+    ],
+)
+def test_contract_9_1_17_built_in_lists_of_dear_destinations(
+    document_with: Documents, attempt_of: Attempts, called: str, lists: set[str]
+) -> None:
+    """Contract 9.1.17, 9.2.3: with one word a guard counts them; `dear` is all of the lists, without it none counts."""
+    for name in ("premium", "satellite", "irsf", "dear"):
+        snapshot = document_with("", "", f'[[guards]]\nid = "g"\nlists = ["{name}"]\ncalls = 9\n')
+        found, attempt = reached(snapshot, attempt_of, called)
+        counted = [Frequency("guard.g", "all", 9, 3_600_000)] if name in lists or (name == "dear" and lists) else []
+        assert (found, attempt.frequencies) == (None, counted)
+    bare = document_with("", "", '[[guards]]\nid = "g"\nprefixes = ["+999"]\ncalls = 9\n')
+    assert reached(bare, attempt_of, called)[1].frequencies == []
+
+
+def test_a_list_and_prefixes_of_ones_own(document_with: Documents, attempt_of: Attempts) -> None:
+    """Added to each other; exceptions hold for both; a barring list takes them too."""
+    guard = '[[guards]]\nid = "g"\nlists = ["satellite"]\nprefixes = ["+44"]\nexcept_prefixes = ["+8816"]\ncalls = 9\n'
+    snapshot = document_with("", "", guard)
+    counted = [
+        bool(reached(snapshot, attempt_of, called)[1].frequencies) for called in ("+442079460000", "+8817123456")
+    ]
+    assert counted == [True, True]
+    assert reached(snapshot, attempt_of, "+881612345678")[1].frequencies == []
+    barred = document_with("", "", '[[barring]]\nid = "b"\nlists = ["satellite"]\n')
+    assert reached(barred, attempt_of, "+881612345678")[0] == Reason.DESTINATION_BARRED
+
+
+@pytest.mark.parametrize(
     ("called", "frequencies", "guard"),
     [
         ("+33891234567", [Frequency("guard.premium", "all", 20, 3_600_000)], SpendGuard("premium", 50_000_000)),
