@@ -233,7 +233,10 @@ def _if_of_plan(digits: str, plan: NumberPlan) -> tuple[str, str]:
 
 
 def _is_disguised(text: str, plan: NumberPlan) -> bool:
-    """Is there a number of the plan in this text, once its other characters are gone?"""
+    """Is there a number of the plan in this text, once its other characters are gone? Behind a plus and a country code
+    of the plan there is, whatever follows: in +33l9… whoever sees it takes the letter for a one."""
+    if text[:1] == "+" and plan.code_of(text[1:]):
+        return True
     found = _RUN.findall(text) + _RUN.findall(_NO_WORD.sub("", text))
     runs = [run for run in found if len(run) >= _MIN_DISGUISED_DIGITS][:_MAX_DISGUISED_RUNS]
     together = _NO_DIGITS.sub("", text)

@@ -296,3 +296,23 @@ async def test_an_account_the_store_does_not_know_yet(desk: Desk) -> None:
     told = desk.data()
     assert told["verdict"] == "unknown"
     assert "an edge that runs by this document brings it in" in str(told["unknown"])
+
+
+async def test_what_the_accounts_of_one_professional_have_done_together(desk: Desk, tmp_path: Path) -> None:
+    """Its own stage: four attempts of another account, and a consent that counts for all."""
+    shared = 'consent = "attested", professional = "acme-sa"'
+    (tmp_path / "policy.toml").write_text(POLICY.replace('consent = "attested"', shared))
+    holder = AccountId("professional:acme-sa")
+    async with AccountStore(desk.url) as accounts:
+        await accounts.provision([Account(holder, credit=Credit.NONE, caps_base=100, calls_base=100)])
+    lines = desk.explain(trunk="sells")
+    assert lines[-1] == "would be admitted"
+    (stage,) = [line for line in lines if line.startswith("professional")]
+    assert "professional:acme-sa: call 1 of 100" in stage
+    assert "0 of 4 attempts to this person" in stage
+
+    four = Frequency(TELEMARKETING, number_digest(KEY, CALLED), 4, 30 * DAY)
+    await desk.ask(*[Admit(holder, f"a{number}", "n", frequencies=(four,)) for number in range(4)])
+    told = desk.data(trunk="sells")
+    assert told["refused"] == "contact_attempts"
+    assert "has called +33639980001 4 times" in str(told["in_words"])
