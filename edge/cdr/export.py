@@ -17,7 +17,7 @@ from edge.cdr import segments
 from edge.cdr.delivery.consumer import Entry, entry_of
 from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.picking import Json, Picked
-from edge.cdr.record import COLUMNS
+from edge.cdr.record import COLUMNS, ITEMS
 from edge.cdr.settled import Gate
 
 if TYPE_CHECKING:
@@ -95,32 +95,32 @@ def _batches(found: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
 def _write_parquet(found: Iterable[Entry], output: BinaryIO) -> int:
     check("parquet")
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    schema = arrow.schema([(column.name, _kind(arrow, column.name, column.type)) for column in COLUMNS])
+    count = 0
+    with parquet.ParquetWriter(output, schema, compression="zstd") as writer:
+        for batch in _batches(found, 10 * TOGETHER):
+            try:
+                table = _table(arrow, schema, batch)
+            except (TypeError, ValueError) as error:  # those of pyarrow among them
+                place = f"records {batch[0].seq} to {batch[-1].seq}"
+                raise ExportError(f"Parquet: {place} have a value of another type: {error}") from error
+            writer.write_table(table)
+            count += len(batch)
+    return count
+
+
+def _kind(arrow: "ModuleType", name: str, kind: str) -> object:
+    """The type of a column in Parquet: a list of pairs is one of structures."""
     kinds = {
         "string": arrow.string(),
         "integer": arrow.int64(),
         "boolean": arrow.bool_(),
         "instant": arrow.timestamp("us", tz="UTC"),
-        "list": arrow.list_(arrow.string()),
     }
-    pairs = {
-        "candidates": (("trunk", kinds["string"]), ("status", kinds["integer"])),
-        "tries": (("sent_at", kinds["instant"]), ("ended_at", kinds["instant"])),
-    }
-    fields = []
-    for column in COLUMNS:
-        kind = kinds[column.type.removesuffix(" or null")]
-        if column.name == "candidate_causes":
-            kind = arrow.list_(kinds["integer"])
-        elif column.name in pairs:
-            kind = arrow.list_(arrow.struct(list(pairs[column.name])))
-        fields.append((column.name, kind))
-    schema = arrow.schema(fields)
-    count = 0
-    with parquet.ParquetWriter(output, schema, compression="zstd") as writer:
-        for batch in _batches(found, 10 * TOGETHER):
-            writer.write_table(_table(arrow, schema, batch))
-            count += len(batch)
-    return count
+    if kind != "list":
+        return kinds[kind.removesuffix(" or null")]
+    parts = [(part, kinds[of.removesuffix(" or null")]) for part, of in ITEMS.get(name, (("word", "string"),))]
+    return arrow.list_(parts[0][1] if len(parts) == 1 else arrow.struct(parts))
 
 
 def _table(arrow: "ModuleType", schema: object, batch: list[Entry]) -> object:
@@ -134,11 +134,12 @@ def _typed(name: str, kind: str, value: Json) -> object:
     """The value as Parquet has it."""
     if kind.startswith("instant"):
         return _instant(value)
-    if name == "tries" and isinstance(value, list):
-        return [{"sent_at": _instant(sent), "ended_at": _instant(ended)} for sent, ended in value]
-    if name == "candidates" and isinstance(value, list):
-        return [{"trunk": trunk, "status": status} for trunk, status in value]
-    return value
+    parts = ITEMS.get(name, ())
+    if len(parts) < 2 or not isinstance(value, list):
+        return value
+    return [
+        {part: _typed("", of, one) for (part, of), one in zip(parts, item, strict=True)} for item in value
+    ]
 
 
 def _instant(value: Json) -> datetime | None:

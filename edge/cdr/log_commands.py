@@ -93,9 +93,12 @@ def export(
             exporting.write(exporting.entries(found, picked), form, sys.stdout.buffer)
             return
         beside = output.with_name(output.name + ".part")
-        with beside.open("wb") as file:
-            count = exporting.write(watched(exporting.entries(found, picked), "records"), form, file)
-        beside.replace(output)
+        try:
+            with beside.open("wb") as file:
+                count = exporting.write(watched(exporting.entries(found, picked), "records"), form, file)
+            beside.replace(output)
+        finally:
+            beside.unlink(missing_ok=True)  # half a file is none
     except BrokenPipeError:
         sys.stderr.close()  # whoever read it has seen enough
         raise typer.Exit(1) from None

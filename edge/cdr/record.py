@@ -4,6 +4,7 @@ Pure; standard library only. One record for every call attempt, refused ones too
 A column is never renamed, moved or given another meaning inside one schema version; new columns go at the end.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -167,3 +168,12 @@ COLUMNS: tuple[Column, ...] = (
         "`prefix:DIGITS` or `header:NAME` (of a trusted trunk); empty: nobody the edge knows",
     ),
 )
+
+ITEMS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "candidates": (("trunk", "string"), ("status", "integer")),
+    "tries": (("sent_at", "instant or null"), ("ended_at", "instant or null")),
+    "headers": (("name", "string"), ("value", "string")),
+    "candidate_causes": (("cause", "integer"),),
+}
+"""What an item of a list is, (name, type) of each of its parts, where it is more than a word: for whoever gives the
+columns real types."""

@@ -1,6 +1,6 @@
 """The record as a JSON Schema (2020-12), made from its columns. Pure; what ships as `cdr.schema.json`."""
 
-from edge.cdr.record import COLUMNS, SCHEMA_VERSION, CallOutcome, Column
+from edge.cdr.record import COLUMNS, ITEMS, SCHEMA_VERSION, CallOutcome, Column
 
 Schema = dict[str, "str | bool | int | list[str] | list[Schema] | Schema"]
 
@@ -8,20 +8,12 @@ INSTANT: Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0
 _STRING: Schema = {"type": "string"}
 _INTEGER: Schema = {"type": "integer"}
 _NULL: Schema = {"type": "null"}
-_MAYBE: Schema = {"anyOf": [INSTANT, _NULL]}
 _TYPES: dict[str, Schema] = {
     "string": _STRING,
     "integer": _INTEGER,
     "boolean": {"type": "boolean"},
     "instant": INSTANT,
 }
-_LISTS: dict[str, Schema] = {
-    "candidates": {"type": "array", "prefixItems": [_STRING, _INTEGER], "minItems": 2, "maxItems": 2},
-    "candidate_causes": _INTEGER,
-    "headers": {"type": "array", "prefixItems": [_STRING, _STRING], "minItems": 2, "maxItems": 2},
-    "tries": {"type": "array", "prefixItems": [_MAYBE, _MAYBE], "minItems": 2, "maxItems": 2},
-}
-"""Items of the lists that hold more than words."""
 _WORDS: dict[str, list[str]] = {
     "outcome": [outcome.value for outcome in CallOutcome],
     "release_side": ["", "ingress", "egress", "edge"],
@@ -58,7 +50,7 @@ def _property(column: Column) -> Schema:
     if column.name == "v":
         shape: Schema = {"const": SCHEMA_VERSION}
     elif kind == "list":
-        shape = {"type": "array", "items": _LISTS.get(column.name, _STRING)}
+        shape = {"type": "array", "items": _item(column.name)}
     elif column.name in _WORDS:
         shape = {"enum": _WORDS[column.name]}
     else:
@@ -67,3 +59,16 @@ def _property(column: Column) -> Schema:
         shape = {"anyOf": [shape, _NULL]}
     meaning = column.meaning if not column.unit or kind == "instant" else f"{column.meaning} ({column.unit})"
     return {"description": meaning, **shape}
+
+
+def _item(column: str) -> Schema:
+    """One item of a list."""
+    parts = [_part(kind) for _, kind in ITEMS.get(column, ())]
+    if len(parts) < 2:
+        return parts[0] if parts else _STRING
+    return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
+
+
+def _part(kind: str) -> Schema:
+    shape = _TYPES[kind.removesuffix(" or null")]
+    return {"anyOf": [shape, _NULL]} if kind.endswith(" or null") else shape

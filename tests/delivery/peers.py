@@ -36,6 +36,8 @@ _VALUES = {
 }
 _LISTS = {
     "candidates": [["out", 503], ["other", 200]],
+    "candidate_causes": [42, 16],
+    "headers": [["privacy", "id"], ["p-asserted-identity", "<sip:+33170000001@é>"]],
     "tries": [["2026-07-01T12:00:00.000001Z", "2026-07-01T12:00:01.000001Z"], ["2026-07-01T12:00:01.000002Z", None]],
 }
 

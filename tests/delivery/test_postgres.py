@@ -38,7 +38,7 @@ async def test_a_record_has_real_types(postgres: Postgres, is_partitioned: bool)
     await sink.close()
     (row,) = postgres.rows(
         'SELECT seq, uid, received_at, answered_at, called, "group", "limit", emergency, shadowed, candidates,'
-        " candidate_statuses, tries_ended_at FROM cdr"
+        " candidate_statuses, tries_ended_at, headers, header_values, candidate_causes FROM cdr"
     )
     at = datetime(2026, 7, 1, 12, 0, 0, 1, tzinfo=UTC)
     assert row == (
@@ -54,6 +54,9 @@ async def test_a_record_has_real_types(postgres: Postgres, is_partitioned: bool)
         ["out", "other"],
         [503, 200],
         [at.replace(second=1), None],
+        ["privacy", "p-asserted-identity"],
+        ["id", "<sip:+33170000001@é>"],
+        [42, 16],
     )
 
 

@@ -42,6 +42,7 @@ class State:
         call.answered_at, call.released_at = hour * HOUR + 2, hour * HOUR + 32
         call.end(200, "answered", 16, "ingress")
         call.called = call.called_original = "+33170000001"
+        call.headers = [("privacy", "id"), ("diversion", '<sip:"é"@x>')]
         refusal.account, refusal.released_at, refusal.limit = "robo", hour * HOUR + 1, "caps"
         refusal.end(503, "caps", 42, "edge")
         refusal.cli_original = '=cmd|"x"\x1b[2J\u202e'
@@ -97,12 +98,27 @@ def test_parquet_has_types(state, tmp_path):
     assert call["answered_at"] == datetime.fromtimestamp(WALL0 + 2, UTC).replace(microsecond=1)
     assert (call["cost_micros"], call["tags"], call["ringing_at"]) == (300_000, ["gold", "fibre"], None)
     assert call["candidates"] == [{"trunk": "carrier-a", "status": 200}]
+    assert call["headers"] == [{"name": "privacy", "value": "id"}, {"name": "diversion", "value": '<sip:"é"@x>'}]
+    assert (call["candidate_causes"], call["shadowed"]) == ([0], [])
     assert call["tries"][0]["sent_at"] == datetime.fromtimestamp(WALL0 + 0.1, UTC)
     assert {str(table.schema.field(name).type) for name in ("received_at", "seq", "withheld")} == {
         "timestamp[us, tz=UTC]",
         "int64",
         "bool",
     }
+
+
+@pytest.mark.parametrize("wrong", [b'"tags":[[1]]', b'"received_at":"noon"', b'"headers":[["a"]]'])
+def test_parquet_of_a_value_of_another_type_is_told(tmp_path, wrong):
+    """Records that are not ours: a sentence that says where, and no half a file."""
+    log = tmp_path / "cdr-20260701-000000000007.jsonl"
+    log.write_bytes(b'{"v":1,"seq":7,"node":"n","uid":"u",%b}\n' % wrong)
+    done = CliRunner().invoke(
+        app, ["cdr", "export", str(log), "--format", "parquet", "-o", str(tmp_path / "out.parquet")]
+    )
+    assert done.exit_code == 1
+    assert done.output.startswith("edge: Parquet: records 7 to 7 have a value of another type: ")
+    assert list(tmp_path.glob("out.parquet*")) == []
 
 
 def test_parquet_without_its_library_is_told(state, tmp_path, monkeypatch):

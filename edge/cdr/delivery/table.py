@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from edge.cdr.delivery.consumer import Json
-from edge.cdr.record import COLUMNS, Column
+from edge.cdr.record import COLUMNS, ITEMS, Column
 
 Cell = str | int | bool | None | list[str | int | None]
 NUL_IN_ITS_PLACE = "�"
@@ -67,10 +67,13 @@ def _whole(value: Json) -> int | None:
     return value if isinstance(value, int) else None
 
 
-_PAIRS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    "candidates": (("candidates", "text[]"), ("candidate_statuses", "integer[]")),
-    "tries": (("tries_sent_at", "timestamptz[]"), ("tries_ended_at", "timestamptz[]")),
+_NAMES: dict[str, tuple[str, ...]] = {
+    "candidates": ("candidates", "candidate_statuses"),
+    "tries": ("tries_sent_at", "tries_ended_at"),
+    "headers": ("headers", "header_values"),
 }
+"""Column of the record -> the columns of the parts of its pairs."""
+_ARRAYS = {"string": "text[]", "integer": "integer[]", "instant": "timestamptz[]"}
 _PLAIN: dict[str, tuple[str, Callable[[Json], Cell]]] = {
     "string": ("text", _word),
     "integer": ("bigint", _number),
@@ -80,19 +83,16 @@ _PLAIN: dict[str, tuple[str, Callable[[Json], Cell]]] = {
 }
 
 
-_COUNTED = ("candidate_causes",)
-"""Lists of numbers."""
-
-
 def table_columns(columns: Iterable[Column] = COLUMNS) -> tuple[TableColumn, ...]:
     """The table of a record with these columns."""
     found: list[TableColumn] = []
     for column in columns:
-        if column.name in _PAIRS:
-            for place, (name, kind) in enumerate(_PAIRS[column.name]):
+        kinds = [_ARRAYS[kind.removesuffix(" or null")] for _, kind in ITEMS.get(column.name, ())]
+        if len(kinds) > 1:
+            for place, (name, kind) in enumerate(zip(_NAMES[column.name], kinds, strict=True)):
                 found.append(TableColumn(name, kind, column.name, _part(place)))
-        elif column.name in _COUNTED:
-            found.append(TableColumn(column.name, "integer[]", column.name, _numbers))
+        elif kinds:
+            found.append(TableColumn(column.name, kinds[0], column.name, _numbers))
         else:
             kind, cell = _PLAIN[column.type.removesuffix(" or null")]
             found.append(TableColumn(column.name, kind, column.name, cell))

@@ -36,6 +36,8 @@ def test_every_column_of_the_record_is_in_the_table():
         ("candidates", [], [[], []]),
         ("tries", [[None, "2026-07-01T12:00:00.000001Z"]], [[None], ["2026-07-01T12:00:00.000001Z"]]),
         ("tries", "nonsense", [None, None]),
+        ("headers", [["privacy", "id"], ["diversion", "a\0"]], [["privacy", "diversion"], ["id", "a�"]]),
+        ("candidate_causes", [17, 0], [[17, 0]]),
     ],
 )
 def test_a_value_becomes_what_the_column_holds(name, value, cells):
