@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge import state
 from edge.cdr import retention
-from edge.cdr.delivery.checkpoint import lowest_cursor
+from edge.cdr.delivery import quarantine
+from edge.cdr.delivery.checkpoint import lowest_cursor, names
 from edge.cdr.retention import Done, Rule
 from edge.proxy.facts import Fact
 
@@ -22,9 +23,11 @@ def apply(
     cursor = lowest_cursor(directory / "delivery", sinks) if all_sinks else None
     key = state.secret(directory, KEY_FILE) if rule.pseudonymise_days and not dry_run else b""
     needed_from = None if cursor is None else cursor + 1
-    return retention.keep(
-        directory / "cdr", rule, day=retention.today(), key=key, needed_from=needed_from, dry_run=dry_run
-    )
+    day = retention.today()
+    done = retention.keep(directory / "cdr", rule, day=day, key=key, needed_from=needed_from, dry_run=dry_run)
+    for name in names(directory / "delivery"):
+        done.aside.extend(quarantine.keep(directory / "delivery" / name, rule, day=day, key=key, dry_run=dry_run))
+    return done
 
 
 async def run(directory: Path, rule: Rule, tell: Callable[[Fact], None], sinks: Sequence[str] = ()) -> None:
@@ -45,6 +48,8 @@ def told(done: Done, tell: Callable[[Fact], None]) -> None:
         tell(Fact("cdr.purged", {"segments": len(done.purged), "records": records, "last_seq": last}))
     if done.rewritten:
         tell(Fact("cdr.pseudonymised", {"segments": len(done.rewritten)}))
+    if done.aside:
+        tell(Fact("cdr.aside_kept", {"files": len(done.aside), "first": done.aside[0]}))
     if done.held:
         tell(Fact("cdr.purge_held", {"segments": len(done.held), "first": done.held[0]}))
     if done.changed:

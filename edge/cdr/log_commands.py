@@ -233,6 +233,7 @@ def done_lines(done: "Done", rule: "Rule", *, dry_run: bool) -> list[str]:
         for link in done.purged
     ]
     lines += [f"{would}rewritten   {link.segment}: {link.rule}" for link in done.rewritten]
+    lines += [f"{would}changed     delivery/{name}: records or called numbers that are too old" for name in done.aside]
     lines += [f"held        {name}: a sink has not had it yet (--even-undelivered)" for name in done.held]
     lines += [f"left alone  {name}: is not what it was when it was closed (edge cdr verify)" for name in done.changed]
     if not lines:

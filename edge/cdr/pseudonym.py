@@ -19,6 +19,8 @@ MARK = "~"
 LEAST_DIGITS = 7
 """Shorter numbers are services, emergency ones among them, and nobody's own: they stay."""
 COLUMNS = ("called", "called_original", "called_rewritten")
+HEADERS = ("diversion", "history-info")
+"""Header fields kept in the column `headers` that name numbers called before, and this one: all of their values goes."""
 _DIGIT = re.compile(r"[0-9]")
 _SEAL = re.compile(rb',"crc":"[0-9a-f]{8}"\}\n')
 
@@ -30,7 +32,8 @@ def pseudonym(text: str, size: int, key: bytes) -> bytes:
 
 
 def pseudonymised(line: bytes, key: bytes) -> bytes:
-    """The line with its called numbers replaced and its sum made anew. What is no sound record comes back as it is."""
+    """The line with its called numbers replaced and its sum made anew. What is no sound record comes back as it is.
+    Once for each line: whoever dials what looks like a pseudonym is not believed."""
     if soundness(line) is Soundness.DAMAGED:
         return line
     try:
@@ -40,12 +43,31 @@ def pseudonymised(line: bytes, key: bytes) -> bytes:
     changed = line
     for column in COLUMNS:
         value = record.get(column)
-        if not isinstance(value, str) or value.startswith(MARK) or len(_DIGIT.findall(value)) < LEAST_DIGITS:
-            continue
-        written = orjson.dumps(value)[1:-1]
-        head = b'"%b":"' % column.encode()
-        changed = changed.replace(head + written + b'"', head + pseudonym(value, len(written), key) + b'"', 1)
+        if isinstance(value, str):
+            changed = _put(changed, column, value, _hidden(value, key))
+    headers = record.get("headers")
+    if isinstance(headers, list):
+        changed = _put(changed, "headers", headers, [_hidden_field(pair, key) for pair in headers])
     if changed == line:
         return line
     seal = _SEAL.search(changed, max(0, len(changed) - 24))
     return changed if seal is None else sealed(changed[: seal.start()] + b"}\n")
+
+
+def _put(line: bytes, column: str, old: object, new: object) -> bytes:
+    head = b'"%b":' % column.encode()
+    return line if old == new else line.replace(head + orjson.dumps(old), head + orjson.dumps(new), 1)
+
+
+def _hidden(value: str, key: bytes) -> str:
+    """As long in bytes as the value is written; short numbers stay."""
+    if len(_DIGIT.findall(value)) < LEAST_DIGITS:
+        return value
+    return pseudonym(value, len(orjson.dumps(value)) - 2, key).decode()
+
+
+def _hidden_field(pair: object, key: bytes) -> object:
+    match pair:
+        case [str(name), str(value)] if name.lower() in HEADERS:
+            return [name, _hidden(value, key)]
+    return pair

@@ -4,8 +4,10 @@
 that a crash leaves nothing unexplained and the next run finishes it. Imports the standard library and this room.
 """
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +19,7 @@ from edge.cdr.pseudonym import pseudonymised
 
 TORN = ".torn"
 REWRITTEN = ".rewritten"
+LOCK = ".keeping.lock"
 _BY = "called numbers older than "
 
 
@@ -36,6 +39,8 @@ class Done(NamedTuple):
     """Old enough, but a sink has not had them yet."""
     changed: list[str]
     """Not what they were when they were closed: left alone, for `edge cdr verify`."""
+    aside: list[str]
+    """Files of what sinks refused (`keeping.apply`) from which records or called numbers went."""
 
 
 def today() -> date:
@@ -54,7 +59,18 @@ def keep(
 ) -> Done:
     """Apply the rule to the closed segments of this directory. `needed_from`: the first record that a sink still needs;
     None: no sink. Safe beside the writer, which never touches a closed segment again. Raises OSError."""
-    done = Done([], [], [], [])
+    done = Done([], [], [], [], [])
+    if dry_run:
+        _keep(directory, rule, day, key, needed_from, True, done)
+        return done
+    with _alone(directory):
+        _keep(directory, rule, day, key, needed_from, False, done)
+    return done
+
+
+def _keep(
+    directory: Path, rule: Rule, day: date, key: bytes, needed_from: int | None, dry_run: bool, done: Done
+) -> None:
     standings = chain.load(directory).standings()
     for first_seq, path in segments.listed(directory)[:-1]:  # the last one is in use
         standing = standings.get(path.name)
@@ -70,7 +86,27 @@ def keep(
                 done.purged.append(_purge(path, first_seq, standing.closed, rule, dry_run))
         elif rule.pseudonymise_days and age >= rule.pseudonymise_days:
             _rewrite(path, standing, rule, key, dry_run, done)
-    return done
+    if not dry_run:
+        _sweep_torn(directory, rule, day)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """The edge does this every hour and an operator by hand: one after the other."""
+    fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sweep_torn(directory: Path, rule: Rule, day: date) -> None:
+    """What a crash tore off is a part of a record with its numbers, also beside a segment that holds none."""
+    days = [limit for limit in rule if limit]
+    for path in directory.glob("*" + TORN):
+        if days and _age_days(path.with_name(path.name.removesuffix(TORN)), day) >= min(days):
+            path.unlink(missing_ok=True)
 
 
 def _age_days(path: Path, day: date) -> int:
@@ -105,12 +141,14 @@ def _rewrite(path: Path, standing: Standing, rule: Rule, key: bytes, dry_run: bo
     assert closed is not None
     beside = path.with_name(path.name + REWRITTEN)
     if closed.kind is Kind.REWRITE:
-        if beside.exists() and not dry_run:  # a crash came between the link and this
-            if closing.content_of(beside).sha256 == closed.sha256:
-                _replace(beside, path)
-            else:
-                beside.unlink()
-        return
+        if dry_run or not beside.exists():
+            return
+        # A crash came between the link and this.
+        if closing.content_of(beside).sha256 == closed.sha256:
+            _replace(beside, path)
+            return
+        beside.unlink()
+        closed = closed._replace(sha256=closed.was)
     if closing.content_of(path).sha256 != closed.sha256:
         done.changed.append(path.name)
         return
@@ -129,7 +167,6 @@ def _rewrite(path: Path, standing: Standing, rule: Rule, key: bytes, dry_run: bo
     )
     chain.append(path.parent, [link])
     _replace(beside, path)
-    path.with_name(path.name + TORN).unlink(missing_ok=True)
     done.rewritten.append(link)
 
 
@@ -146,6 +183,7 @@ def _write_beside(path: Path, beside: Path, key: bytes) -> closing.Content:
             size += len(changed)
         new.flush()
         os.fsync(new.fileno())
+    segments.sync_directory(path.parent)  # its name too, before the link says that it is there
     with suppress(OSError):
         os.chmod(beside, path.stat().st_mode & 0o777)
     return closing.Content(records, size, checksum.hexdigest())

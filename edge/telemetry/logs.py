@@ -112,6 +112,7 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("cdr.void", "warning", False, "a record is void: another node has closed that call, and its record stands"),
     FactRow("cdr.purged", "info", False, "CDR segments were purged by age; each left a tombstone"),
     FactRow("cdr.pseudonymised", "info", False, "called numbers in old CDR segments were made pseudonyms"),
+    FactRow("cdr.aside_kept", "info", False, "old records or called numbers went from quarantine files of CDR sinks"),
     FactRow("cdr.purge_held", "warning", False, "old CDR segments stay: a sink has not had them yet"),
     FactRow("cdr.changed", "error", False, "closed CDR segments are not what they were; `edge cdr verify` names them"),
     FactRow(

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 from edge.cdr import chain, keeping, retention, segments
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.chain import Kind
-from edge.cdr.delivery import checkpoint
+from edge.cdr.delivery import checkpoint, quarantine
 from edge.cdr.retention import Rule, keep
+from edge.cdr.seal import sealed
 from edge.cdr.verify import verify
 from edge.cdr.writer import CdrWriter
 from edge.commands import app
@@ -60,7 +62,7 @@ def test_old_segments_go_and_leave_a_tombstone(log):
     ] * 2
     report = verify([log])
     assert (report.findings, report.purged, report.records) == ((), 4, 4)
-    assert keep(log, Rule(keep_days=2), day=date(2026, 7, 4)) == ([], [], [], [])
+    assert keep(log, Rule(keep_days=2), day=date(2026, 7, 4)) == ([], [], [], [], [])
 
 
 @pytest.mark.parametrize(("day", "left"), [(date(2027, 6, 30), 8), (date(2027, 7, 1), 6)])
@@ -111,7 +113,7 @@ def test_called_numbers_go_and_the_log_stays_whole(log):
     assert [f"7000000{number}".encode() in text for number in range(1, 9)] == [False] * 6 + [True] * 2
     assert not torn.exists()
     assert verify([log]).findings == ()
-    assert keep(log, Rule(keep_days=0, pseudonymise_days=1), day=date(2026, 7, 5), key=KEY) == ([], [], [], [])
+    assert keep(log, Rule(keep_days=0, pseudonymise_days=1), day=date(2026, 7, 5), key=KEY) == ([], [], [], [], [])
 
 
 def test_a_changed_segment_is_left_for_verify(log):
@@ -121,6 +123,44 @@ def test_a_changed_segment_is_left_for_verify(log):
     done = keep(log, Rule(keep_days=0, pseudonymise_days=1), day=date(2026, 7, 5), key=KEY)
     assert done.changed == [path.name]
     assert b"70000001" in path.read_bytes()
+
+
+def test_a_torn_end_goes_with_the_numbers_in_it(log):
+    """Also beside a segment that holds no record, and is never closed."""
+    lone = log / "cdr-20260630-000000000001.jsonl.torn"
+    lone.write_bytes(b'{"called":"+33170000001"')
+    young = log / "cdr-20260704-000000000007.jsonl.torn"
+    young.write_bytes(b'{"called":"+33170000001"')
+    keep(log, Rule(keep_days=0, pseudonymise_days=2), day=date(2026, 7, 5), key=KEY)
+    assert (lone.exists(), young.exists()) == (False, True)
+    keep(log, Rule(keep_days=0, pseudonymise_days=0), day=date(2027, 7, 5), key=KEY)
+    assert young.exists()
+
+
+def test_a_new_file_that_was_spoilt_is_made_again(log, monkeypatch):
+    """The link says that numbers are gone: so they are, whatever became of the file that was to take the place."""
+    rule = Rule(keep_days=0, pseudonymise_days=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(Died))
+        with pytest.raises(Died):
+            keep(log, rule, day=date(2026, 7, 5), key=KEY)
+    (beside,) = log.glob("*.rewritten")
+    beside.write_bytes(beside.read_bytes()[:-10])
+    keep(log, rule, day=date(2026, 7, 5), key=KEY)
+    assert b"70000001" not in segments.listed(log)[0].path.read_bytes()
+    assert verify([log]).findings == ()
+    assert list(log.glob("*.rewritten")) == []
+
+
+def test_two_who_keep_at_once_take_turns(log):
+    """The edge every hour, an operator by hand: the second finds it done, and nothing has changed under its hands."""
+    rule = Rule(keep_days=0, pseudonymise_days=1)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(keep, log, rule, day=date(2026, 7, 5), key=KEY) for _ in range(4)]
+        done = [run.result(30) for run in runs]
+    assert sorted(len(one.rewritten) for one in done) == [0, 0, 0, 3]
+    assert [one.changed for one in done] == [[]] * 4
+    assert verify([log]).findings == ()
 
 
 class Died(Exception):
@@ -255,3 +295,49 @@ async def test_a_rule_that_cannot_be_kept_is_told(tmp_path):
         await done.wait()
     task.cancel()
     assert [fact.name for fact in told] == ["cdr.keeping_failed"]
+
+
+def aside(state: Path, sink: str, *called: tuple[str, str]) -> Path:
+    """What this sink has refused: calls of (day, number), on 1 September 2026."""
+    home = state / "delivery" / sink
+    home.mkdir(parents=True, exist_ok=True)
+    for seq, (day, number) in enumerate(called, 1):
+        at = datetime.fromisoformat(day + "T12:00Z").timestamp()
+        facts = CallFacts(f"u{seq}", 0.0)
+        facts.called = number
+        line = sealed(CdrBuilder("n1", wall0=at, mono0=0.0).line(facts, seq))
+        wall = datetime(2026, 9, 1, 12, tzinfo=UTC).timestamp()
+        quarantine.put_aside(home, seq=seq, uid=f"u{seq}", reason="HTTP 422", line=line, wall=wall)
+    quarantine.put_aside(home, seq=9, uid="", reason="no record", line=b"half of it\n", wall=wall)
+    return home / "quarantine-20260901.jsonl"
+
+
+def test_contract_6_7_what_a_sink_refused_is_kept_no_longer(tmp_path):
+    """By the day of each call, not of its refusal; numbers go before, once; a file of today may still be written to."""
+    rule = Rule(keep_days=365, pseudonymise_days=90)
+    path = aside(tmp_path, "billing", ("2026-03-01", "+33170000001"), ("2026-09-01", "+33170000002"))
+    before = path.read_bytes()
+    assert quarantine.keep(path.parent, rule, day=date(2026, 9, 2), key=KEY) == []
+    assert quarantine.keep(path.parent, rule, day=date(2026, 9, 3), key=KEY, dry_run=True) == [f"billing/{path.name}"]
+    assert path.read_bytes() == before
+    quarantine.keep(path.parent, rule, day=date(2026, 9, 3), key=KEY)
+    first, second, third = [json.loads(line) for line in path.read_bytes().splitlines()]
+    called = json.loads(first["record"])["called"]
+    assert (called[0], "70000001" in first["record"], "70000002" in second["record"]) == ("~", False, True)
+    assert quarantine.keep(path.parent, rule, day=date(2026, 9, 3), key=KEY) == []
+    assert third["record"] == "half of it"
+    quarantine.keep(path.parent, rule, day=date(2027, 3, 1), key=KEY)
+    assert [json.loads(line)["seq"] for line in path.read_bytes().splitlines()] == [2, 9]
+    assert json.loads(json.loads(path.read_bytes().splitlines()[0])["record"])["called"][0] == "~"
+    quarantine.keep(path.parent, rule, day=date(2027, 9, 1), key=KEY)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_command_keeps_what_sinks_refused(state):
+    """With the log, by the same rule."""
+    path = aside(state, "billing", ("2019-07-01", "+33170000001"), ("2019-07-02", "+33170000002"))
+    path = path.rename(path.with_name("quarantine-20190702.jsonl"))
+    code, text = purge(state, "--dry-run")
+    assert "would be changed     delivery/billing/quarantine-20190702.jsonl" in text
+    code, text = purge(state, "--even-undelivered", "--json")
+    assert (code, json.loads(text)["aside"], path.exists()) == (0, ["billing/quarantine-20190702.jsonl"], False)

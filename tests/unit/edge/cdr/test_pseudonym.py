@@ -14,7 +14,7 @@ from edge.proxy.facts import CallFacts
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
-def line(called: str, original: str = "", **texts: str) -> bytes:
+def line(called: str, original: str = "", **texts: object) -> bytes:
     facts = CallFacts("u", 1.0)
     facts.called, facts.called_original = called, original
     for name, text in texts.items():
@@ -23,7 +23,7 @@ def line(called: str, original: str = "", **texts: str) -> bytes:
 
 
 def test_a_number_is_replaced_and_nothing_moves():
-    """Same length, sound, everything else as it was; twice changes nothing more."""
+    """Same length, sound, everything else as it was."""
     before = line("+33170000001", "0170000001")
     after = pseudonymised(before, KEY)
     old, new = json.loads(before), json.loads(after)
@@ -33,7 +33,32 @@ def test_a_number_is_replaced_and_nothing_moves():
     assert {name: value for name, value in old.items() if name not in (*COLUMNS, "crc")} == {
         name: value for name, value in new.items() if name not in (*COLUMNS, "crc")
     }
-    assert pseudonymised(after, KEY) == after
+
+
+def test_a_number_in_the_clothes_of_a_pseudonym_is_replaced():
+    """Whoever dials the mark before a number does not keep the number from going."""
+    after = pseudonymised(line("", "~33170000001"), KEY)
+    assert b"70000001" not in after
+    assert json.loads(after)["called_original"].startswith(MARK)
+
+
+def test_numbers_in_kept_header_fields_go():
+    """Diversion and History-Info name numbers that were called; an asserted identity is the caller's."""
+    fields = [
+        ("p-asserted-identity", "<sip:+33199001234@x>"),
+        ("diversion", '"é" <sip:+33170000001@x>;reason=unconditional'),
+        ("History-Info", "<sip:+33170000001@x>;index=1"),
+        ("diversion", "<sip:112@x>"),
+    ]
+    before = line("+33170000001", headers=fields)
+    after = pseudonymised(before, KEY)
+    assert (len(after), soundness(after)) == (len(before), Soundness.SOUND)
+    assert b"70000001" not in after
+    kept = json.loads(after)["headers"]
+    assert [name for name, _ in kept] == [name for name, _ in fields]
+    assert [kept[0][1], kept[3][1]] == [fields[0][1], fields[3][1]]
+    assert kept[1][1].startswith(MARK)
+    assert kept[1][1] != kept[2][1]
 
 
 def test_the_same_number_has_the_same_pseudonym_under_one_key():
