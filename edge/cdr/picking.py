@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
+LATE_DAYS = 35
+"""A call may be closed so long after its end: as long as the store knows that a node which was away had it
+(`limits.model.CLAIM_MS`)."""
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -40,10 +43,19 @@ class Picked(NamedTuple):
         return (self.since is None or ended >= self.since) and (self.until is None or ended < self.until)
 
     def may_be_of(self, day: str) -> bool:
-        """Can a segment of this UTC day (YYYYMMDD) hold any of them? A day of margin either side, for clocks."""
-        if self.since is not None and day < (self.since.astimezone(UTC) - timedelta(days=2)).strftime("%Y%m%d"):
+        """Can a segment of this UTC day (YYYYMMDD) hold any of them? Clocks may be a day off. A record is not written
+        before its call has ended, but perhaps long after: of a node that was down, when it comes back."""
+        if self.since is not None and day < _day(self.since, -2):
             return False
-        return self.until is None or day <= (self.until.astimezone(UTC) + timedelta(days=1)).strftime("%Y%m%d")
+        return self.until is None or day <= _day(self.until, LATE_DAYS)
+
+
+def _day(at: datetime, days: int) -> str:
+    """The UTC day so many days from then, as segments are named."""
+    try:
+        return (at.astimezone(UTC) + timedelta(days=days)).strftime("%Y%m%d")
+    except OverflowError:  # the ends of the calendar
+        return "00010101" if at.year == 1 else "99991231"
 
 
 def ended_of(record: Mapping[str, Json]) -> datetime | None:
@@ -62,7 +74,10 @@ def instant_of(option: str, text: str, now: datetime) -> datetime:
     """`90m`, `2h`, `3d` ago, a UTC day, or ISO 8601 with its zone. Raises ValueError."""
     span = _SPAN.fullmatch(text)
     if span is not None:
-        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        try:
+            return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        except OverflowError:
+            raise ValueError(f"{option} {text}: expected a time after the year 1") from None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

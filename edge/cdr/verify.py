@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from edge.cdr import chain, segments
+from edge.cdr import chain, segments, settled
 from edge.cdr.chain import Chain, Standing
 from edge.cdr.seal import Soundness, soundness
 from edge.progress import watched
@@ -84,6 +84,8 @@ class _Node:
         self.standings: dict[str, Standing] = {}
         self.void: dict[int, str] = {}
         """Number of a void record -> what the chain says of it."""
+        self.settled_to = 0
+        """The last record that is known to have been settled, and so to have been in the log; 0: not known."""
 
 
 class _Uids:
@@ -151,6 +153,7 @@ class _Verifier:
         """The segments of all places, by the node that wrote them: an archive belongs to the log it came from."""
         nodes: dict[str, _Node] = {}
         for place in places:
+            known = settled.read(place) if place.is_dir() else None  # before its records: it goes on meanwhile
             found = _files(place)
             standings: dict[str, Standing] = {}
             void: dict[int, str] = {}
@@ -170,6 +173,8 @@ class _Verifier:
             if standings or void:
                 nodes.setdefault(owner, _Node(owner)).standings.update(standings)
                 nodes[owner].void.update(void)
+            if known is not None and owner in nodes:
+                nodes[owner].settled_to = max(nodes[owner].settled_to, known.seq)
         return nodes
 
     def _chain_faults(self, place: Path, links: Chain) -> None:
@@ -195,6 +200,8 @@ class _Verifier:
             last = ended if last is None else max(last, ended)
         if last is not None:
             self.bounds.append((first, last))
+            if node.settled_to > last:
+                self._gap(node, str(node.files[-1].path), last + 1, node.settled_to, expected)
 
     def _missing(self, node: _Node, there: set[str]) -> list[tuple[int, int]]:
         """Segments that the chain knows and nobody has. Returns the numbers that need not be told again as gaps."""

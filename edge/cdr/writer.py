@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from edge.cdr import chain, closing, segments
+from edge.cdr import chain, closing, segments, settled
 from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
@@ -267,11 +267,12 @@ class CdrWriter:
     def _begin(self, now: float) -> None:
         """Take up the segment that was in use, or make the first one."""
         try:
-            known = chain.load(self._directory)
+            known, done = chain.load(self._directory), settled.read(self._directory)
         except OSError as error:
-            known = chain.Chain((), (), chain.FIRST)
+            known, done = chain.Chain((), (), chain.FIRST), None
             self.chain_fault = error.strerror or type(error).__name__
-        self._next_seq = known.last_seq() + 1
+        # What is settled may have left the log: should it be gone from here, no other call gets its number.
+        self._next_seq = max(known.last_seq(), 0 if done is None else done.seq) + 1
         for link in known.vanished({path.name for _, path in segments.listed(self._directory)}):
             # What it held is not known. Its first number is not given away again: it stays a gap.
             self._next_seq = max(self._next_seq, link.first_seq + 1)

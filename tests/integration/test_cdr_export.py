@@ -147,6 +147,36 @@ def test_a_part_can_be_picked(state, options, uids):
     assert found == uids if uids is not None else len(found) == 8
 
 
+def test_a_call_that_was_closed_late_is_of_the_month_it_ended_in(state):
+    """A node was down for three weeks: the record is in the segment of its return, the call ended before."""
+    state.writer.close(4 * HOUR)
+    back = WALL0 + 21 * 24 * HOUR
+    writer = CdrWriter(state.directory / "cdr", wall0=back, mono0=0.0, tell=lambda fact: None)
+    lost = CallFacts("lost", 2.0)
+    lost.released_at = 3.0
+    writer.append(state.builder.line(lost, writer.take_seq()))
+    writer.close(0.0)
+    code, out = state.run("export", "--format", "jsonl", "--since", "2026-07-01", "--until", "2026-07-02")
+    assert (code, [json.loads(line)["uid"] for line in out.splitlines()][-1]) == (0, "lost")
+    code, out = state.run("export", "--format", "jsonl", "--since", "2026-07-02")
+    assert (code, out) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [
+        ("2026-07-01T10:00:32.000001Z", "2026-07-01T11:00:32.000001Z", 2),
+        ("2026-07-01T10:00:32.000002Z", "2026-07-01T11:00:32.000002Z", 2),
+        ("2026-07-01T12:00:32.000001+02:00", "2026-07-01T10:00:32.000001Z", 0),
+        ("2026-07-01T12:00:32.000001+02:00", "2026-07-01T12:00:32.000002+0200", 1),
+    ],
+)
+def test_since_is_in_it_and_until_is_not(state, since, until, count):
+    """So that one month after the other has each record once; the microsecond decides, in any zone."""
+    code, out = state.run("export", "--format", "jsonl", "--since", since, "--until", until)
+    assert (code, len(out.splitlines())) == (0, count)
+
+
 def test_archives_can_be_read(state, tmp_path):
     """Directories and files by name, compressed ones too."""
     path, *others = sorted((state.directory / "cdr").glob("cdr-*"))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edge.cdr import chain
+from edge.cdr import chain, settled
 from edge.cdr.builder import CdrBuilder
+from edge.cdr.settled import Settled
 from edge.cdr.verify import Kind, Report, verify
 from edge.cdr.writer import CdrWriter
 from edge.commands import app
@@ -147,6 +148,46 @@ def test_a_line_being_written_is_no_fault(log):
     report = verify([log])
     assert report.is_sound
     assert [finding.kind for finding in report.findings] == [Kind.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("harm", "gone"),
+    [
+        (lambda data: data[: data.rindex(b"\n", 0, -1) + 1], "record 20 is"),
+        (lambda data: data[:1], "5 records, 16 to 20, are"),
+        (lambda data: data[:-1] + b"\v", "record 20 is"),
+    ],
+)
+def test_an_end_that_was_cut_off_is_a_gap(log, harm, gone):
+    """The segment in use has no sum yet: what was settled was in it. And no other call gets those numbers, so that it
+    stays a gap."""
+    settled.write(log, Settled(20, 0))
+    path = files(log)[-1]
+    path.write_bytes(harm(path.read_bytes()))
+    found = [(finding.kind, finding.text) for finding in verify([log]).findings if finding.kind is not Kind.NOTE]
+    assert found == [(Kind.GAP, f"n1: {gone} not there")]
+    write(log, 3, first=100)
+    whole = [path for path in files(log) if path.suffix == ".jsonl"]
+    seqs = [json.loads(line)["seq"] for path in whole for line in path.read_bytes().splitlines()]
+    assert sorted(seqs)[-3:] == [21, 22, 23]
+    assert [finding.text for finding in verify([log]).findings] == [f"n1: {gone} not there"]
+
+
+def test_what_is_not_settled_yet_is_no_gap(log):
+    """A running edge settles behind what it writes; a log that was settled to its end is whole."""
+    for seq in (0, 3, 20):
+        settled.write(log, Settled(seq, 0))
+        assert verify([log]).findings == ()
+
+
+def test_segments_that_changed_places_are_told(log):
+    """Each is not what it was, and its numbers are out of order."""
+    first, second, *_ = files(log)
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    kinds = {kind for kind, _ in faults(verify([log]))}
+    assert kinds == {Kind.GAP, Kind.DUPLICATE, Kind.CHANGED}
 
 
 def test_an_archive_belongs_to_its_log(log, tmp_path):

@@ -49,13 +49,14 @@ def test_a_record_without_an_instant_is_of_no_time():
     ended=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
     since=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
     hours=st.integers(0, 400),
-    skew_s=st.integers(-86_400, 3_600),
+    late_s=st.integers(-86_400, 34 * 86_400),
 )
-def test_no_segment_that_holds_one_is_passed_by(ended, since, hours, skew_s):
-    """The day in a segment's name is that of its beginning, by a clock that may be somewhat off."""
+def test_no_segment_that_holds_one_is_passed_by(ended, since, hours, late_s):
+    """The day in a segment's name is that of its beginning, by a clock that may be somewhat off; and a call of a node
+    that was down is closed when it is back."""
     picked = Picked(since=since, until=since + timedelta(hours=hours))
     if picked.has({"released_at": ended.isoformat()}):
-        assert picked.may_be_of((ended + timedelta(seconds=skew_s)).strftime("%Y%m%d"))
+        assert picked.may_be_of((ended + timedelta(seconds=late_s)).strftime("%Y%m%d"))
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,17 @@ def test_what_is_no_instant_is_told(text, message):
     with pytest.raises(ValueError, match=r"expected|zone") as told:
         instant_of("--since", text, NOW)
     assert str(told.value).startswith(message)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01", "9999-12-31", "9999-12-31T23:59-10:00", "0001-01-01T00:00+10:00"])
+def test_the_ends_of_the_calendar_are_instants_like_others(at):
+    """Whoever wants everything may say so."""
+    instant = instant_of("--since", at, NOW)
+    assert Picked(since=instant).may_be_of("20260701") is at.startswith("0001")
+    assert Picked(until=instant).may_be_of("20260701") is at.startswith("9999")
+
+
+def test_a_time_ago_before_all_time_is_refused():
+    """In a sentence."""
+    with pytest.raises(ValueError, match="--since 999999w: expected a time after the year 1"):
+        instant_of("--since", "999999w", NOW)
