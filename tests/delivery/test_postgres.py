@@ -90,6 +90,32 @@ async def test_a_partition_for_each_month(postgres: Postgres):
     assert [2, 3] == seqs(postgres)
 
 
+async def test_all_edges_come_to_a_new_month_at_once(postgres: Postgres):
+    """One makes its partition, nobody fails."""
+    sinks = [table(postgres, is_partitioned=True) for _ in range(6)]
+    await asyncio.gather(*(sink.start(0) for sink in sinks))
+    for month in (7, 8, 9):
+        at = f"2026-{month:02d}-01T00:00:00.000001Z"
+        await asyncio.gather(
+            *(sink.deliver(entries(10 * month + place, received_at=at)) for place, sink in enumerate(sinks))
+        )
+    await asyncio.gather(*(sink.close() for sink in sinks))
+    assert [10 * month + place for month in (7, 8, 9) for place in range(6)] == seqs(postgres)
+
+
+async def test_a_month_that_was_dropped_is_made_again_for_a_late_record(postgres: Postgres, tmp_path):
+    """A call that was closed weeks later is no bad record: nothing is put aside for it."""
+    write_log(tmp_path, [1], received_at="2026-06-30T12:00:00.000001Z")
+    async with Delivery(tmp_path, table(postgres, is_partitioned=True)) as delivery:
+        await delivery.has_come_to(1)
+        postgres.run("DROP TABLE cdr_2026_06")
+        write_log(tmp_path, [2], received_at="2026-06-29T12:00:00.000001Z")
+        write_log(tmp_path, [3])
+        await delivery.has_come_to(3)
+        assert [] == delivery.quarantined()
+    assert [2, 3] == seqs(postgres)
+
+
 async def test_a_table_of_an_older_release_grows(postgres: Postgres):
     """Columns are added at its end, the step is told, rows stay."""
     sink = table(postgres)

@@ -85,6 +85,10 @@ class PostgresTable:
                     for entry in entries:
                         await copy.write_row([column.cell(entry.record.get(column.source)) for column in self._columns])
                 await cursor.execute(self._insertion())
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name is None:  # no rule of anybody's: the partition is not there any more
+                raise DeliveryFailed("a partition was dropped that is needed: it is made again") from error
+            raise BatchRefused(_why(error)) from error
         except (psycopg.errors.DataError, psycopg.errors.IntegrityError, ValueError) as error:
             raise BatchRefused(_why(error)) from error
         except psycopg.Error as error:
@@ -138,8 +142,7 @@ class PostgresTable:
         if present and not missing(self._columns, present):
             return
         async with connection.transaction():
-            lock = f"trunkgate {self._schema}.{self._name}"
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock,))
+            await self._take_turn(connection)
             present = await self._present(connection)
             lacking = missing(self._columns, present)
             if not present:
@@ -188,15 +191,22 @@ class PostgresTable:
         months = {month_of(str(entry.record.get("received_at"))) for entry in entries} - self._months
         for month in sorted(months):
             begin, end = month_bounds(month)
-            await connection.execute(
-                sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    sql.Identifier(self._schema, f"{self._name}_{month.replace('-', '_')}"),
-                    self._table,
-                    sql.Literal(begin),
-                    sql.Literal(end),
+            async with connection.transaction():
+                await self._take_turn(connection)  # every edge comes to a new month at once
+                await connection.execute(
+                    sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
+                        sql.Identifier(self._schema, f"{self._name}_{month.replace('-', '_')}"),
+                        self._table,
+                        sql.Literal(begin),
+                        sql.Literal(end),
+                    )
                 )
-            )
         self._months |= months
+
+    async def _take_turn(self, connection: psycopg.AsyncConnection) -> None:
+        """Whoever changes the table: one after the other, each until the end of its transaction."""
+        lock = f"trunkgate {self._schema}.{self._name}"
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock,))
 
 
 def _cut(connection: psycopg.AsyncConnection) -> None:
