@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from edge.cdr import segments
+from edge.cdr import chain, segments
 from edge.cdr.delivery.consumer import Entry, entry_of
 from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.picking import Json, Picked
@@ -35,19 +35,38 @@ class ExportError(Exception):
 
 def entries(places: Sequence[Path], picked: Picked) -> Iterator[Entry]:
     """The records that are meant, segment by segment in their order; archives ending in `.gz` too. Lines that are no
-    records are passed by: `verify` names them; so are records that are void, or not settled yet. Raises OSError."""
+    records are passed by: `verify` names them; so are records that are void, or not settled yet, and those of a segment
+    that lies there twice. Raises OSError."""
+    void = _void(places)
+    told: dict[tuple[Json, str], int] = {}
     for place in places:
         gate = Gate(place if place.is_dir() else place.parent)
         gate.look()
         for path in _segments(place):
             name = path.name.removesuffix(".gz")
-            if segments.first_seq_of(name) and not picked.may_be_of(segments.day_of(Path(name))):
+            is_segment = bool(segments.first_seq_of(name))
+            if is_segment and not picked.may_be_of(segments.day_of(Path(name))):
                 continue
             with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
                 for line in lines:
                     entry = entry_of(line, name) if line.endswith(b"\n") else None
-                    if entry is not None and gate.lets(entry.seq) and picked.has(entry.record):
+                    if entry is None or not gate.lets(entry.seq):
+                        continue
+                    node = entry.record.get("node")
+                    if is_segment:
+                        if entry.seq <= told.get((node, name), 0):
+                            continue
+                        told[node, name] = entry.seq
+                    stands = void.get((entry.seq, entry.uid))
+                    if (stands is None or stands == f"{node}/{entry.seq}") and picked.has(entry.record):
                         yield entry
+
+
+def _void(places: Sequence[Path]) -> dict[tuple[int, str], str]:
+    """(number, uid) of each void record that a chain of these places knows -> the record that stands: an archive may be
+    without its chain."""
+    links = [link for place in places if place.is_dir() for link in chain.load(place).links]
+    return {(link.first_seq, link.was): link.rule.split()[-1] for link in links if link.kind is chain.Kind.VOID}
 
 
 def _segments(place: Path) -> list[Path]:

@@ -39,13 +39,12 @@ class History(NamedTuple):
 def history_of(field: str, current: str, entries: Sequence["AuditEntry"], begin_s: int, end_s: int) -> History:
     """A value in [begin, end). `entries`: the account's history, the oldest first. `current`: what is in force after
     it."""
-    changes = _changes(field, entries)
+    value, changes = _changes(field, entries, current)
     is_from_start = bool(entries) and entries[0].generation == 1
     born_s = entries[0].at_ms // 1_000 if is_from_start else 0
-    value = changes[0][1] if changes else current
     spans: list[Span] = []
     at_s = born_s
-    for changed_s, _, after in changes:
+    for changed_s, after in changes:
         spans.append(Span(at_s, changed_s, value))
         at_s, value = changed_s, after
     spans.append(Span(at_s, end_s, value))
@@ -54,36 +53,30 @@ def history_of(field: str, current: str, entries: Sequence["AuditEntry"], begin_
     return History(tuple([span for span in inside if span.begin_s < span.end_s]), is_complete)
 
 
-def _changes(field: str, entries: Sequence["AuditEntry"]) -> list[tuple[int, str, str]]:
-    """(instant, before, after) of a value, without what the guard did."""
-    found: list[tuple[int, str, str]] = []
+def _changes(field: str, entries: Sequence["AuditEntry"], current: str) -> tuple[str, list[tuple[int, str]]]:
+    """(the value it began with, (instant, value from then on) of each change), without what the guard did: what it
+    withholds is no change, nor is its return, nor is it what was in force where nothing else is known."""
+    begun: str | None = None
+    value = current
+    found: list[tuple[int, str]] = []
     due_ms: int | None = None
     for entry in entries:
         for name, before, after in entry.values:
-            if name != field or entry.by == AUTHOR:
+            if name != field:
+                continue
+            is_first = entry.generation == 1 and not before
+            if begun is None:
+                begun = value = after if is_first else before
+            if entry.by == AUTHOR or is_first:
                 continue
             at_ms = entry.at_ms
             if entry.by == REVERTED and due_ms is not None:
                 at_ms = min(at_ms, due_ms)  # it was due then; the entry was made when somebody next asked
             due_ms = entry.until_ms
-            if entry.generation == 1 and not before:
-                continue  # the value it began with
-            if found and found[-1][2] == after:
-                continue
-            found.append((at_ms // 1_000, before, after))
-    first = next(
-        (
-            after
-            for e in entries
-            if e.generation == 1
-            for name, before, after in e.values
-            if name == field and not before
-        ),
-        None,
-    )
-    if found and first is not None:
-        found[0] = (found[0][0], first, found[0][2])
-    return [change for change in found if change[1] != change[2]]
+            if after != value:
+                found.append((at_ms // 1_000, after))
+                value = after
+    return current if begun is None else begun, found
 
 
 class LotUse(NamedTuple):

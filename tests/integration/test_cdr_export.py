@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
-from edge.cdr import tailing
+from edge.cdr import chain, tailing
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.picking import Picked
 from edge.cdr.record import COLUMNS
@@ -185,6 +185,34 @@ def test_archives_can_be_read(state, tmp_path):
     (archive / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     assert state.run("export", "--format", "jsonl", str(archive)) == (0, path.read_bytes())
     assert state.run("export", "--format", "jsonl", *map(str, [archive, *others])) == (0, b"".join(lines(state)))
+
+
+def test_a_copy_is_no_second_record(state, tmp_path):
+    """A segment beside its archive, or in two directories; a copy that is shorter hides nothing."""
+    whole = b"".join(lines(state))
+    *_, path = sorted((state.directory / "cdr").glob("cdr-*"))
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert state.run("export", "--format", "jsonl") == (0, whole)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / path.name).write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    code, out = state.run("export", "--format", "jsonl", str(copy), str(state.directory / "cdr"))
+    assert (code, sorted(out.splitlines(keepends=True))) == (0, sorted(whole.splitlines(keepends=True)))
+
+
+@pytest.mark.parametrize(("stands", "is_left"), [("n2/1", False), ("n1/1", True)])
+def test_an_archive_without_its_chain_tells_no_void_record(state, tmp_path, stands, is_left):
+    """The chain of the log is asked, where that is given too; what it says is of one node's record."""
+    log = state.directory / "cdr"
+    path, *_ = sorted(log.glob("cdr-*"))
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    first = path.read_bytes().splitlines(keepends=True)[0]
+    path.rename(archive / path.name)
+    link = chain.Link(chain.Kind.VOID, "", 1, "2026-07-01T12:00:00Z", was="refusal-0", rule=f"settled by {stands}")
+    chain.append(log, [link])
+    code, out = state.run("export", "--format", "jsonl", str(archive), str(log))
+    assert (code, first in out, len(out.splitlines())) == (0, is_left, 7 + is_left)
 
 
 @pytest.mark.parametrize(

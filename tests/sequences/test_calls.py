@@ -5,26 +5,31 @@ nothing, one record per attempt, one failure or successes only per INVITE, live 
 zero.
 """
 
+import json
 import sys
 from collections import Counter, defaultdict
+from importlib.resources import files
 from pathlib import Path
 
 from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from jsonschema import Draft202012Validator
 
 # The network of the unit tests: a file beside them, no package (importlib mode).
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "edge" / "proxy"))
 
 from network import CALLER, NOTHING, POLICY, SBC, TRUNK_A, TRUNK_B, Callee, Caller, Wire, reply
 
+from edge.cdr.builder import CdrBuilder
 from edge.proxy.call import Call, CallState
 from edge.proxy.node import Settings
 from edge.sip.message import Request, Response
 from limits.model import AccountId, Admit, Admitted, Outcome, Settle, Verb
-from limits.rates import cost
 
+SHIPPED = Draft202012Validator(json.loads((files("edge.cdr") / "cdr.schema.json").read_text()))
+"""What every record of these calls must be."""
 MAX_ATTEMPTS = 6
 MAX_DURATION_S = 120.0
 KEPT = 40
@@ -314,6 +319,13 @@ class Calls(RuleBasedStateMachine):
         for caller in self.callers:
             assert self.finals[key_of(caller)], caller.call_id
         self.one_failure_or_successes_only()
+        for record in self.records():
+            SHIPPED.validate(record)
+
+    def records(self) -> list[dict[str, object]]:
+        """As they stand in the log."""
+        builder = CdrBuilder("edge1", wall0=1.7e9, mono0=0.0)
+        return [json.loads(builder.line(facts, seq)) for seq, facts in enumerate(self.wire.ended, 1)]
 
 
 POOL = "group:pool"
@@ -354,9 +366,8 @@ class PaidCalls(Calls):
         """What the records say is what was charged, to the micro-unit: by the accounts, and again by their group."""
         super().teardown()
         costs: Counter[str] = Counter()
-        for facts in self.wire.ended:
-            if facts.is_billed and facts.price is not None:
-                costs[facts.account] += cost(facts.price, facts.duration_ms)
+        for record in self.records():
+            costs[str(record["account"])] += int(str(record["cost_micros"]))
         if self.was_away:
             return  # this network has no journal: settlements were lost, their leases have run out
         for account in ACCOUNTS:

@@ -4,7 +4,7 @@ import json
 from importlib.resources import files
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -42,6 +42,58 @@ def test_what_ships_is_what_the_columns_say():
 @given(st.builds(lambda **fields: line(**fields), call_id=st.text(), tags=st.lists(st.text(), max_size=3).map(tuple)))
 def test_every_line_is_valid(record):
     """Whatever a caller wrote."""
+    SHIPPED.validate(record)
+
+
+def anything_like(name: str, value: object) -> st.SearchStrategy:
+    """Values of the kind that this fact has, whatever a caller, a trunk or an operator has written."""
+    text = st.text(max_size=20)
+    pairs = {
+        "candidates": st.tuples(text, st.sampled_from([0, 200, 408, 503])),
+        "headers": st.tuples(text, text),
+        "tries": st.tuples(st.none() | INSTANTS, st.none() | INSTANTS),
+        "candidate_causes": st.integers(0, 127),
+    }
+    if name in pairs:
+        return st.lists(pairs[name], max_size=3)
+    if name.endswith("_at"):
+        return st.none() | INSTANTS
+    kinds = {bool: st.booleans(), int: st.integers(-(2**63), 2**64), str: text, tuple: st.lists(text).map(tuple)}
+    return kinds.get(type(value), st.just(value))
+
+
+INSTANTS = st.floats(5.0, 500.0)
+KNOWN_WORDS = {
+    name: st.sampled_from(shape["enum"])
+    for name, shape in SHIPPED.schema["properties"].items()
+    if "enum" in shape and name != "outcome"
+}
+FACTS = st.fixed_dictionaries(
+    {
+        name: KNOWN_WORDS.get(name, anything_like(name, getattr(CallFacts("u", 5.0), name)))
+        for name in CallFacts.__slots__
+        if name not in ("received_at", "in_force", "price")
+    }
+    | {"price": st.none() | st.builds(Price, *[st.integers(0, 10**9)] * 2, *[st.integers(1, 60)] * 2, st.integers(0, 60))}
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "known"),
+    [
+        ("answered", {"answered_at": 6.0}),
+        ("cancelled", {"answered_at": None, "status": 487, "sent_at": 5.5}),
+        ("abandoned", {"answered_at": None, "status": 487, "sent_at": None}),
+        ("refused", {"answered_at": None, "status": 503, "reason": "caps", "sent_at": None, "lost": False}),
+        ("failed", {"answered_at": None, "status": 503, "reason": "unavailable", "sent_at": 5.5}),
+    ],
+)
+@settings(max_examples=80, deadline=None)
+@given(facts=FACTS)
+def test_every_line_of_each_outcome_is_valid(outcome, known, facts):
+    """Any facts, in any combination."""
+    record = line(**facts | known)
+    assert record["outcome"] == outcome
     SHIPPED.validate(record)
 
 

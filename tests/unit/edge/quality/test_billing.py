@@ -73,6 +73,38 @@ def test_what_the_guard_withholds_stays_sold():
     assert (found.most, found.days) == (1, (30,))
 
 
+GUARDED = change("2026-11-10T12:00+01:00", 3, 0, generation=900, by=AUTHOR, until="2026-11-10T12:10+01:00")
+
+
+@pytest.mark.parametrize(
+    ("story", "current", "days"),
+    [
+        # it withholds them just now, and nothing else was ever changed
+        ([CREATED, change("2026-11-30T23:55+01:00", 1, 0, by=AUTHOR, until="2026-12-01T00:05+01:00")], "0", (30,)),
+        # the account's beginning is no longer kept
+        ([GUARDED], "0", (30, 30, 30)),
+        ([GUARDED, change("2026-11-10T12:10+01:00", 0, 3, generation=901, by="until")], "3", (30, 30, 30)),
+        # made longer
+        (
+            [
+                GUARDED,
+                change("2026-11-10T12:05+01:00", 0, 0, by=AUTHOR, until="2026-11-10T13:00+01:00"),
+                change("2026-11-10T13:00+01:00", 0, 3, by="until"),
+            ],
+            "3",
+            (30, 30, 30),
+        ),
+        # somebody sells one more meanwhile
+        ([GUARDED, change("2026-11-10T12:05+01:00", 0, 4, generation=901)], "4", (30, 30, 30, 21)),
+        # somebody gives up two meanwhile
+        ([GUARDED, change("2026-11-10T12:05+01:00", 0, 1, generation=901)], "1", (30, 10, 10)),
+    ],
+)
+def test_what_the_guard_withholds_stays_sold_whenever_one_looks(story, current, days):
+    """Also while it does, and where that is the oldest entry there is."""
+    assert used(story, current)[0].days == days
+
+
 def test_an_account_that_was_born_in_the_month_has_no_lots_before():
     """Created on 16 November with one lot: 15 days."""
     born = change("2026-11-16T09:00+01:00", "", 1, generation=1)
