@@ -156,9 +156,7 @@ def _typed(name: str, kind: str, value: Json) -> object:
     parts = ITEMS.get(name, ())
     if len(parts) < 2 or not isinstance(value, list):
         return value
-    return [
-        {part: _typed("", of, one) for (part, of), one in zip(parts, item, strict=True)} for item in value
-    ]
+    return [{part: _typed("", of, one) for (part, of), one in zip(parts, item, strict=True)} for item in value]
 
 
 def _instant(value: Json) -> datetime | None:

@@ -20,7 +20,7 @@ LEAST_DIGITS = 7
 """Shorter numbers are services, emergency ones among them, and nobody's own: they stay."""
 COLUMNS = ("called", "called_original", "called_rewritten")
 HEADERS = ("diversion", "history-info")
-"""Header fields kept in the column `headers` that name numbers called before, and this one: all of their values goes."""
+"""Header fields in the column `headers` that name this number or those called before: their whole values go."""
 _DIGIT = re.compile(r"[0-9]")
 _SEAL = re.compile(rb',"crc":"[0-9a-f]{8}"\}\n')
 

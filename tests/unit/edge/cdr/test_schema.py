@@ -68,13 +68,14 @@ KNOWN_WORDS = {
     for name, shape in SHIPPED.schema["properties"].items()
     if "enum" in shape and name != "outcome"
 }
+COUNTS, STEPS = st.integers(0, 10**9), st.integers(1, 60)
 FACTS = st.fixed_dictionaries(
     {
         name: KNOWN_WORDS.get(name, anything_like(name, getattr(CallFacts("u", 5.0), name)))
         for name in CallFacts.__slots__
         if name not in ("received_at", "in_force", "price")
     }
-    | {"price": st.none() | st.builds(Price, *[st.integers(0, 10**9)] * 2, *[st.integers(1, 60)] * 2, st.integers(0, 60))}
+    | {"price": st.none() | st.builds(Price, COUNTS, COUNTS, STEPS, STEPS, STEPS)}
 )
 
 
