@@ -17,7 +17,7 @@ from edge.proxy.facts import Fact
 RESTART_S = 1.0
 RESTART_MOST_S = 60.0
 LOOK_S = 1.0
-STARVED_S = 10.0
+STARVED_S = 5.0
 SETTLED_S = 60.0
 """A process that lived so long starts again without a growing pause."""
 
@@ -106,6 +106,13 @@ class Child:
         return exit_word(code)
 
 
+def give_way() -> None:
+    """Every thread of the process; those that they start do too."""
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+
+
 def exit_word(code: int) -> str:
     """How a process ended, as it is told."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -119,9 +126,10 @@ def take_second_place(niceness: int, *, gives_way: bool = False) -> None:
     from one that has just begun to work (SCHED_BATCH). `gives_way`: it has a processor only while nobody else wants it,
     and leaves it at once (SCHED_IDLE); see `starved`. A sandbox may forbid each of these."""
     os.nice(niceness)
-    policy = os.SCHED_IDLE if gives_way else os.SCHED_BATCH
     with suppress(OSError):
-        os.sched_setscheduler(0, policy, os.sched_param(0))
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if gives_way:
+        give_way()
     if os.getsid(0) == os.getpid():  # otherwise it would be the edge's session too
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(niceness))
@@ -130,12 +138,14 @@ def take_second_place(niceness: int, *, gives_way: bool = False) -> None:
 async def starved() -> None:
     """In the child: until it has waited for a processor more than it worked, for `STARVED_S`. There is no way back from
     SCHED_IDLE without a privilege, so whoever gives way must end, to be started with a better place."""
-    looks, before = 0, waited_s()
-    while looks * LOOK_S < STARVED_S:
+    since, waited = time.monotonic(), waited_s()
+    while True:
         await asyncio.sleep(LOOK_S)
-        now = waited_s()
-        looks = looks + 1 if now - before > LOOK_S / 2 else 0
-        before = now
+        now, waited_now = time.monotonic(), waited_s()
+        if waited_now - waited < (now - since) / 2:
+            since, waited = now, waited_now
+        elif now - since >= STARVED_S:
+            return
 
 
 def waited_s() -> float:

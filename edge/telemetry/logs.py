@@ -134,7 +134,7 @@ FACTS: tuple[FactRow, ...] = (
         "delivery.starved",
         "warning",
         False,
-        "the delivery process had no processor for so long: it ends, and the next one no longer gives way",
+        "the delivery process had no processor for so long: it ends, and the next one does not give way",
     ),
     FactRow("delivery.died", "error", False, "the delivery process has ended by itself; it is started again"),
     FactRow("delivery.refused", "error", False, "the delivery process cannot set up a CDR sink"),

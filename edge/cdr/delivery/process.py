@@ -24,7 +24,7 @@ from edge.cdr.answering import RecordDesk
 from edge.cdr.delivery.build import Ready, SinkError, open_consumers
 from edge.cdr.delivery.consumer import Bounds
 from edge.cdr.delivery.runner import Runner
-from edge.children import STARVED_S, end_of_input, starved, take_second_place
+from edge.children import STARVED_S, end_of_input, give_way, starved, take_second_place
 from edge.config.alerts import AlertSettings
 from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
@@ -37,6 +37,8 @@ LOCK_S = 0.2
 """How often a process that waits for the one before it looks."""
 NICENESS = 10
 """Calls come first where there is one processor for both."""
+PLACED_S = 600.0
+"""One that follows on one that starved has a place of its own for so long."""
 STARVED = 3
 """Exit code: it gave way to everybody, and came to nothing (`children.starved`)."""
 
@@ -58,7 +60,7 @@ class Orders(BaseModel):
     """URL of the store, in which the quality of traffic is counted; empty: it is not."""
     alerts: AlertSettings = AlertSettings()
     gives_way: bool = True
-    """It works while a processor has nothing else to do."""
+    """It works while a processor has nothing else to do; if not at once, then after `PLACED_S`."""
 
 
 def main() -> int:
@@ -124,8 +126,8 @@ class _Process:
     async def _until_over(self, ended: "asyncio.Future[None]") -> int:
         """Exit code."""
         if not self._orders.gives_way:
-            await ended
-            return 0
+            await asyncio.wait([ended], timeout=PLACED_S)
+            give_way()
         hungry = asyncio.ensure_future(starved())
         await asyncio.wait([ended, hungry], return_when=asyncio.FIRST_COMPLETED)
         hungry.cancel()

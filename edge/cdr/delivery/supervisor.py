@@ -27,7 +27,8 @@ READ_AGAIN_S = 1.0
 
 
 def after(orders: Orders, why: str) -> Orders:
-    """What the next process is told where the one before ended in this way: after one that starved, none gives way."""
+    """What the next process is told where the one before ended in this way: after one that starved, none gives way at
+    once."""
     return orders.model_copy(update={"gives_way": False}) if why == exit_word(STARVED) else orders
 
 

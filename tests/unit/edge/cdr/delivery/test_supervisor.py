@@ -19,7 +19,7 @@ ORDERS = Orders(state="s", node="n1", log="json", log_level="info", sinks=())
         ([exit_word(STARVED), "signal 9", ""], False),
     ],
 )
-def test_after_one_that_starved_none_gives_way(ends, gives_way):
+def test_after_one_that_starved_none_gives_way_at_once(ends, gives_way):
     """Nor does any later one."""
     orders = ORDERS
     for why in ends:
