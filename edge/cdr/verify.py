@@ -162,6 +162,8 @@ class _Verifier:
                 standings = links.standings()
                 void = {link.first_seq: link.was for link in links.links if link.kind is chain.Kind.VOID}
                 self._chain_faults(place, links)
+                if known is not None and known.seq and found and not links.links and not links.faults:
+                    self.find(Kind.CHAIN, f"{place / chain.FILE}", "is not here, or empty: an edge's log has one")
             by_node: dict[str, list[_File]] = {}
             for file in found:
                 by_node.setdefault(_node_of(file.path), []).append(file)

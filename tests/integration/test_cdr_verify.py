@@ -173,6 +173,14 @@ def test_an_end_that_was_cut_off_is_a_gap(log, harm, gone):
     assert [finding.text for finding in verify([log]).findings] == [f"n1: {gone} not there"]
 
 
+def test_a_chain_that_was_taken_away_is_told(log):
+    """An archive may be without; the log of an edge is not, else its first segments could go unseen."""
+    settled.write(log, Settled(20, 0))
+    (log / chain.FILE).unlink()
+    files(log)[0].unlink()
+    assert faults(verify([log])) == [(Kind.CHAIN, chain.FILE)]
+
+
 def test_what_is_not_settled_yet_is_no_gap(log):
     """A running edge settles behind what it writes; a log that was settled to its end is whole."""
     for seq in (0, 3, 20):
