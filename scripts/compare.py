@@ -6,6 +6,7 @@ The peer is scripts/peer: what it does and does not do is told in docs/performan
 import hashlib
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -56,9 +57,6 @@ class PeerLab(Lab):
             command += ["--substdef", f"!{word}!{value}!g"]
         return self.start(self.stack, command, KAMAILIO)
 
-    def explain(self, log: str) -> str:
-        return f"{log[-2000:]}\nIf modules are missing, {PACKAGES}"
-
     def _fill_store(self) -> dict[str, str]:
         """The accounts of bench-policy.toml and the two scripts into Redis; the scripts' digests."""
         commands: list[Sequence[str]] = []
@@ -95,6 +93,16 @@ def kamailio() -> str:
     if found is None:
         sys.exit(f"bench: kamailio is missing; {PACKAGES}")
     return found
+
+
+def check_peer() -> None:
+    """Ends with what is missing where Kamailio cannot read its configuration: before anything is measured."""
+    read = subprocess.run([kamailio(), "-c", "-f", str(PEER / "kamailio.cfg")], capture_output=True, check=False)
+    if read.returncode:
+        log = (read.stdout + read.stderr).decode(errors="replace")
+        missing = sorted(set(re.findall(r"could not find module <([^>]*)>", log)))
+        modules = f"kamailio has no {', '.join(missing)}; {PACKAGES}" if missing else f"kamailio cannot start:\n{log}"
+        sys.exit(f"bench: {modules}")
 
 
 @dataclass(frozen=True)

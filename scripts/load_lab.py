@@ -30,6 +30,7 @@ HOST = "127.0.0.1"
 OVERTIME_S = 20
 """So long after its last call should have begun, a SIPp that still waits is given up."""
 
+STOP_S = 10
 IDLE_S, IDLE_SHARE = 1.0, 0.05
 """A proxy that took less than this share of a core for so long has started."""
 
@@ -56,7 +57,7 @@ REFUSED = Kind(
     PEER / "refused.xml",
     # In equal parts suspended, without attempts per second, without concurrent calls.
     tuple(f"{why}{number:04d}" for number in range(100) for why in ("blk", "cap", "brk")),
-    ("100", "refused"),
+    ("refused",),
 )
 
 
@@ -118,16 +119,26 @@ class Process:
         return total
 
     def stop(self) -> None:
-        if self.popen.poll() is None:
-            pids = self.pids()
-            self.popen.send_signal(signal.SIGTERM)
-            try:
-                self.popen.wait(10)
-            except subprocess.TimeoutExpired:
-                for pid in pids:  # its children would outlive it
+        """Ends it, and waits for its children too: they may still be writing into the folder of the run."""
+        if self.popen.poll() is not None:
+            return
+        pids = self.pids()
+        self.popen.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        while self.popen.poll() is None or any(map(_is_running, pids)):
+            if time.monotonic() > deadline:
+                for pid in filter(_is_running, pids):
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-        self.popen.wait(10)
+            time.sleep(0.02)
+
+
+def _is_running(pid: int) -> bool:
+    """A child whose parent has ended may be left as a zombie, if nobody collects it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Caller:
@@ -221,6 +232,7 @@ class Lab:
         self.folder, self.seconds, self.stack = folder, seconds, stack
         self.port, self.trunk_port = free_port(), free_port()
         self.redis_socket = folder / "redis.sock"
+        self.store = f"unix://{self.redis_socket}"
         options = ["--port", "0", "--unixsocket", str(self.redis_socket), "--save", "", "--appendonly", "no"]
         self.redis = self.start(stack, ["redis-server", *options], "redis")
         wait_for(self.redis_socket.exists, "redis-server")
@@ -261,7 +273,7 @@ class Lab:
 
     def _is_answering(self) -> bool:
         if self.proxy.popen.poll() is not None:
-            sys.exit(f"bench: {self.name} ended:\n{self.explain(self.proxy.log.read_text(errors='replace'))}")
+            sys.exit(f"bench: {self.name} ended:\n{self.proxy.log.read_text(errors='replace')}")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((HOST, 0))
             here = f"{HOST}:{sock.getsockname()[1]}"
@@ -273,10 +285,6 @@ class Lab:
             )
             sock.sendto(request.encode(), (HOST, self.port))
             return bool(select.select([sock], [], [], 0.2)[0])
-
-    def explain(self, log: str) -> str:
-        """What to tell of a proxy that did not start, from its log."""
-        return log
 
     def sipp_options(self, name: str, bound_s: int) -> list[str]:
         """Statistics and errors into files of this name, room for load, an end after so long."""
@@ -355,8 +363,9 @@ class EdgeLab(Lab):
 
     name = "edge"
 
-    def __init__(self, folder: Path, stack: ExitStack, edge: list[str], seconds: int) -> None:
-        self._edge = edge
+    def __init__(self, folder: Path, stack: ExitStack, edge: list[str], seconds: int, *options: str) -> None:
+        """`options`: more of `edge run`."""
+        self._edge, self._options = edge, options
         super().__init__(folder, stack, seconds)
 
     def start_proxy(self) -> Process:
@@ -366,7 +375,7 @@ class EdgeLab(Lab):
             sys.exit(f"bench: {POLICY} has no trunk at {POLICY_TRUNK}")
         policy.write_text(text.replace(POLICY_TRUNK, f"{HOST}:{self.trunk_port}"))
         command = [*self._edge, "run", "--policy", str(policy), "--listen", f"udp:{HOST}:{self.port}"]
-        command += ["--redis", f"unix://{self.redis_socket}", "--state", str(self.folder / "state"), "--drain-s", "0"]
+        command += ["--redis", self.store, "--state", str(self.folder / "state"), "--drain-s", "0", *self._options]
         return self.start(self.stack, command, "edge")
 
 
