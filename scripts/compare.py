@@ -136,7 +136,7 @@ class Plan:
         if self.hold:
             total += self.rounds * len(SERVERS) * (self.hold / HOLD_RATE + START_S + 3)
         if self.is_highest:
-            total += len(LADDER).bit_length() * TRIES * len(SERVERS) * (self.seconds + START_S)
+            total += len(LADDER).bit_length() * TRIES * len(SERVERS) * (self.seconds + START_S + OVERTIME_S)
         return total / 60
 
 
@@ -176,7 +176,7 @@ class Comparison:
     def _lab(self, server: str, folder: str, stack: ExitStack) -> Lab:
         if time.monotonic() > self._deadline:
             raise TimeoutError
-        return self._makers[server](Path(folder), stack, self.plan.seconds + 2 * OVERTIME_S + 30)
+        return self._makers[server](Path(folder), stack, self.plan.seconds + 4 * OVERTIME_S + 30)
 
     def _measure(self, server: str, rate: int, kind: Kind, number: int) -> None:
         with tempfile.TemporaryDirectory(prefix="edge-compare-") as folder, ExitStack() as stack:
