@@ -265,7 +265,8 @@ class Comparison:
         if len(pairs) == len(SERVERS):
             lines.append(f"Memory, bytes a held call ({self.plan.hold:,} held): {_compared(*pairs)}")
         for server, rate in self.highest.items():
-            lines.append(f"Highest rate without failures, {server}: {rate:,}/s (steps of 15 %)")
+            found = f"{rate:,}/s (steps of 15 %)" if rate else f"none of {LADDER[0]}/s and more"
+            lines.append(f"Highest rate without failures, {server}: {found}")
         return "\n".join(lines)
 
     def _values(self, server: str, rate: int, kind: Kind, *path: str) -> dict[int, float]:
