@@ -425,8 +425,7 @@ class _Server:
                 why = {} if self._was_up else {"why": self._limiter.last_fault}
                 self._tell(Fact("store.up" if self._was_up else "store.away", {**why}))
             self._core.refuse_attempts(self.writer.is_full and self.static.cdr_full == "refuse")
-            if self.writer.backlog:
-                self.writer.flush(now)
+            self.writer.flush(now)
             self._log.tell_suppressed(now)
 
     # -- change and stop -------------------------------------------------------------------------------------------

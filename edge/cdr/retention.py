@@ -72,7 +72,7 @@ def _keep(
     directory: Path, rule: Rule, day: date, key: bytes, needed_from: int | None, dry_run: bool, done: Done
 ) -> None:
     standings = chain.load(directory).standings()
-    for first_seq, path in segments.listed(directory)[:-1]:  # the last one is in use
+    for first_seq, path in segments.listed(directory):
         standing = standings.get(path.name)
         if standing is None or standing.closed is None:
             continue

@@ -186,13 +186,17 @@ class CdrWriter:
         self._queue.append(sealed(line))
 
     def flush(self, now: float) -> None:
-        """Write what was appended, in one write. `now`: monotonic seconds."""
+        """Write what was appended, in one write; a segment that nobody writes to is closed when its time is over. `now`:
+        monotonic seconds."""
         if self._sync_error is not None:
             error, self._sync_error = self._sync_error, None
             self._failed(error, now)
         self._watch_room()
         queue = self._queue
-        if not queue or (self.is_failing and now < self._retry_at):
+        if not queue:
+            self._put_away(now)
+            return
+        if self.is_failing and now < self._retry_at:
             return
         try:
             if self._fd < 0 or self._size >= self._segment_bytes or now >= self._ends_at:
@@ -332,6 +336,17 @@ class CdrWriter:
         self._size = size
         self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
         self._segment = path.name
+        self._is_chained = False
+        self._dirty.set()
+
+    def _put_away(self, now: float) -> None:
+        """Close the segment in use where its time is over and nothing comes: else its records would outlive their
+        retention at a node without calls. The next line opens the next one."""
+        if self._fd < 0 or not self._size or now < self._ends_at:
+            return
+        self._retired.append(self._fd)
+        self._fd, self._size = -1, 0
+        self._segment = segments.name_of(_day(self._wall_at_zero + now), self._next_seq)  # all before it is closed
         self._is_chained = False
         self._dirty.set()
 

@@ -87,6 +87,41 @@ def test_the_segment_in_use_is_never_purged(log):
     assert seqs(log) == [7, 8]
 
 
+def test_contract_6_7_nor_does_a_segment_outlive_its_time_where_no_call_comes(tmp_path):
+    """Nothing is written any more: when its time is over it is closed, purged when it is due, and the log goes on with
+    the next number, before a restart and after it."""
+    writer = CdrWriter(tmp_path, wall0=WALL0, mono0=0.0, tell=lambda fact: None)
+    builder = CdrBuilder("n1", wall0=WALL0, mono0=0.0)
+
+    def write(now: float) -> None:
+        seq = writer.take_seq()
+        writer.append(builder.line(CallFacts(f"u{seq}", now), seq))
+        writer.flush(now)
+        writer.sync()
+
+    write(0.0)
+    write(1.0)
+    writer.flush(3_599.0)
+    writer.sync()
+    assert chain.load(tmp_path).standings().popitem()[1].closed is None  # its time is not over
+    for now in (DAY, 2 * DAY):
+        writer.flush(now)
+        writer.sync()
+    (closed,) = [link for link in chain.load(tmp_path).links if link.kind is Kind.CLOSE]
+    assert (closed.first_seq, closed.last_seq, closed.records) == (1, 2, 2)
+    assert len(keep(tmp_path, Rule(keep_days=365), day=date(2027, 7, 1)).purged) == 1
+    assert seqs(tmp_path) == []
+    write(366 * DAY)
+    assert seqs(tmp_path) == [3]
+    writer.close(366 * DAY)
+    writer = CdrWriter(tmp_path, wall0=WALL0, mono0=0.0, tell=lambda fact: None)
+    write(367 * DAY)
+    writer.close(367 * DAY)
+    assert seqs(tmp_path) == [3, 4]
+    assert (verify([tmp_path]).findings, verify([tmp_path]).purged) == ((), 2)
+
+
+
 @pytest.mark.parametrize(("needed_from", "left"), [(None, [7, 8]), (1, list(range(1, 9))), (3, list(range(3, 9)))])
 def test_what_a_sink_has_not_had_is_held(log, needed_from, left):
     """Told, not purged."""
