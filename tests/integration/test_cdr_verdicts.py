@@ -273,6 +273,7 @@ async def test_two_logs_with_a_void_record_are_whole(tmp_path):
     here, there = Log(tmp_path / "one"), Log(tmp_path / "two", "n2")
     (lost,) = here.ends(settle("a"))
     there.ends(uid="a")
+    here.writer.sync(), there.writer.sync()  # the chain is begun
     here.verdicts.final(lost, OTHERS)
     report = verify([tmp_path / "one", tmp_path / "two"])
     assert [finding.kind for finding in report.findings] == [Kind.DUPLICATE]
