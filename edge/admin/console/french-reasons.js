@@ -62,12 +62,12 @@ export const REASONS = {
     "Toutes les lignes vers {called} étaient prises ; l’appel peut être refait.",
   "Consumers such as {called} may be called to sell on the permitted days and hours of their own time zone only.":
     "Un consommateur comme {called} ne peut être démarché qu’aux jours et heures permis de son fuseau horaire.",
-  "The person at {called} has refused to be called: not before 60 full days of the calendar have passed.":
-    "La personne au {called} a refusé d’être appelée : pas avant que 60 jours calendaires entiers soient passés.",
+  "The person at {called} has refused to be called: no attempt before {days} full calendar days have passed.":
+    "La personne au {called} a refusé d’être appelée : aucune tentative avant que {days} jours calendaires entiers soient passés.",
   "No valid consent of {called} to be called is recorded, and no contract in progress; record it with its proof.":
     "Aucun consentement valable de {called} à être appelé n’est enregistré, ni aucun contrat en cours ; enregistrez-le avec sa preuve.",
-  "Account {account} has called {called} {ceiling} times, answered or not, in the days that count: all it may.":
-    "Le compte {account} a appelé {called} {ceiling} fois, avec ou sans réponse, dans les jours qui comptent : c’est tout ce qu’il peut.",
+  "The professional of account {account} has called {called} {ceiling} times, answered or not, in the days that count: all it may.":
+    "Le professionnel du compte {account} a appelé {called} {ceiling} fois, avec ou sans réponse, dans les jours qui comptent : c’est tout ce qu’il peut.",
   "Account {account} has called {called} {ceiling} times in a short time.":
     "Le compte {account} a appelé {called} {ceiling} fois en peu de temps.",
   "Too many calls of account {account} from {cli} were so short that nobody could have talked.":
