@@ -186,7 +186,7 @@ class CdrWriter:
         self._queue.append(sealed(line))
 
     def flush(self, now: float) -> None:
-        """Write what was appended, in one write; a segment that nobody writes to is closed when its time is over. `now`:
+        """Write what was appended, in one write; close a segment whose time is over, also where nothing comes. `now`:
         monotonic seconds."""
         if self._sync_error is not None:
             error, self._sync_error = self._sync_error, None

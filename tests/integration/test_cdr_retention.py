@@ -121,7 +121,6 @@ def test_contract_6_7_nor_does_a_segment_outlive_its_time_where_no_call_comes(tm
     assert (verify([tmp_path]).findings, verify([tmp_path]).purged) == ((), 2)
 
 
-
 @pytest.mark.parametrize(("needed_from", "left"), [(None, [7, 8]), (1, list(range(1, 9))), (3, list(range(3, 9)))])
 def test_what_a_sink_has_not_had_is_held(log, needed_from, left):
     """Told, not purged."""
