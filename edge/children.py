@@ -5,7 +5,9 @@ when that closes: because the edge has stopped, or has died. Signals to the proc
 """
 
 import asyncio
+import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from edge.proxy.facts import Fact
 
 RESTART_S = 1.0
 RESTART_MOST_S = 60.0
+_PR_SET_PDEATHSIG = 1
 LOOK_S = 1.0
 STARVED_S = 5.0
 SETTLED_S = 60.0
@@ -130,9 +133,17 @@ def take_second_place(niceness: int, *, gives_way: bool = False) -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if gives_way:
         give_way()
+        end_with_parent()
     if os.getsid(0) == os.getpid():  # otherwise it would be the edge's session too
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(niceness))
+
+
+def end_with_parent() -> None:
+    """In the child: SIGKILL as soon as the edge is dead (prctl(2)). Who gives way to everybody may have no processor to
+    notice it by itself for as long as the machine is busy, and would keep its locks from the next one."""
+    with suppress(OSError, AttributeError):  # no Linux
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def starved() -> None:

@@ -316,8 +316,11 @@ class Pump:
         outlets = self._outlets
         writer, line, count = outlets.writer, outlets.builder.shed_line, outlets.meter.add_shed
         for one in shed:
-            writer.append(line(one, writer.take_seq()))
+            seq = writer.take_seq()
+            writer.append(line(one, seq))
             count(one.sender.account)
+            if out.asks:  # other nodes may hold its call: the store judges
+                outlets.verdicts.written(seq, one.uid, one.sender.account)
         now = self._now()
         outlets.verdicts.unsettled_to(writer.last_seq)
         outlets.totals.add_shed(len(shed))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from limits.asked import Asked, Request
 from limits.journal import SettlementJournal
 from limits.limiter import Deliver
-from limits.model import GIVEN_BACK, Admit, Admitted, Outcome, Settle, Unavailable
+from limits.model import GIVEN_BACK, REFUSED, Admit, Admitted, Outcome, Settle, Unavailable
 from limits.pending import Pending
 
 SLICE = 256
@@ -38,7 +38,10 @@ class Kept:
         self.given_back = 0
 
     def keep(self, settle: Settle, *, is_maybe_applied: bool = False) -> None:
-        """For later."""
+        """For later. A refusal does not wait for a store that is away: its record stands."""
+        if settle.outcome == REFUSED:
+            self.heard(settle, Unavailable("the store is away"))
+            return
         dropped = self.journal.keep(settle, is_maybe_applied=is_maybe_applied)
         if dropped is not None:
             self.heard(dropped, Unavailable("dropped: too many settlements wait"))

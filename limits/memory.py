@@ -18,6 +18,7 @@ from limits.model import (
     CLAIM_MS,
     GIVEN_BACK,
     OUTCOMES,
+    REFUSED,
     TOMBSTONE_MS,
     Admit,
     Adopted,
@@ -235,7 +236,7 @@ def _renew(book: Book, verb: Renew, now: int) -> Outcome:
             continue
         paid[uid] = 0
         tombstone = book.tombstone(uid, now)
-        if tombstone is not None and tombstone.outcome != GIVEN_BACK:
+        if tombstone is not None and tombstone.outcome not in (GIVEN_BACK, REFUSED):
             ended.append(uid)
             continue
         call = book.calls.get(uid)
@@ -305,8 +306,11 @@ def _extend(book: Book, call: HeldCall, verb: Renew, talk_ms: int, now: int) -> 
 def _settle(book: Book, verb: Settle, now: int) -> Outcome:
     uid = verb.uid
     tombstone = book.tombstone(uid, now)
-    # A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
-    if tombstone is not None and (verb.outcome == GIVEN_BACK or tombstone.outcome != GIVEN_BACK):
+    # A lease that was given back, or another node's refusal, says nothing of a call that ran: it is charged even so.
+    how = "" if tombstone is None else tombstone.outcome
+    if (how == GIVEN_BACK and verb.outcome != GIVEN_BACK) or (how == REFUSED and verb.outcome == "answered"):
+        tombstone = None
+    if tombstone is not None:
         if verb.charged is not None and tombstone.by != verb.by:
             # The record that settled it here is void: its charge makes place for the one that stands.
             book.charge(verb.charged - tombstone.charged, now, None)
@@ -314,8 +318,15 @@ def _settle(book: Book, verb: Settle, now: int) -> Outcome:
             return Settled(already=True, charged_micros=verb.charged)
         other = tombstone.by if verb.by and tombstone.by != verb.by else ""
         return Settled(already=True, charged_micros=tombstone.charged, by=other)
-    is_leased = uid in book.leases
     call = book.calls.get(uid)
+    if verb.outcome == REFUSED:
+        if call is not None and call.node == verb.by.rpartition("/")[0]:
+            return Settled(already=False)  # it was taken over by who had refused it, and is given back next
+        if call is not None:
+            return Settled(already=True, by=f"{call.node}/")  # who holds it writes its record
+        book.done[uid] = Tombstone(REFUSED, 0, now + TOMBSTONE_MS, verb.by)
+        return Settled(already=False)
+    is_leased = uid in book.leases
     price = verb.price if call is None or call.price is None else call.price
     charged = 0
     if price is not None:

@@ -36,6 +36,10 @@ running call may still take it again by renewing. Any other word is counted as `
 
 GIVEN_BACK = "given_back"
 
+REFUSED = "refused"
+"""An outcome that settles nothing: a node has refused this attempt without asking. The record of it stands unless
+somebody holds the call or has settled it; where it stands, nobody is admitted by this uid any more."""
+
 COUNTERS = (
     "calls_admitted",
     "calls_settled",

@@ -15,6 +15,7 @@ from limits.model import (
     COUNTERS,
     NOTHING_IN_FORCE,
     OUTCOMES,
+    REFUSED,
     Admit,
     Admitted,
     Answer,
@@ -39,7 +40,7 @@ CACHED_ACCOUNTS = 8_192
 UNKNOWN = Denied(Limit.UNKNOWN, 0, 0, 0)
 
 _LIMITS = {limit.value.encode(): limit for limit in Limit}
-_OUTCOMES = {outcome: b"$%d\r\n%b\r\n" % (len(outcome), outcome.encode()) for outcome in OUTCOMES}
+_OUTCOMES = {outcome: b"$%d\r\n%b\r\n" % (len(outcome), outcome.encode()) for outcome in (*OUTCOMES, REFUSED)}
 _OTHER = b"$5\r\nother\r\n"
 _EMPTY = b"$0\r\n\r\n"
 _ONE = b"$1\r\n1\r\n"

@@ -19,7 +19,7 @@ from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.record import CallOutcome
 from edge.cdr.verdicts import Verdicts
 from limits.journal import DOUBTFUL_S
-from limits.model import GROUP, TRUNK, Settle
+from limits.model import GROUP, REFUSED, TRUNK, Settle
 from limits.rates import Price
 
 REPLAY_S = 60.0
@@ -27,6 +27,8 @@ REPLAY_S = 60.0
 record has been settled, or waits in a file of its own."""
 MOST = 50_000
 """Records of such a log looked at."""
+UNASKED = frozenset(("overloaded", "draining"))
+"""Reasons of refusals that ask the store for nothing, and that another node may not have (`Node.refused_unasked`)."""
 TOGETHER = 256
 """Records settled at one time."""
 TOGETHER_BYTES = 4 << 20
@@ -41,8 +43,10 @@ def settlements_of(record: Mapping[str, Json], wall: float) -> list[Settle]:
     duration_ms = record.get("duration_ms")
     if not isinstance(account, str) or not account or not isinstance(uid, str) or not isinstance(duration_ms, int):
         return []
-    if record.get("emergency") or not isinstance(outcome, str) or outcome == CallOutcome.REFUSED:
-        return []  # R16: no lease; or nothing was admitted
+    if record.get("emergency") or not isinstance(outcome, str):
+        return []  # R16: no lease
+    if outcome == CallOutcome.REFUSED:  # nothing was admitted here; where the store was not asked, another node may
+        return [Settle(account, uid, REFUSED, 0)] if record.get("reason") in UNASKED else []
     price = _price(record)
     released = _instant(record.get("released_at"))
     since = wall - DOUBTFUL_S - 1 if released is None else released.timestamp()

@@ -112,6 +112,8 @@ class Attempts:
         facts.policy_generation = snapshot.generation
         if verdict is None:
             verdict = self._closed_door(attempt)
+            if verdict is not None and attempt.account is not None:
+                node.refused_unasked(attempt.account.id, uid)
         if verdict is not None:
             self._refusals.refuse(context, facts, verdict, attempt, now, challenges)
             self._refusals.close(facts, now, is_stranger=attempt.ingress is None or verdict.reason in NOBODY_PROVED)

@@ -49,7 +49,20 @@ from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from limits.local import Ceilings
-from limits.model import Admit, Admitted, Adopted, Answer, Denied, Outcome, Renew, Unavailable, Verb
+from limits.model import (
+    REFUSED,
+    Admit,
+    Admitted,
+    Adopted,
+    Answer,
+    Denied,
+    Outcome,
+    Renew,
+    Settle,
+    Settled,
+    Unavailable,
+    Verb,
+)
 
 _REASONS = {
     400: Reason.BAD_REQUEST,
@@ -281,6 +294,10 @@ class ProxyCore:
             if isinstance(outcome, Unavailable):
                 self.calls.renewals.unheard(verb)
             self._attempts.answers.told(verb)
+        elif isinstance(verb, Settle) and verb.outcome == REFUSED:
+            if isinstance(outcome, Settled) and outcome.by:
+                # Should its call come to us, it is one like any other.
+                self._node.ended.is_elsewhere(verb.uid)
         elif not isinstance(verb, Answer):
             self._node.pings.heard(verb, outcome, now, self._node.outbox.facts)
 

@@ -28,7 +28,11 @@ class Ended:
             order.append((at, uid))
         self._statuses[uid] = status
         while order and (order[0][0] < at - KEPT_S or len(order) > MOST):
-            del self._statuses[order.popleft()[1]]
+            self._statuses.pop(order.popleft()[1], None)
+
+    def is_elsewhere(self, uid: str) -> None:
+        """The record of this attempt is another one than ours, which is void."""
+        self._statuses.pop(uid, None)
 
     def status_of(self, uid: str) -> int | None:
         """The status its record has; None: it has none that we know of."""

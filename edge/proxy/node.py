@@ -25,7 +25,7 @@ from edge.sip.flow import Flow
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
 from limits.local import LocalShare
-from limits.model import QUANTUM_S
+from limits.model import QUANTUM_S, REFUSED, Settle
 
 if TYPE_CHECKING:
     from edge.proxy.registrations import Registrations
@@ -156,6 +156,12 @@ class Node:
     def branch(self, loop: bytes, flow: Flow) -> bytes:
         """A branch for a request that leaves by this flow, with what overload control says there (RFC 7339 §4.1)."""
         return self.identifiers.branch(loop) + self.oc_throttle.params(flow.address)
+
+    def refused_unasked(self, account: str, uid: str) -> None:
+        """This attempt is refused for what is amiss with this node. Where others share the store, one of them may hold
+        its call (an address that moved here): the record of this refusal stands only if nobody does."""
+        if self.live_nodes > 1 and account:
+            self.outbox.asks.append(Settle(account, uid, REFUSED, 0))
 
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""

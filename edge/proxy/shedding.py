@@ -155,6 +155,7 @@ class Shedding:
         counters.attempts += 1
         counters.refused[Reason.OVERLOADED] = counters.refused.get(Reason.OVERLOADED, 0) + 1
         counters.shed[priority] = counters.shed.get(priority, 0) + 1
+        node.refused_unasked(sender.account, uid)
         node.outbox.shed.append(
             Shed(
                 uid,

@@ -74,7 +74,7 @@ for i = 1, (#ARGV - 4) / 4 do
   paid_s[i] = 0
   if seen[uid] then
     paid_s[i] = paid_s[seen[uid]]
-  elseif tomb and string.sub(tomb, 1, 10) ~= 'given_back' then
+  elseif tomb and string.sub(tomb, 1, 10) ~= 'given_back' and string.sub(tomb, 1, 8) ~= 'refused ' then
     ended[#ended + 1] = uid
   else
     local record = read_call(call('HGET', calls, uid))

@@ -19,9 +19,13 @@ if not value[1] then
   return {0, 'unknown', 0, 0, 0}
 end
 local tomb = call('GET', done)
--- A lease that was given back says nothing of the call: it may have run all the same, and then it is charged.
-if tomb and (outcome == 'given_back' or string.sub(tomb, 1, 10) ~= 'given_back') then
-  local _, _, how, before, known = string.find(tomb, '^(%S+) (%d+) (%S+)$')
+local how = tomb and string.match(tomb, '^%S+') or ''
+-- A lease that was given back, or another node's refusal, says nothing of a call that ran: it is charged even so.
+if how == 'given_back' and outcome ~= 'given_back' or how == 'refused' and outcome == 'answered' then
+  tomb = nil
+end
+if tomb then
+  local _, _, before, known = string.find(tomb, '^%S+ (%d+) (.*)$') -- a node's name may hold spaces
   if stands and known ~= by then
     -- The record that settled it here is void: its charge makes place for the one that stands.
     local money = get_money(account, clock_ms())
@@ -31,6 +35,17 @@ if tomb and (outcome == 'given_back' or string.sub(tomb, 1, 10) ~= 'given_back')
     return {1, 1, stands, 0, ''}
   end
   return {1, 1, tonumber(before), 0, known ~= by and known ~= '-' and by ~= '-' and known or ''}
+end
+
+if outcome == 'refused' then
+  local theirs = read_call(call('HGET', calls, uid))
+  if theirs and theirs.node .. '/' == string.match(by, '^.*/') then
+    return {1, 0, 0, 0, ''} -- it was taken over by who had refused it, and is given back next
+  elseif theirs then
+    return {1, 1, 0, 0, theirs.node .. '/'} -- who holds it writes its record
+  end
+  call('SET', done, 'refused 0 ' .. by, 'PX', TOMBSTONE_MS)
+  return {1, 0, 0, 0, ''}
 end
 
 local is_leased = call('ZREM', leases, uid) == 1

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from limits import Account, Admit, Answer, Denied, Renew, Settle, Settled
 from limits.accounts import AccountStore
 from limits.keys import CHANGES, NODES
-from limits.model import CLAIM_MS, GIVEN_BACK, TOMBSTONE_MS
+from limits.model import CLAIM_MS, GIVEN_BACK, REFUSED, TOMBSTONE_MS
 from limits.nodes import FORGET_MS, NodeRegistry
 from limits.rates import Price
 
@@ -262,3 +262,73 @@ async def test_a_node_is_listed_for_a_day(url):
         beat = await nodes.beat("")
     assert set(beat.ages_ms) == {"recent", "here"}
     assert 60_000 <= beat.ages_ms["recent"] < 70_000
+
+
+def refusal(account_id, by: str = "n/1") -> Settle:
+    """Node n has refused this attempt without asking, and written a record of it."""
+    return Settle(account_id, "u", REFUSED, 0, by=by)
+
+
+@pytest.mark.parametrize("fate", ["held", "adopted", "expired", "settled"])
+async def test_a_refusal_without_asking_does_not_stand_where_the_call_is_known(bench, account_id, fate):
+    """And it takes nothing from it: lease, hold and charge are as they were."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(Admit(account_id, "u", "a", 60_000, PRICE), Answer(account_id, "u"))
+    by = "a/"
+    if fate == "adopted":
+        await bench.adopt(account_id, gone="a", heir="b")
+        by = "b/"
+    elif fate == "expired":
+        await bench.age(account_id, 60_001)
+        await sweep(bench, account_id)
+    elif fate == "settled":
+        by = "a/9"
+        await bench.ask(Settle(account_id, "u", "answered", 36_000, PRICE, by=by))
+    before = await bench.peek(account_id)
+
+    (answer,) = await bench.ask(refusal(account_id))
+
+    assert (answer.already, answer.by) == (True, by)
+    after = await bench.peek(account_id)
+    assert after._replace(now_ms=0, tokens_micro=0) == before._replace(now_ms=0, tokens_micro=0)
+
+
+async def test_a_refusal_stands_where_its_own_node_has_taken_the_call_over(bench, account_id):
+    """Which has its record then, and gives the lease back; in whichever order the two come."""
+    back = Settle(account_id, "u", GIVEN_BACK, 0)
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    for asked in ((refusal(account_id), back), (back, refusal(account_id))):
+        await bench.ask(Admit(account_id, "u", "a", 60_000, PRICE))
+        await bench.adopt(account_id, gone="a", heir="n")
+        assert [answer.by for answer in await bench.ask(*asked)] == ["", ""]
+        usage = await bench.peek(account_id)
+        assert (usage.in_use, usage.held_micros, usage.expired) == (0, 0, 0)
+        await bench.age(account_id, CLAIM_MS + 1)
+
+
+async def test_an_attempt_that_was_refused_without_asking_is_not_admitted_elsewhere(bench, account_id):
+    """As long as its INVITE may come again; it counts as no settlement."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    assert await bench.ask(refusal(account_id), refusal(account_id)) == [Settled(False), Settled(True)]
+    assert await bench.ask(refusal(account_id, "m/4")) == [Settled(True, by="n/1")]
+    (denied,) = await bench.ask(Admit(account_id, "u", "a", 60_000, PRICE))
+    assert (type(denied), denied.limit) == (Denied, "duplicate")
+    assert set((await counters(bench, account_id)).items()) >= {("calls_settled", 0), ("settled_late", 0)}
+
+    await bench.age(account_id, TOMBSTONE_MS + 1)
+    assert type((await bench.ask(Admit(account_id, "u", "a", 60_000, PRICE)))[0]) is not Denied
+
+
+async def test_a_call_that_ran_without_a_lease_is_charged_though_another_node_refused_it(bench, account_id):
+    """Its node was admitted nothing, as the store was away, and the refusal was first: it goes on, and pays."""
+    await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)
+    await bench.ask(refusal(account_id))
+    (renewed,) = await bench.ask(Renew(account_id, ("u",), "a", talk_ms=(1_000,), paid_s=(30,), prices=(PRICE,)))
+    assert (renewed.reasserted, renewed.ended) == (("u",), ())
+    settle = Settle(account_id, "u", "answered", 36_000, PRICE, by="a/2")
+    assert await bench.ask(settle, settle) == [Settled(False, 36 * UNIT), Settled(True, 36 * UNIT)]
+
+    await bench.ask(refusal(account_id, "n/8")._replace(uid="v"))
+    answered = Settle(account_id, "v", "answered", 36_000, PRICE, by="a/3")
+    assert await bench.ask(answered) == [Settled(True, 36 * UNIT)]
+    assert (await bench.peek(account_id)).balance_micros == 28 * UNIT

@@ -198,6 +198,10 @@ class Parties:
         await until(lambda: dialog.status >= (180 if rings else 200), f"an answer to {invite.call_id()!r}")
         return dialog
 
+    def again(self, dialog: Dialog, edge: Address) -> None:
+        """The INVITE once more, as nobody has answered it; its address has come to this node."""
+        self.caller.send(dialog.invite.data, edge)
+
     def request(
         self,
         method: bytes,

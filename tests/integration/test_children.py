@@ -46,6 +46,28 @@ def _said(words: str, *, is_session: bool) -> list[str]:
     return started.stdout.split()
 
 
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-P", "-c", '''
+import sys, time
+from edge.children import take_second_place
+take_second_place(7, gives_way=True)
+print("here", flush=True)
+time.sleep(600)
+'''], stdin=subprocess.PIPE)
+child.wait()
+"""
+
+
+def test_who_gives_way_to_everybody_does_not_outlive_the_edge() -> None:
+    """It does not look; whoever waits for what it holds gets it all the same."""
+    with subprocess.Popen([sys.executable, "-P", "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "here\n"
+        parent.kill()
+        assert parent.stdout.read() == "", "the child held the other end, and is gone"
+
+
 STARVING = """
 import asyncio, os, subprocess, sys
 from edge import children

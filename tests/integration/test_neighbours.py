@@ -154,3 +154,25 @@ async def test_a_call_whose_invite_comes_again_while_it_is_taken_over_is_closed_
     # At the second look it stands under our own name already.
     assert (record.lost, record.adopted_from, record.account) == (True, "n2" if comes_again else "n1", "acme")
     assert second.core.duplicates == comes_again
+
+
+async def test_what_an_earlier_process_left_has_its_record_before_anything_is_read(tmp_path: Path) -> None:
+    """Its INVITE, which comes again then, is known: no second question, no second record."""
+    async with EmbeddedStore(tmp_path / "store") as server, AccountStore(server.url) as store:
+        await store.provision(PolicySnapshot(parse_policy(POLICY), generation=1).commercial_values())
+        first = Edge(server.url, "n1")
+        await first.invite()
+        async with NodeRegistry(server.url) as nodes:
+            await nodes.beat("n1")
+            await nodes.note_accounts("n1", ["acme"])
+        await first.die()
+
+        again = Edge(server.url, "n1")
+        assert await again.limiter.connected(timeout_s=BOUND_S)
+        await again.neighbours.come_home()
+        (record,) = again.records
+        assert (record.lost, record.adopted_from) == (True, "n1")
+        asked = again.limiter.asked
+        await again.invite()
+        await again.die()
+        assert (len(again.records), again.limiter.asked, (await store.peek(ACME)).in_use) == (1, asked, 0)

@@ -68,14 +68,14 @@ class Fault:
         assert (usage.in_use, usage.held_micros, usage.expired) == (0, 0, 0)
 
 
-async def start(site: Site, name: str, url: str) -> Node:
+async def start(site: Site, name: str, url: str, *options: str) -> Node:
     """A node with a sink of whole lines, its own road to the store."""
     config = site.directory / f"{name}.toml"
     config.write_text(
         f'[[cdr.sinks]]\nname = "out"\nkind = "jsonl"\ndirectory = "{site.directory}/out-{name}"\n'
         "batch_age_s = 0.05\nrotate_s = 1\n"
     )
-    return await site.start(name, "--config", str(config), "--redis", url)
+    return await site.start(name, "--config", str(config), "--redis", url, *options)
 
 
 @pytest.fixture
@@ -173,3 +173,27 @@ async def test_of_two_records_that_wait_for_the_store_the_first_settled_stands(f
     await fault.assert_one_each("rich", 2)
     loser = fault.first if fault.first.told("cdr.void") else fault.second
     assert fault.delivered_of(dialog) == ["n2" if loser is fault.first else "n1"]
+
+
+async def test_a_node_without_room_refuses_an_attempt_that_another_one_held(site):
+    """The first node had admitted it and is gone with its answer; its address came to one that has no room for new
+    calls. Whichever of the others takes the call over, one record of it is delivered."""
+    first = await start(site, "n1", site.store.url)
+    full = await start(site, "n2", site.store.url, "--max-calls", "1")
+    third = await start(site, "n3", site.store.url)
+    await site.see_each_other(first, full, third)
+    running = await site.parties.dial("rich", full.address)
+    dialog = await site.parties.dial("rich", first.address, rings=True)
+    await site.store.noted("n1", "rich", "trunk:out")
+    first.signal(signal.SIGKILL)
+    await first.ended()
+    site.parties.again(dialog, full.address)
+    await until(lambda: dialog.status == 503, "the refusal")
+    assert (await full.fact("cdr.void"))["by"] == "n1/"
+    await until(lambda: full.told("node.gone") or third.told("node.gone"), "the takeover")
+    running.caller_leaves(full.address)
+    fault = Fault(site, Road(site.directory / "none.sock", Path("none")), full, third)
+    await until(lambda: fault.delivered_of(dialog), "its record")
+    await fault.assert_one_each("rich", 2)
+    (record,) = [one for one in fault.delivered() if one["call_id"] == dialog.call_id.decode()]
+    assert (record["lost"], record["reason"]) == (True, "lost")

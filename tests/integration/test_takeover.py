@@ -69,7 +69,9 @@ async def test_a_node_that_is_started_again_finds_its_own_calls(site: Site) -> N
     first.signal(signal.SIGKILL)
     await first.ended()
     again = await site.start("n1")
-    await until(lambda: again.told("call.adopted"), "its call")
+    await until(lambda: again.told("call.adopted") and again.told("edge.started"), "its call")
+    events = [fact["event"] for fact in again.facts]
+    assert events.index("call.adopted") < events.index("edge.started"), "nothing comes in before"
     await until(lambda: site.records(ringing), "the record of what rang")
     assert await site.store.in_use("rich", "trunk:out") == [1, 1]
     left_at = time.monotonic()

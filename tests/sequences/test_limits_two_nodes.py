@@ -26,7 +26,7 @@ from limits.accounts import AccountStore
 from limits.books import HeldCall
 from limits.embedded import find_binary
 from limits.keys import account_keys
-from limits.model import DEFAULT_LEASE_MS, OUTCOMES, Adopted
+from limits.model import DEFAULT_LEASE_MS, OUTCOMES, REFUSED, Adopted
 from limits.nodes import NodeRegistry
 from limits.rates import Price, cost
 from limits.redis_limiter import RedisLimiter
@@ -209,13 +209,14 @@ class TwoNodes(RuleBasedStateMachine):
     @rule(
         node=NODES,
         uid=UIDS,
-        outcome=st.sampled_from(OUTCOMES),
+        outcome=st.sampled_from([*OUTCOMES, REFUSED]),
         ms=st.sampled_from([0, 1_234, 30_001, 90_000]),
         price=PRICES,
         doubtful=st.booleans(),
+        by=st.sampled_from(["", "node 0/1", "node 1/1"]),
     )
-    def settle(self, node: int, uid: str, outcome: str, ms: int, price: Price | None, doubtful: bool) -> None:
-        self.step(node, Settle(self.account, uid, outcome, ms, price, doubtful))
+    def settle(self, node: int, uid: str, outcome: str, ms: int, price: Price | None, doubtful: bool, by: str) -> None:
+        self.step(node, Settle(self.account, uid, outcome, ms, price, doubtful, by=by))
 
     @rule(node=NODES)
     def a_node_dies_and_the_other_adopts(self, node: int) -> None:

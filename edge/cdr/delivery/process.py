@@ -3,7 +3,8 @@
 
 `python -m edge.cdr.delivery.process` is started by `edge run`, which writes one line of JSON (`Orders`) to its standard
 input and leaves that open. When it closes, because the edge has stopped or has died, the process delivers what is in
-the log, for `FINISH_S` at most, and ends; the rest is for the next one. Signals to the process group are not for it.
+the log, for `FINISH_S` at most, and ends; the rest is for the next one. While it gives way to everybody it is killed
+when the edge dies. Signals to the process group are not for it.
 """
 
 import asyncio

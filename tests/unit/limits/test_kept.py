@@ -8,7 +8,7 @@ from limits import Admit, Admitted, Settle, Settled, Unavailable
 from limits.asked import Asked
 from limits.journal import SettlementJournal
 from limits.kept import Kept
-from limits.model import GIVEN_BACK
+from limits.model import GIVEN_BACK, REFUSED
 from limits.pending import Pending
 from limits.wire import Encoder
 
@@ -153,3 +153,13 @@ def test_a_lease_that_came_too_late_is_given_back(kept, pending):
     kept.send(1.0)
     assert [asked.verb for asked in sent(pending)] == [Settle("acme", "u", GIVEN_BACK, 0)]
     assert kept.given_back == 1
+
+
+def test_a_refusal_waits_for_no_store(pending):
+    """Its record stands at once: an outage must not be filled with what was turned away in it."""
+    heard: list[tuple[object, object]] = []
+    kept = Kept(SettlementJournal(), pending, Encoder().encode, lambda verb, outcome: heard.append((verb, outcome)))
+    refusal = Settle("acme", "u", REFUSED, 0, by="n/1")
+    kept.keep(refusal)
+    kept.outlive(Asked(refusal, 1.0))
+    assert (len(kept.journal), [(verb, type(outcome)) for verb, outcome in heard]) == (0, [(refusal, Unavailable)] * 2)

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from edge.cdr.builder import CdrBuilder
-from edge.cdr.replay import settlements_of
+from edge.cdr.replay import UNASKED, settlements_of
+from edge.config.refusals import Reason
 from edge.proxy.facts import CallFacts
 from limits.journal import DOUBTFUL_S
-from limits.model import Settle
+from limits.model import REFUSED, Settle
 from limits.rates import Price
 
 PRICE = Price(0, 600_000, 60, 1, 0)
@@ -74,3 +75,12 @@ def test_a_call_that_was_not_answered_gives_its_lease_back(fields, outcome):
 def test_what_held_nothing_is_not_settled(found):
     """Unknown accounts, emergency calls, refusals, what is no record of ours."""
     assert settlements_of(found, WALL) == []
+
+
+@pytest.mark.parametrize("reason", [*Reason])
+def test_only_what_was_refused_without_asking_is_asked_about_again(reason):
+    """The store may know of its call at another node; what the store or the policy refused, no node has."""
+    refused = record(released_at=62.5, status=503, reason=reason.value)
+    is_unasked = reason in (Reason.OVERLOADED, Reason.DRAINING)
+    assert settlements_of(refused, WALL) == ([Settle("acme", "u", REFUSED, 0)] if is_unasked else [])
+    assert (reason.value in UNASKED) == is_unasked

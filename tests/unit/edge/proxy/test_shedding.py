@@ -6,7 +6,7 @@ from network import CALLER, FOREIGN, NOTHING, POLICY, SBC, STRANGER, TRUNK_A, Ca
 from edge.cdr.builder import CdrBuilder
 from edge.proxy.node import Settings
 from edge.proxy.overload import Measures
-from limits.model import GIVEN_BACK, Adopted, Settle
+from limits.model import GIVEN_BACK, REFUSED, Adopted, Settle, Settled
 
 STRAINED, CALM = Measures(0.5, 0.0, 0.0), Measures(0.0, 0.0, 0.0)
 
@@ -124,6 +124,33 @@ def test_a_lease_of_it_that_is_found_later_is_given_back_without_a_record():
     wire.pump()
     assert [facts.uid for facts in wire.ended] == [uid]
     assert wire.asked[-1] == Settle("acme", uid, GIVEN_BACK, 0)
+
+
+@pytest.mark.parametrize(("nodes", "is_asked"), [(1, False), (2, True)])
+def test_where_others_share_the_store_it_judges_whether_the_refusal_stands(nodes, is_asked):
+    """One of them may have admitted it before its address came here. Once for all repeats."""
+    wire = strained()
+    caller = Caller(wire)
+    uid = uid_of(caller)
+    wire.core.nodes_changed(nodes)
+    caller.start()
+    caller.start()
+    assert wire.asked == [Settle("acme", uid, REFUSED, 0)] * is_asked
+    assert [facts.uid for facts in wire.ended] == [uid]
+
+
+def test_a_call_of_it_that_comes_here_has_its_record_where_the_refusal_is_void():
+    """The store has said that another node holds it; then that one was gone."""
+    wire = strained()
+    caller = Caller(wire)
+    uid = uid_of(caller)
+    wire.core.nodes_changed(3)
+    caller.start()
+    wire.core.limiter_answered(wire.asked[-1], Settled(already=True, by="edge2/"), wire.now)
+    wire.core.adopt("acme", "edge2", 10_000, (Adopted(uid, False, 9_000, 0, 9_000, 0, 0, None, "", b""),), wire.now)
+    wire.pump()
+    assert [(facts.uid, facts.lost) for facts in wire.ended] == [(uid, False), (uid, True)]
+    assert (wire.asked[-1].uid, wire.asked[-1].outcome) == (uid, "failed")
 
 
 def test_what_is_remembered_is_forgotten_in_time():
