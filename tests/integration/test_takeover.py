@@ -62,13 +62,14 @@ async def test_the_survivor_goes_on_with_the_calls_of_a_node_that_was_killed(sit
 
 async def test_a_node_that_is_started_again_finds_its_own_calls(site: Site) -> None:
     """Killed, and back before anybody missed it: its calls are its own again, and end as if nothing had been."""
-    first = await site.start("n1")
+    patient = ("--lease-s", "60")  # however long the start takes on a busy machine
+    first = await site.start("n1", *patient)
     up = await site.parties.dial("rich", first.address)
     ringing = await site.parties.dial("rich", first.address, rings=True)
     await site.store.noted("n1", "rich", "trunk:out")
     first.signal(signal.SIGKILL)
     await first.ended()
-    again = await site.start("n1")
+    again = await site.start("n1", *patient)
     await until(lambda: again.told("call.adopted") and again.told("edge.started"), "its call")
     events = [fact["event"] for fact in again.facts]
     assert events.index("call.adopted") < events.index("edge.started"), "nothing comes in before"
