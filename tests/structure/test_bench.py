@@ -1,6 +1,7 @@
 """The load benches: what can be proved of them without load."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -34,6 +35,16 @@ def test_a_bench_says_what_it_does(root, name):
     said = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (0, "") == (said.returncode, said.stderr)
     assert "--edge" in said.stdout
+
+
+def test_the_core_alone_is_replayed(root):
+    """A whole call passes, and each of its steps has its figures: the bench says so itself where it does not."""
+    command = [sys.executable, root / "scripts" / "bench-core", "--calls", "2", "--rounds", "1", "--json"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (0, "") == (said.returncode, said.stderr)
+    figures = json.loads(said.stdout)
+    assert figures["micros"].keys() == figures["functions"].keys() >= {"invite", "bye 200", "timers", "refusal"}
 
 
 def test_how_long_a_comparison_takes_is_told_as_it_is_planned(root, load):
