@@ -511,8 +511,10 @@ class ProxyCore:
 
     def on_response(self, txn: Transaction, response: Response, now: float) -> None:
         """A response of a client transaction goes to whoever started it."""
-        self._node.counters.responses_in += 1
-        self._node.oc_throttle.heard(txn.flow.address, response.via().params, now)
+        node = self._node
+        node.counters.responses_in += 1
+        if node.oc_throttle.servers:
+            node.oc_throttle.heard(txn.flow.address, response.via().params, now)
         user = txn.user
         if not isinstance(user, _LISTENERS):
             return

@@ -5,11 +5,12 @@ from ipaddress import ip_address
 
 from edge.config.snapshot import PolicySnapshot
 from edge.proxy.actions import Resolve
-from edge.proxy.forwarding import Hop
+from edge.proxy.forwarding import Hop, hop_of
 from edge.proxy.listeners import default_port
 from edge.proxy.node import Node
 from edge.sip.flow import Flow
 from edge.sip.locating import Address, Target
+from edge.sip.message import Request
 
 Flows = tuple[Flow, ...]
 """In the order in which they are to be tried (RFC 3263 §4.3)."""
@@ -21,6 +22,8 @@ NO_TCP_S = 60.0
 """How long an address that refused TCP gets its large requests by UDP at once."""
 _NO_TCP_LIMIT = 1_000
 _NUMERIC_LIMIT = 10_000
+_URI_LENGTH = 256
+"""Bytes of a URI worth remembering."""
 _PENDING_LIMIT = 10_000
 """Host names being looked up at once; beyond it a hop counts as unreachable."""
 
@@ -41,22 +44,28 @@ def names_of_egress(snapshot: PolicySnapshot, trunk: str) -> tuple[str, ...]:
 class Destinations:
     """Turns hops into flows."""
 
-    __slots__ = ("_next_ticket", "_no_tcp", "_node", "_numeric", "_pending")
+    __slots__ = ("_by_uri", "_next_ticket", "_no_tcp", "_node", "_numeric", "_pending")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._numeric: dict[bytes, str | None] = {}
+        self._by_uri: dict[tuple[bytes, int], Flows] = {}
+        """Where URIs with a numeric host lead from a listener."""
         self._pending: dict[int, tuple[Hop, int, Then]] = {}
         self._next_ticket = 0
         self._no_tcp: dict[tuple[str, int], float] = {}
         """Addresses that refused TCP, and until when they are not asked again."""
 
-    def locate(self, hop: Hop, listener: int, now: float, then: Then, *, caller: Flow | None = None) -> None:
+    def locate(self, hop: Hop | Flows, listener: int, now: float, then: Then, *, caller: Flow | None = None) -> None:
         """Find the flows for this hop, preferably from `listener`; `then` is called now or when the name is known.
 
-        `caller`: the hop is a caller that really is there. Its connection may be gone; then its own word counts."""
+        `hop`: or what `at_once` has found. `caller`: the hop is a caller that really is there. Its connection may be
+        gone; then its own word counts."""
         if caller is not None and (not caller.connection or caller.connection in self._node.connections):
             then((caller,), now)
+            return
+        if not isinstance(hop, Hop):
+            then(hop, now)
             return
         host = self._numeric.get(hop.host, "")
         if host == "":
@@ -78,6 +87,30 @@ class Destinations:
             self._node.listeners.all[listener].is_ipv6,
         )
         self._node.outbox.resolves.append(Resolve(self._next_ticket, target))
+
+    def at_once(self, request: Request, listener: int) -> Flows | None:
+        """The flows for a request without Route whose URI has a numeric host, where no TLS is spoken: what `locate`
+        would find for `forwarding.next_hop`. None: ask them. Raises FieldError."""
+        if request.has(b"route"):
+            return None
+        uri = request.uri
+        flows = self._by_uri.get((uri, listener))
+        if flows is None:
+            if self._node.listeners.has_tls:
+                return None
+            hop = hop_of(uri)
+            host = self._numeric.get(hop.host, "")
+            if host == "":
+                host = self._remember(hop.host)
+            if host is None:
+                return None
+            flow = self._flow(hop, host, listener)
+            flows = NOWHERE if flow is None else (flow,)
+            if len(uri) <= _URI_LENGTH:
+                if len(self._by_uri) >= _NUMERIC_LIMIT:
+                    self._by_uri.clear()
+                self._by_uri[uri, listener] = flows
+        return flows
 
     def resolved(self, ticket: int, addresses: tuple[Address, ...], now: float) -> None:
         """The rim's answer, in the order to try it; empty: there is no such name, or the look-up took too long."""

@@ -18,6 +18,7 @@ from edge.sip.uri import SipUri, parse_uri
 DEFAULT_MAX_FORWARDS = b"70"
 MAX_BREADTH = 60
 """RFC 5393 §5.3.3: recommended value and our maximum."""
+_BREADTH = b"%d" % MAX_BREADTH
 MAX_UDP_REQUEST = 1300
 """RFC 3261 §18.1.1: larger requests belong on a congestion-controlled transport."""
 
@@ -83,7 +84,7 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
     """§16.4: undo a strict router's exchange of Request-URI and Route, drop a maddr that names us, take our own route
     off. Raises FieldError; nothing is edited then."""
     uri = parse_uri(request.uri)
-    has_route = request.value(b"route") is not None
+    has_route = request.has(b"route")
     token: bytes | None = None
     if isinstance(uri, SipUri) and uri.params:
         user = uri.user or b""
@@ -91,7 +92,7 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
             # A strict router put our Record-Route value into the Request-URI; the real one is the last Route.
             _restore_uri(request)
             token = user
-            has_route = request.value(b"route") is not None
+            has_route = request.has(b"route")
         elif uri.maddr is not None and listeners.is_us(uri.maddr, uri.port):
             request.set_uri(_without_maddr(request.uri))
     routed_out: int | None = None
@@ -113,7 +114,7 @@ def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers)
             for route in reversed(open_routes(sealed, request.call_id(), identifiers)):
                 request.prepend(b"Route", route)
         token = user
-        has_route = request.value(b"route") is not None
+        has_route = request.has(b"route")
     return Preprocessed(token, routed_out, side)
 
 
@@ -135,7 +136,7 @@ def _read_route(value: bytes, listeners: Listeners) -> tuple[bytes, int] | None:
 
 def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
     """§16.3 item 4 as RFC 5393 §4.2.2 has it: our sent-by in a Via whose loop part is the one we would make again."""
-    if not _may_have_been_here(request.header_lines(b"via"), listeners):
+    if not _may_have_been_here(request, listeners):
         return False
     for value in request.list_values(b"via"):
         try:
@@ -149,10 +150,12 @@ def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
     return False
 
 
-def _may_have_been_here(lines: list[bytes], listeners: Listeners) -> bool:
-    """Does our sent-by stand in these lines, as we print it? Most requests are here for the first time."""
-    for sent_by in listeners.sent_bys:
-        for line in lines:
+def _may_have_been_here(request: Request, listeners: Listeners) -> bool:
+    """Does our sent-by stand in its Vias, as we print it? Most requests are here for the first time."""
+    lines = request.lines
+    for at in request.layout.positions[b"via"]:
+        line = lines[at]
+        for sent_by in listeners.sent_bys:
             if sent_by in line:
                 return True
     return False
@@ -160,20 +163,17 @@ def _may_have_been_here(lines: list[bytes], listeners: Listeners) -> bool:
 
 def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listeners) -> None:
     """§16.6 items 3 and 8, RFC 5393 §5.3.3: Max-Forwards, Max-Breadth, our Via."""
-    hops = request.max_forwards()
-    if hops is None:
+    if not request.spend_hop():
         request.append(b"Max-Forwards", DEFAULT_MAX_FORWARDS)
-    else:
-        request.replace(b"max-forwards", b"%d" % (hops - 1))
     breadth = request.value(b"max-breadth")
     if breadth is None:
-        request.append(b"Max-Breadth", b"%d" % MAX_BREADTH)
+        request.append(b"Max-Breadth", _BREADTH)
     elif not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
         request.remove(b"max-breadth")
-        request.append(b"Max-Breadth", b"%d" % MAX_BREADTH)
+        request.append(b"Max-Breadth", _BREADTH)
     if listeners.reliable[listener]:
         say_length(request)
-    request.prepend(b"Via", listeners.via_prefixes[listener] + branch)
+    request.push_via(listeners.via_prefixes[listener], branch)
 
 
 def say_length(message: Message) -> None:
@@ -199,7 +199,7 @@ def next_hop(request: Request) -> Hop:
     """§16.6 items 6 and 7: the first Route or the Request-URI; a strict router's route is exchanged with the URI.
 
     Raises FieldError where no SIP URI says where to go."""
-    if request.value(b"route") is None:
+    if not request.has(b"route"):
         return hop_of(request.uri)
     first = request.routes()[0].uri
     uri = parse_uri(first)

@@ -25,6 +25,7 @@ _LOOP_BYTES = 5
 _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES = 10
+_DIGESTS_MAX = 4_096
 
 SEALED = b"hidden-"
 """Before a word that `Identifiers.seal` made."""
@@ -39,7 +40,7 @@ _DOOR_UID = 20
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_contacts", "_fresh", "_sealing", "_secret", "door")
+    __slots__ = ("_contacts", "_digests", "_fresh", "_sealing", "_secret", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -48,6 +49,8 @@ class Identifiers:
         self._secret = secret
         self._fresh = fresh
         self._contacts = contacts or secret
+        self._digests: dict[str, str] = {}
+        """Of the numbers seen last: an account's own come again and again."""
         self._sealing: AESSIV | None = None
         self.door = blake2b(_DOOR, key=secret, digest_size=_DOOR_BYTES).hexdigest().encode()
         """How every To tag of `door_tag` begins, on any node that shares the secret: their ACKs are known by it."""
@@ -61,7 +64,13 @@ class Identifiers:
 
     def number_digest(self, number: str) -> str:
         """The word a number is counted and recorded under: nobody without the key can tell which number it is."""
-        return number_digest(self._contacts, number)
+        digest = self._digests.get(number)
+        if digest is None:
+            digest = number_digest(self._contacts, number)
+            if len(self._digests) >= _DIGESTS_MAX:
+                self._digests.clear()
+            self._digests[number] = digest
+        return digest
 
     def door_tag(self, uid: str) -> bytes:
         """The To tag of what is refused without a transaction: the same for each repeat of the same INVITE, on any node
@@ -155,8 +164,10 @@ def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> b
     vary with the method, so CANCEL and ACK agree with their INVITE. The Call-ID keeps two requests apart that collide
     (§4.2.4). To be made before route preprocessing."""
     parts = [request.uri, source.encode(), request.call_id()]
+    positions = request.layout.positions
     for name in (b"route", b"proxy-authorization", *names):
-        parts += request.values(name)
+        if name in positions:
+            parts += request.values(name)
     return blake2b(b"\0".join(parts), digest_size=_LOOP_BYTES).hexdigest().encode()
 
 

@@ -80,7 +80,7 @@ class InDialog:
             context.cseq = relayed.shift(onward)
             if uid is None:
                 listener = self._lead(onward, relayed)
-            hop = self._hop(onward, relayed.call, from_ingress=relayed.from_ingress)
+            hop = self._hop(onward, relayed.call, listener, from_ingress=relayed.from_ingress)
         except FieldError:
             context.answer(416, b"Unsupported URI Scheme", now)
             return
@@ -107,8 +107,11 @@ class InDialog:
         caller = self._caller(relayed.call, pre, onward, txn.flow, listener, from_ingress=relayed.from_ingress)
         self._destinations.locate(hop, listener, now, forward, caller=caller)
 
-    def _hop(self, onward: Request, call: Call | None, *, from_ingress: bool) -> Hop:
+    def _hop(self, onward: Request, call: Call | None, listener: int, *, from_ingress: bool) -> Hop | Flows:
         """Raises FieldError where no SIP URI says where to go."""
+        located = self._destinations.at_once(onward, listener)
+        if located is not None:
+            return located
         hop = next_hop(onward)
         if call is None or not self._node.listeners.has_tls:
             return hop
@@ -217,14 +220,14 @@ class InDialog:
         passage = self._passage(call, pre, request, flow, from_ingress=is_callers)
         if passage is not None:
             passage.cross(request)
-        hop = self._hop(request, call, from_ingress=is_callers)
+        hop = self._hop(request, call, listener, from_ingress=is_callers)
 
         def forward(flows: Flows, now: float) -> None:
             if not flows:
                 node.counters.transport_errors += 1
                 return
             flow = flows[0]
-            if passage is not None:
+            if passage is not None and passage.hides:
                 passage.hide(request, request.copy(), flow)
             said = branch + node.oc_throttle.params(flow.address)
             add_hop(request, said, listener=flow.listener, listeners=node.listeners)

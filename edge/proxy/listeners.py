@@ -113,6 +113,8 @@ class Listeners:
 
     def is_us(self, host: bytes, port: int | None) -> bool:
         """Do this host and port name one of our listeners, of whatever transport?"""
+        if (host, port) in self._names:
+            return True
         spelt = _spelling(host)
         if port is not None:
             return (spelt, port) in self._names
@@ -125,13 +127,13 @@ class Listeners:
     def for_hop(self, *, preferred: int, ipv6: bool, transport: bytes) -> int | None:
         """The listener to send from: the preferred one where address family and transport fit, else one on the same
         host, else the first that does. None: we do not speak that there."""
-        first: int | None = None
         host = self.all[preferred].host
-        order: list[int] = [preferred, *range(len(self.all))]
-        for index in order:
-            listener = self.all[index]
+        if self.transports[preferred] == transport and (":" in host) == ipv6:
+            return preferred
+        first: int | None = None
+        for index, listener in enumerate(self.all):
             if listener.is_ipv6 == ipv6 and self.transports[index] == transport:
-                if index == preferred or listener.host == host:
+                if listener.host == host:
                     return index
                 if first is None:
                     first = index

@@ -107,10 +107,11 @@ def _is_old(seq: tuple[int, int] | None, last: tuple[int, int] | None) -> bool:
 class OcThrottle:
     """Of one core."""
 
-    __slots__ = ("_servers", "throttled")
+    __slots__ = ("servers", "throttled")
 
     def __init__(self) -> None:
-        self._servers: dict[tuple[str, int], _Server] = {}
+        self.servers: dict[tuple[str, int], _Server] = {}
+        """Those that overload control was announced to; mostly nobody, and then there is nothing to hear."""
         self.throttled: dict[str, int] = {}
         """New calls that did not go to a trunk because it had asked for fewer."""
 
@@ -120,11 +121,11 @@ class OcThrottle:
         """May a new call go to this address of the trunk? An emergency call always may, and counts."""
         if not trunk.oc_algorithms:
             return True
-        server = self._servers.get(address)
+        server = self.servers.get(address)
         if server is None or server.offered != trunk.oc_algorithms:
-            if len(self._servers) >= MAX_SERVERS:
-                del self._servers[next(iter(self._servers))]
-            server = self._servers[address] = _Server(trunk.oc_algorithms, now)
+            if len(self.servers) >= MAX_SERVERS:
+                del self.servers[next(iter(self.servers))]
+            server = self.servers[address] = _Server(trunk.oc_algorithms, now)
         if is_emergency:
             server.sent(now)
             return True
@@ -135,18 +136,18 @@ class OcThrottle:
 
     def params(self, address: tuple[str, int]) -> bytes:
         """What our Via says to this address (§4.1: in every request)."""
-        server = self._servers.get(address)
+        server = self.servers.get(address)
         return b"" if server is None else overload_params.announced(server.offered)
 
     def sent(self, address: tuple[str, int], now: float) -> None:
         """A request inside a dialog, or an emergency call, goes there."""
-        server = self._servers.get(address)
+        server = self.servers.get(address)
         if server is not None:
             server.sent(now)
 
     def heard(self, address: tuple[str, int], params: bytes, now: float) -> None:
         """A response to a request of ours that went to this address; `params`: of our own Via in it."""
-        server = self._servers.get(address)
+        server = self.servers.get(address)
         if server is not None:
             said = overload_params.read(params)
             if said is not None:
@@ -154,4 +155,4 @@ class OcThrottle:
 
     def active(self, now: float) -> int:
         """Servers that have asked for less."""
-        return sum(server.is_active(now) for server in self._servers.values())
+        return sum(server.is_active(now) for server in self.servers.values())

@@ -88,6 +88,11 @@ class Passage(NamedTuple):
             shown = topology.toward_egress(self.node, self.call_id, crossing, flow, flow.listener, self.token)
         return topology.both(mend, topology.hide_answers(shown, came, is_opening=False))
 
+    @property
+    def hides(self) -> bool:
+        """Is there anything that its receiver is not shown?"""
+        return self.crossing.from_egress if self.from_ingress else self.crossing.from_ingress
+
     def hide(self, onward: Request, came: Request, flow: Flow) -> Mend | None:
         """Hide in the copy that leaves by this flow what its receiver is not shown; what is to be put back into the
         responses."""

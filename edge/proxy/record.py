@@ -6,6 +6,7 @@ spoilt: a record that cannot be read is None.
 """
 
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
@@ -52,6 +53,11 @@ _WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
     "emergency": bool,
 }  # fmt: skip
 """Kept only where they say something; a record of an older edge has none of them."""
+
+
+_ALWAYS = (*_TEXTS, *_NUMBERS, *_FLAGS, *_INSTANTS)
+_always_of = attrgetter(*_ALWAYS)
+_where_set_of = attrgetter(*_WHERE_SET)
 
 
 def of_attempt(facts: CallFacts, node: "Node") -> bytes:
@@ -225,15 +231,15 @@ def _of_type(value: object, kind: type[_T]) -> _T:
 
 
 def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
-    record: Record = {name: getattr(facts, name) for name in (*_TEXTS, *_NUMBERS, *_FLAGS)}
+    record: Record = dict(zip(_ALWAYS, _always_of(facts), strict=True))
     for name in _INSTANTS:
-        instant = getattr(facts, name)
-        record[name] = None if instant is None else instant + wall_offset
+        instant = record[name]
+        if instant is not None:
+            record[name] = instant + wall_offset
     record["v"] = VERSION
     record["shadowed"] = facts.shadowed
     record["candidates"] = facts.candidates
-    for name in _WHERE_SET:
-        value = getattr(facts, name)
+    for name, value in zip(_WHERE_SET, _where_set_of(facts), strict=True):
         if value:
             record[name] = value
     if facts.tags:
@@ -264,7 +270,9 @@ def _head(message: bytes) -> str:
     """The message without its body, which nobody needs any more, nor its length (§18.3: none means, to the end)."""
     head, gap, body = message.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if body:
-        head = _CONTENT_LENGTH.sub(b"", head)
+        last = head.rfind(b"\r\n")
+        # Most have it last; and none has two (`edge.sip.layout.SINGLE`).
+        head = head[:last] if head.startswith(b"Content-Length:", last + 2) else _CONTENT_LENGTH.sub(b"", head)
     return (head + gap).decode("latin-1")
 
 

@@ -153,8 +153,10 @@ class ResponseContext:
         if self.server.reliable:
             say_length(response)
         data = response.render()
-        if any(b"oc" in line.lower() for line in response.header_lines(b"via")):
-            data = overload_params.cleaned(data)
+        for line in response.header_lines(b"via"):
+            if b"oc" in line.lower():
+                data = overload_params.cleaned(data)
+                break
         self.node.layer.respond(self.server, response.status, data, now)
 
     def answer(
@@ -396,9 +398,8 @@ class Branch:
 def _take_via_off(response: Response, *, is_last: bool) -> None:
     """§16.7 item 3. A response that was for us alone is no answer to a request that we forwarded."""
     response.to()
-    if not is_last and not response.has_more_vias():
+    if not response.drop_via(is_last=is_last):
         raise FieldError("Via", "none below ours")
-    response.pop_first(b"via")
 
 
 def _rank(response: Response) -> tuple[int, int, int]:

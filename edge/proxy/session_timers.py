@@ -41,12 +41,13 @@ def fault(request: Request, least_s: int) -> Fault | None:
 def ask(onward: Request, wanted_s: int, least_s: int) -> Asked | None:
     """Edit the request that leaves; None: no session timer is asked for. `wanted_s`: the longest interval we want, 0:
     only what others ask for. The refresher parameter is never ours to write (§8.1)."""
+    is_asked = onward.has(b"session-expires")
+    if not is_asked and not wanted_s:
+        return None
     is_supported = _supports(onward)
     least = _delta(onward, b"min-se")
     floor = max(LEAST_S, least or 0)
-    if not onward.has(b"session-expires"):
-        if not wanted_s:
-            return None
+    if not is_asked:
         interval = max(wanted_s, floor)
         onward.append(b"Session-Expires", b"%d" % interval)
         return Asked(interval, is_supported)

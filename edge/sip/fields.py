@@ -170,11 +170,16 @@ def parse_via(value: bytes) -> Via:
     via = _vias_seen.get(value)
     if via is None:
         via = _parse_usual_via(value) or _parse_via_completely(value)
-        if len(value) <= SEEN_LENGTH:
-            if len(_vias_seen) >= SEEN_MAX:
-                _vias_seen.clear()
-            _vias_seen[value] = via
+        remember_via(value, via)
     return via
+
+
+def remember_via(value: bytes, via: Via) -> None:
+    """This value reads so; it will come again."""
+    if len(value) <= SEEN_LENGTH:
+        if len(_vias_seen) >= SEEN_MAX:
+            _vias_seen.clear()
+        _vias_seen[value] = via
 
 
 def _parse_usual_via(value: bytes) -> Via | None:

@@ -10,8 +10,6 @@ that adds or takes a line steps to the layout that the message has then (`edge.s
 
 from __future__ import annotations
 
-from typing import Self
-
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.fields import (
     MAX_LIST_VALUES,
@@ -22,10 +20,11 @@ from edge.sip.fields import (
     parse_cseq,
     parse_name_addr,
     parse_via,
+    remember_via,
     split_list,
     unfold,
 )
-from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, canonical, is_clean, is_token
+from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN, canonical, is_clean, is_token
 from edge.sip.layout import Layout, with_line, without_line
 
 MAX_FORWARDS_LIMIT = 255
@@ -35,6 +34,7 @@ _ON_TOP = (0, 0)
 _BLANKS = b" \t\r\n"
 
 _hops_seen: dict[bytes, int] = {}
+_hops_spent: dict[bytes, bytes] = {}
 _HOPS_SEEN_MAX = 256
 
 
@@ -46,7 +46,6 @@ class Message:
         "_call_id",
         "_cseq",
         "_from",
-        "_layout",
         "_rows",
         "_to",
         "_via",
@@ -54,6 +53,7 @@ class Message:
         "body",
         "data",
         "first",
+        "layout",
     )
 
     data: bytes
@@ -62,7 +62,8 @@ class Message:
     """The start line."""
     body: bytes
     _rows: list[bytes]
-    _layout: Layout
+    layout: Layout
+    """Which header stands where; shared by all messages with the same names in the same order."""
     _wire: bytes | None
     """What `render` answers as long as nothing is edited."""
     _via: Via | None
@@ -80,23 +81,23 @@ class Message:
 
     def has(self, name: bytes) -> bool:
         """Is there a line of this name?"""
-        return name in self._layout.positions
+        return name in self.layout.positions
 
     def header_lines(self, name: bytes) -> list[bytes]:
         """The whole lines of this name, as they came."""
         rows = self._rows
-        return [rows[at] for at in self._layout.positions.get(name, ())]
+        return [rows[at] for at in self.layout.positions.get(name, ())]
 
     def answered_lines(self) -> tuple[list[bytes], int]:
         """The whole lines that a response takes over (§8.2.6.2): Vias, From, To, Call-ID, CSeq; and where To stands
         among them, -1 where there is not exactly one."""
-        layout = self._layout
+        layout = self.layout
         rows = self._rows
         return [rows[at] for at in layout.answered], layout.answered_to
 
     def values(self, name: bytes) -> list[bytes]:
         """Each line's value, unfolded and stripped; [] if absent."""
-        layout = self._layout
+        layout = self.layout
         positions = layout.positions.get(name)
         if positions is None:
             return []
@@ -109,25 +110,20 @@ class Message:
 
     def value(self, name: bytes) -> bytes | None:
         """The first line's value, unfolded and stripped; None if absent."""
-        found = self._layout.first.get(name)
+        found = self.layout.first.get(name)
         if found is None:
             return None
         at, start = found
         value = self._rows[at][start:].strip(LWS)
         return unfold(value) if CR in value else value
 
-    @property
-    def layout(self) -> Layout:
-        """Which header stands where; shared by all messages with the same names in the same order."""
-        return self._layout
-
     def has_any(self, names: frozenset[bytes]) -> bool:
         """Is any of these header fields there?"""
-        return not names.isdisjoint(self._layout.positions.keys())
+        return not names.isdisjoint(self.layout.positions.keys())
 
     def list_values(self, name: bytes) -> list[bytes]:
         """The values of a comma list over all its lines. FieldError over MAX_LIST_VALUES of them."""
-        positions = self._layout.positions.get(name)
+        positions = self.layout.positions.get(name)
         if positions is None:
             return []
         lines = self.values(name)
@@ -159,7 +155,7 @@ class Message:
 
     def has_more_vias(self) -> bool:
         """Is there a Via below the top one?"""
-        positions = self._layout.positions.get(b"via", ())
+        positions = self.layout.positions.get(b"via", ())
         return len(positions) > 1 or (len(positions) == 1 and COMMA in self._rows[positions[0]])
 
     def from_(self) -> NameAddr:
@@ -195,7 +191,7 @@ class Message:
 
     def max_forwards(self) -> int | None:
         """§20.22: 0 to 255; None if absent."""
-        found = self._layout.first.get(b"max-forwards")
+        found = self.layout.first.get(b"max-forwards")
         if found is None:
             return None
         at, start = found
@@ -228,40 +224,34 @@ class Message:
         return None if value is None else parse_name_addr(cut_first(value)[0].strip(LWS), "Contact")
 
     def _address(self, name: bytes, shown: str) -> NameAddr:
-        value = self.value(name)
-        if value is None:
+        found = self.layout.first.get(name)
+        if found is None:
             raise FieldError(shown, "absent")
-        address = parse_name_addr(value, shown)
+        at, start = found
+        value = self._rows[at][start:].strip(LWS)
+        address = parse_name_addr(unfold(value) if CR in value else value, shown)
         if address.uri == b"*":
             raise FieldError(shown, "no URI")
         return address
 
     # Editing
 
-    def copy(self) -> Self:
-        """A message of its own with the same bytes: edits of one never touch the other."""
-        twin = self.__class__.__new__(self.__class__)
-        twin.data = self.data
-        twin.first = self.first
-        twin.body = self.body
-        twin._rows = self._rows.copy()
-        twin._layout = self._layout
-        twin._wire = self._wire
+    def _give(self, twin: Message) -> None:
+        """What has been read of this one, to its copy."""
         twin._via = self._via
         twin._cseq = self._cseq
         twin._from = self._from
         twin._to = self._to
         twin._call_id = self._call_id
-        return twin
 
     def prepend(self, header: bytes, value: bytes) -> None:
         """A new line above the first line of that name, else above all header lines."""
         line = header_line(header, value)
         name, printed = _names_seen.get(header) or _read_name(header)
-        layout = self._layout
+        layout = self.layout
         at, _ = layout.first.get(name, _ON_TOP)
         self._rows.insert(at, line)
-        self._layout = with_line(layout, at, printed)
+        self.layout = with_line(layout, at, printed)
         if name in _TYPED:
             self._forget(name)
         self._wire = None
@@ -272,22 +262,55 @@ class Message:
             except FieldError as fault:
                 raise LocalError(str(fault)) from fault
 
+    def push_via(self, sent_by: bytes, branch: bytes) -> None:
+        """Our Via on top. `sent_by`: all of it before the branch; `branch`: with whatever parameters follow it."""
+        read = _sent_bys_read.get(sent_by) or _read_sent_by(sent_by)
+        if TOKEN.fullmatch(branch) is None:
+            self.prepend(b"Via", sent_by + branch)
+            return
+        layout = self.layout
+        at, _ = layout.first.get(b"via", _ON_TOP)
+        value = sent_by + branch
+        self._rows.insert(at, b"Via: " + value)
+        self.layout = with_line(layout, at, b"Via:")
+        self._wire = None
+        transport, host, port, params = read
+        # As `parse_via` would read it back, at a fifth of the price.
+        self._via = via = tuple.__new__(Via, (transport, host, port, branch, None, None, params + branch, value))
+        remember_via(value, via)
+
     def append(self, header: bytes, value: bytes) -> None:
         """A new line below all header lines."""
         line = header_line(header, value)
         name, printed = _names_seen.get(header) or _read_name(header)
         rows = self._rows
-        self._layout = with_line(self._layout, len(rows), printed)
+        self.layout = with_line(self.layout, len(rows), printed)
         rows.append(line)
         if name in _TYPED:
             self._forget(name)
         self._wire = None
 
+    def spend_hop(self) -> bool:
+        """One hop less in Max-Forwards, where it stands and is more than 0. False: it does not stand there."""
+        found = self.layout.first.get(b"max-forwards")
+        if found is None:
+            return False
+        row = self._rows[found[0]]
+        line = _hops_spent.get(row)
+        if line is None:
+            self.replace(b"max-forwards", b"%d" % max(0, (self.max_forwards() or 0) - 1))
+            line = self._rows[found[0]]
+            if len(_hops_spent) < _HOPS_SEEN_MAX and len(row) <= 40:
+                _hops_spent[row] = line
+        self._rows[found[0]] = line
+        self._wire = None
+        return True
+
     def replace(self, name: bytes, value: bytes) -> None:
         """Another value for the only or first line of that name; the printed name and the space around it stay."""
         if (LF in value or CR in value or NUL in value) and not is_clean(value):
             raise LocalError("CR, LF or NUL in a header value")
-        found = self._layout.first.get(name)
+        found = self.layout.first.get(name)
         if found is None:
             raise LocalError(f"no {name.decode('latin-1')} header to replace")
         at, start = found
@@ -305,12 +328,12 @@ class Message:
 
     def remove(self, name: bytes) -> None:
         """All lines of that name, if there are any."""
-        positions = self._layout.positions.get(name)
+        positions = self.layout.positions.get(name)
         if positions is None:
             return
         for at in reversed(positions):
             del self._rows[at]
-            self._layout = without_line(self._layout, at)
+            self.layout = without_line(self.layout, at)
         if name in _TYPED:
             self._forget(name)
         self._wire = None
@@ -319,7 +342,7 @@ class Message:
         """The lines at these positions, the last one first; none of them of a name whose reading is kept."""
         for at in positions:
             del self._rows[at]
-            self._layout = without_line(self._layout, at)
+            self.layout = without_line(self.layout, at)
         self._wire = None
 
     def put_line(self, at: int, line: bytes) -> None:
@@ -332,7 +355,7 @@ class Message:
     def pop_first(self, name: bytes) -> bytes:
         """Takes the first *value* of that name off and returns it, unfolded. Other values keep their bytes; a line
         left without any goes. LocalError if there is none."""
-        layout = self._layout
+        layout = self.layout
         found = layout.first.get(name)
         if found is None:
             raise LocalError(f"no {name.decode('latin-1')} header to pop")
@@ -342,7 +365,7 @@ class Message:
         value, rest = cut_first(row[start:]) if COMMA in row else (row[start:], None)
         if rest is None:
             del rows[at]
-            self._layout = without_line(layout, at)
+            self.layout = without_line(layout, at)
         else:
             blanks = len(value) - len(value.lstrip(_BLANKS))
             rows[at] = row[: start + blanks] + rest.lstrip(_BLANKS)
@@ -350,6 +373,25 @@ class Message:
             self._forget(name)
         self._wire = None
         return unfold(value) if CR in value else value.strip(LWS)
+
+    def drop_via(self, *, is_last: bool) -> bool:
+        """The top Via goes, the bytes of the others stay; False, and nothing is done, where none would be left that
+        should be (`is_last`)."""
+        layout = self.layout
+        at, start = layout.first[b"via"]
+        rows = self._rows
+        row = rows[at]
+        value, rest = cut_first(row[start:]) if COMMA in row else (row, None)
+        if rest is not None:
+            blanks = len(value) - len(value.lstrip(_BLANKS))
+            rows[at] = row[: start + blanks] + rest.lstrip(_BLANKS)
+        elif is_last or len(layout.positions[b"via"]) > 1:
+            del rows[at]
+            self.layout = without_line(layout, at)
+        else:
+            return False
+        self._via = self._wire = None
+        return True
 
     def render(self) -> bytes:
         """The bytes to send: those that arrived but for the edits (and without surplus bytes, §18.3)."""
@@ -379,6 +421,23 @@ class Message:
 
 _TYPED = frozenset((b"via", b"cseq", b"from", b"to", b"call-id"))
 """Names whose reading is kept."""
+
+
+_sent_bys_read: dict[bytes, tuple[bytes, bytes, int | None, bytes]] = {}
+"""Our own, as Vias begin with them: transport, host, port, and what stands before the branch. As many as listeners."""
+
+
+def _read_sent_by(sent_by: bytes) -> tuple[bytes, bytes, int | None, bytes]:
+    try:
+        via = parse_via(sent_by + b"a")
+    except FieldError as fault:
+        raise LocalError(str(fault)) from fault
+    if via.params != b";branch=a":
+        raise LocalError("a branch follows the sent-by")
+    read = via.transport, via.host, via.port, via.params[:-1]
+    if len(_sent_bys_read) < _NAMES_SEEN_MAX:
+        _sent_bys_read[sent_by] = read
+    return read
 
 
 def _shown(name: bytes) -> str:

@@ -6,8 +6,6 @@ and the two values without which no transaction can be found, top Via and CSeq. 
 layout is known needs one comparison (`edge.sip.layout`); every other one is surveyed line by line.
 """
 
-from typing import Self
-
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via
 from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token
@@ -62,7 +60,7 @@ class Request(Message):
         self.first = first
         self.body = body
         self._rows = rows
-        self._layout = layout
+        self.layout = layout
         self._wire = wire
         self._via = self._cseq = self._from = self._to = self._call_id = None
         self.method = method
@@ -78,17 +76,18 @@ class Request(Message):
         self.uri = uri
         self._wire = None
 
-    def copy(self) -> Self:
+    def copy(self) -> "Request":
         """A request of its own with the same bytes: edits of one never touch the other."""
-        twin = Message.copy(self)
-        twin.method = self.method
-        twin.uri = self.uri
+        twin = Request(
+            self.data, self.first, self._rows.copy(), self.body, self.layout, self._wire, self.method, self.uri
+        )
+        self._give(twin)
         return twin
 
-    def remains(self) -> Self:
+    def remains(self) -> "Request":
         """What is left of a request whose answer is out: method, Call-ID and CSeq, by which a CANCEL is judged. No
         lines, no body and none of the bytes that came."""
-        twin = self.__class__(b"", b"", [], b"", _NOTHING, None, self.method, b"")
+        twin = Request(b"", b"", [], b"", _NOTHING, None, self.method, b"")
         twin._call_id = self.call_id()
         twin._cseq = self.cseq()
         return twin
@@ -115,7 +114,7 @@ class Response(Message):
         self.first = first
         self.body = body
         self._rows = rows
-        self._layout = layout
+        self.layout = layout
         self._wire = wire
         self._via = self._cseq = self._from = self._to = self._call_id = None
         self.status = status
@@ -131,11 +130,12 @@ class Response(Message):
         self.reason = phrase
         self._wire = None
 
-    def copy(self) -> Self:
+    def copy(self) -> "Response":
         """A response of its own with the same bytes: edits of one never touch the other."""
-        twin = Message.copy(self)
-        twin.status = self.status
-        twin.reason = self.reason
+        twin = Response(
+            self.data, self.first, self._rows.copy(), self.body, self.layout, self._wire, self.status, self.reason
+        )
+        self._give(twin)
         return twin
 
 

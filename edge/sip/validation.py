@@ -59,13 +59,15 @@ def check(request: Request, supported: frozenset[bytes] = NOTHING_SUPPORTED) -> 
 
 def _check_lists(request: Message) -> None:
     """Lists that others will read, or we at the next step: each value must be readable."""
-    for value in request.list_values(b"contact"):
-        parse_name_addr(value, "Contact")
-    if request.has(b"route"):
+    positions = request.layout.positions
+    if b"contact" in positions:
+        for value in request.list_values(b"contact"):
+            parse_name_addr(value, "Contact")
+    if b"route" in positions:
         for value in request.list_values(b"route"):
             if not isinstance(parse_uri(parse_name_addr(value, "Route").uri), SipUri):
                 raise FieldError("Route", "no SIP URI")
-    if request.has(b"record-route"):
+    if b"record-route" in positions:
         request.record_routes()
     if request.has_more_vias():
         request.vias()

@@ -58,7 +58,7 @@ def resend_reset_a(txn: Transaction, argument: Argument, now: float) -> None:
 
 def pass_up_set_m(txn: Transaction, argument: Argument, now: float) -> None:
     """RFC 6026: stay for the repeats of this 2xx and for those of other forks."""
-    txn.set_timer(Input.TIMER_M, txn.layer.durations.timer_m, now)
+    txn.set_timer(Input.TIMER_M, txn.layer.timer_m, now)
     txn.last = None
     txn.request.drop_bytes()  # From, Contact and the routes are asked for when a 2xx comes late
     pass_up(txn, argument, now)
@@ -101,7 +101,7 @@ def resend_set_e_to_t2(txn: Transaction, argument: Argument, now: float) -> None
 
 def pass_up_set_k(txn: Transaction, argument: Argument, now: float) -> None:
     """Stay for the repeats of the response."""
-    txn.set_timer(Input.TIMER_K, 0.0 if txn.reliable else txn.layer.durations.timer_k, now)
+    txn.set_timer(Input.TIMER_K, 0.0 if txn.reliable else txn.layer.timer_k, now)
     pass_up(txn, argument, now)
     txn.last = None
     txn.drop_request()
@@ -169,7 +169,7 @@ def send_set_l(txn: Transaction, argument: Argument, now: float) -> None:
     pass_on(txn, argument, now)
     txn.last = None
     txn.request = txn.request.remains()
-    txn.set_timer(Input.TIMER_L, txn.layer.durations.timer_l, now)
+    txn.set_timer(Input.TIMER_L, txn.layer.timer_l, now)
 
 
 def pass_up_ack(txn: Transaction, argument: Argument, now: float) -> None:
@@ -191,4 +191,4 @@ def send_set_j(txn: Transaction, argument: Argument, now: float) -> None:
     """The final response goes out; stay for the repeats of the request."""
     send(txn, argument, now)
     txn.drop_request()
-    txn.set_timer(Input.TIMER_J, 0.0 if txn.reliable else txn.layer.durations.timer_j, now)
+    txn.set_timer(Input.TIMER_J, 0.0 if txn.reliable else txn.layer.timer_j, now)

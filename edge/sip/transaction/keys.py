@@ -26,7 +26,7 @@ def server_key(request: Request, method: bytes) -> Key:
     """
     via = request.via()
     branch = via.branch
-    if branch is not None and is_compliant(branch):
+    if branch is not None and ((branch[:7] == MAGIC_COOKIE and len(branch) > 7) or is_compliant(branch)):
         # sent-by: names compare without case (§19.1.4); a port that is spelt out and one that is not differ, as their
         # meanings do under RFC 3263. Branches compare byte for byte: clients repeat theirs, and may use either case.
         return method, branch, via.host.lower(), via.port

@@ -55,8 +55,8 @@ class TransactionLayer:
     """All transactions of one core."""
 
     __slots__ = (
-        "_clients", "_late_trying", "_legacy", "_reliable", "_servers", "absorbed", "durations", "sends", "timers",
-        "user",
+        "_clients", "_late_trying", "_legacy", "_reliable", "_servers", "_timer_b", "_unanswered", "absorbed",
+        "durations", "sends", "timer_j", "timer_k", "timer_l", "timer_m", "timers", "user",
     )  # fmt: skip
 
     def __init__(
@@ -76,7 +76,11 @@ class TransactionLayer:
         """Inputs from outside that meant nothing in the state they met, and answers that came too late or that
         RFC 4320 forbids."""
         self._reliable = reliable
-        self._late_trying = durations.late_trying
+        # Read once: they are asked for with every transaction.
+        self._late_trying, self._unanswered = durations.late_trying, durations.unanswered
+        self._timer_b = durations.timer_b
+        self.timer_j, self.timer_k = durations.timer_j, durations.timer_k
+        self.timer_l, self.timer_m = durations.timer_l, durations.timer_m
         self._servers: dict[keys.Key, Transaction] = {}
         self._clients: dict[keys.Key, Transaction] = {}
         self._legacy: dict[keys.Key, list[Transaction]] = {}
@@ -124,7 +128,7 @@ class TransactionLayer:
         branch = via.branch or b""
         txn = Transaction(self, table, state, key, request, branch, flow, now, True, self._reliable(flow), None)
         if not is_invite:
-            txn.deadline = now + self.durations.unanswered
+            txn.deadline = now + self._unanswered
         elif not keys.is_compliant(branch):
             txn.legacy_key = keys.legacy_key(request, via, method)
             self._legacy.setdefault(txn.legacy_key, []).append(txn)
@@ -224,7 +228,7 @@ class TransactionLayer:
         table, state = (INVITE_CLIENT, State.CALLING) if is_invite else (NON_INVITE_CLIENT, State.TRYING)
         txn = Transaction(self, table, state, key, request, branch, flow, now, False, self._reliable(flow), user)
         txn.last = request.render()
-        txn.deadline = now + (self.durations.timer_b if timeout_s is None else timeout_s)
+        txn.deadline = now + (self._timer_b if timeout_s is None else timeout_s)
         self._clients[key] = txn
         if is_invite:
             send_invite(txn, None, now)

@@ -1,14 +1,18 @@
 """From a hop to a flow: numeric hosts at once, names by way of the rim."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from network import Wire
 
 from edge.proxy import destinations
 from edge.proxy.destinations import Destinations
-from edge.proxy.forwarding import Hop
+from edge.proxy.forwarding import Hop, next_hop
 from edge.proxy.listeners import Listener
+from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.locating import Address, Target
+from edge.sip.message import parse
 
 V4 = Listener("4", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)
 V6 = Listener("6", b"UDP", "2001:db8::10", 5060, "2001:db8::10", 5060)
@@ -152,3 +156,63 @@ def test_refusals_remembered_are_bounded(rooms, monkeypatch):
     for number in range(50):
         rooms.refused_tcp(Flow(0, ("192.0.2.1", number)), 1.0)
     assert len(rooms._no_tcp) <= 4
+
+
+HOSTS = st.sampled_from(
+    [
+        "192.0.2.1",
+        "198.51.100.7:5070",
+        "[2001:DB8::1]",
+        "[2001:db8::1]:5062",
+        "trunk.example",
+        "192.0.2.1:0",
+        "a@192.0.2.9",
+    ]
+)
+URI_PARAMS = st.sampled_from(["", ";transport=tcp", ";transport=udp", ";transport=sctp", ";maddr=192.0.2.4", ";lr"])
+
+
+@given(
+    st.sampled_from(["sip:", "sips:", "tel:+33"]), HOSTS, URI_PARAMS, st.integers(0, 2), st.booleans(), st.booleans()
+)
+def test_at_once_is_what_locate_finds_for_the_next_hop(scheme, host, params, listener, has_tls, has_route):
+    """The first time and from memory; and whatever it does not answer is a name, a Route, or a matter of TLS."""
+    wire = Wire(listeners=[V4, V6, TCP, TLS] if has_tls else [V4, V6, TCP])
+    rooms = Destinations(wire.core._node)
+    route = b"Route: <sip:192.0.2.77;lr>\r\n" if has_route else b""
+    request = parse(
+        f"BYE {scheme}{host}{params} SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n".encode()
+        + route
+        + b"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\n\r\n"
+    )
+    heard = []
+    for _ in range(2):
+        try:
+            hop = next_hop(request)
+        except FieldError:
+            if not has_tls:
+                with pytest.raises(FieldError):
+                    rooms.at_once(request, listener)
+            return
+        flows = rooms.at_once(request, listener)
+        rooms.locate(hop, listener, 1.0, lambda flows, now: heard.append(flows))
+        if flows is None:
+            assert has_route or has_tls or "example" in host
+        else:
+            assert flows == heard.pop()
+            rooms.locate(flows, listener, 1.0, lambda flows, now: heard.append(flows))
+            assert flows == heard.pop()
+            assert not wire.core.outbox.resolves
+
+
+def test_what_is_remembered_of_uris_is_bounded(monkeypatch):
+    """In number and in length."""
+    wire = Wire(listeners=[V4])
+    rooms = Destinations(wire.core._node)
+    monkeypatch.setattr(destinations, "_NUMERIC_LIMIT", 3)
+    template = "BYE sip:%s@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
+    rest = b"To: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\n\r\n"
+    for user in [*map(str, range(9)), "u" * 300]:
+        assert (Flow(0, ("192.0.2.1", 5060)),) == rooms.at_once(parse((template % user).encode() + rest), 0)
+        assert len(rooms._by_uri) <= 3
+    assert not any(b"uuu" in uri for uri, _ in rooms._by_uri)

@@ -112,7 +112,7 @@ def test_what_is_kept_is_bounded():
     for port in range(MAX_SERVERS + 50):
         room.takes(trunk, ("192.0.2.200", port), 100.0, 0.0)
 
-    assert len(room._servers) == MAX_SERVERS
+    assert len(room.servers) == MAX_SERVERS
 
 
 # -- through the whole core --------------------------------------------------------------------------------------------

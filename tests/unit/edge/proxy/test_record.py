@@ -147,3 +147,20 @@ def test_a_ringing_call_has_no_dialogs():
     found = record.read(record.of_call(call, wire.core._node))
     assert found is not None
     assert record.call_of(found, {}, wire.snapshot.plan, wire.now) is None
+
+
+LENGTHS = st.sampled_from([b"Content-Length: 3", b"l:3", b"Content-length : 3", b"Content-Length:\r\n 3", b"X: 1"])
+
+
+@given(
+    st.lists(st.sampled_from([b"From: <sip:a@b>;tag=1", b"Content-Type: a/b", b"Content-Length-X: 1"])),
+    LENGTHS,
+    st.data(),
+)
+def test_a_message_is_kept_without_its_body_and_length(lines, length, data):
+    """Wherever the length stands, as the pattern alone would take it out."""
+    lines.insert(data.draw(st.integers(0, len(lines))), length)
+    head = b"\r\n".join([b"SIP/2.0 200 OK", b"Via: SIP/2.0/UDP h;branch=1", *lines])
+    complete = record._CONTENT_LENGTH.sub(b"", head) + b"\r\n\r\n"
+    assert record._head(head + b"\r\n\r\nabc") == complete.decode()
+    assert record._head(head + b"\r\n\r\n") == (head + b"\r\n\r\n").decode()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.sip.errors import FieldError, LocalError
+from edge.sip.fields import _parse_usual_via, _parse_via_completely
 from edge.sip.headers import header_line
 from edge.sip.layout import survey
 from edge.sip.message import Message, Request, parse
@@ -227,7 +228,7 @@ def test_an_edited_message_reads_as_if_it_had_arrived_so(edits: list[tuple[str, 
             invite.append(b"Via", value)
         again = survey(invite.render().partition(b"\r\n\r\n")[0].split(b"\r\n")[1:])
 
-        assert (invite.lines, invite._layout.names) == (again.rows, again.layout.names)
+        assert (invite.lines, invite.layout.names) == (again.rows, again.layout.names)
         assert [invite.has(name), invite.value(name)] == [bool(invite.values(name)), (*invite.values(name), None)[0]]
         assert invite.via() == invite.vias()[0]
 
@@ -397,9 +398,87 @@ def test_memories_are_bounded() -> None:
 
     invite = message()
     for number in range(max(room._HOPS_SEEN_MAX, room._NAMES_SEEN_MAX) + 10):
+        invite.push_via(b"SIP/2.0/UDP h%d;branch=" % number, b"z9hG4bK1")
         invite.replace(b"max-forwards", b"%0*d" % (1 + number % 10, number % 256))
+        invite.copy().spend_hop()
         assert (invite.max_forwards(), invite.max_forwards()) == (number % 256, number % 256)
         assert header_line(b"X-%d" % number, b"v") == b"X-%d: v" % number
 
     assert len(room._hops_seen) <= room._HOPS_SEEN_MAX
+    assert len(room._hops_spent) <= room._HOPS_SEEN_MAX
+    assert len(room._sent_bys_read) <= room._NAMES_SEEN_MAX
     assert len(room._names_seen) <= room._NAMES_SEEN_MAX
+
+
+TOKENS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=20).map(str.encode)
+SENT_BYS = st.sampled_from(
+    [b"SIP/2.0/UDP 192.0.2.1:5060", b"SIP/2.0/TLS [2001:db8::1]:5061", b"SIP/2.0/TCP edge.example"]
+)
+PARAMS = st.sampled_from([b"", b";oc", b';oc;oc-algo="loss,rate"', b";x=1"])
+
+
+@given(SENT_BYS, TOKENS, PARAMS, st.sampled_from([b"-", b"v", b"V"]))
+def test_our_via_is_what_prepend_and_parse_make_of_it(
+    sent_by: bytes, branch: bytes, params: bytes, without: bytes
+) -> None:
+    """Byte for byte, index and reading too; also where the branch is followed by more, and on top of other names."""
+    short, complete = message(), message()
+    for invite in (short, complete):
+        if without != b"-":
+            invite.prepend(without, b"SIP/2.0/UDP above;branch=z9hG4bK0")
+    short.push_via(sent_by + b";branch=", branch + params)
+    complete.prepend(b"Via", sent_by + b";branch=" + branch + params)
+
+    assert short.render() == complete.render()
+    assert (short.layout, short.via()) == (complete.layout, complete.via())
+    value = sent_by + b";branch=" + branch + params
+    assert short.via() == (_parse_usual_via(value) or _parse_via_completely(value))
+
+
+@pytest.mark.parametrize("sent_by", [b"SIP/2.0/UDP h", b"SIP/2.0/UDP h;rport;branch=", b"nonsense;branch="])
+def test_a_sent_by_of_ours_ends_before_the_branch(sent_by: bytes) -> None:
+    """Anything else is our own error."""
+    with pytest.raises(LocalError):
+        message().push_via(sent_by, b"z9hG4bK1")
+
+
+@given(st.integers(1, 255), st.sampled_from([b"Max-Forwards: %d", b"max-forwards :%d", b"MAX-FORWARDS:\t%03d "]))
+def test_a_hop_spent_is_a_hop_less(hops: int, printed: bytes) -> None:
+    """As `replace` with the lower number makes it, the first time and from memory; 0 stays."""
+    for _ in range(2):
+        short, complete = (message(without=b"Max-", extra=(printed % hops,)) for _ in range(2))
+        complete.replace(b"max-forwards", b"%d" % (hops - 1))
+        assert short.spend_hop()
+        assert (short.render(), short.max_forwards()) == (complete.render(), hops - 1)
+    none = message(without=b"Max-")
+    assert (none.spend_hop(), none.render()) == (False, message(without=b"Max-").render())
+
+
+VIAS = st.lists(
+    st.sampled_from([
+        b"SIP/2.0/UDP h1;branch=z9hG4bK1", b"SIP/2.0/UDP h2;branch=z9hG4bK2;rport=5060;received=192.0.2.1",
+        b"SIP / 2.0 / TCP h3", b'SIP/2.0/TCP h4;x="a,b"',
+    ]),
+    min_size=1,
+    max_size=4,
+)  # fmt: skip
+GLUE = st.sampled_from([b", ", b",", b" ,  ", b",\r\n ", b"\r\nv: ", b"\r\nVia:"])
+
+
+@given(VIAS, GLUE, st.booleans())
+def test_the_top_via_goes_as_any_first_value_does(vias: list[bytes], glue: bytes, is_last: bool) -> None:
+    """`drop_via` leaves the bytes that `pop_first` leaves, joined by commas or not; where none would be left it touches
+    nothing, unless it is to be the last."""
+    came = message()
+    came.remove(b"via")
+    came.prepend(b"X-Vias", b"*")
+    data = came.render().replace(b"X-Vias: *", b"Via: " + glue.join(vias))
+    short, complete = parse(data), parse(data)
+
+    dropped = short.drop_via(is_last=is_last)
+    assert dropped is (is_last or len(vias) > 1)
+    if dropped:
+        complete.pop_first(b"via")
+        assert (short.layout, short.has(b"via")) == (complete.layout, len(vias) > 1)
+        assert not short.has(b"via") or short.via() == complete.via()
+    assert short.render() == complete.render()
