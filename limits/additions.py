@@ -34,3 +34,5 @@ class Batch(NamedTuple):
     last: int
     additions: tuple[Addition, ...]
     notes: tuple[Note, ...] = ()
+    records: int = 0
+    """How many of them are of this holder."""

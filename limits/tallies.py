@@ -8,7 +8,7 @@ stays true.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import orjson
@@ -21,6 +21,7 @@ from limits.keys import (
     TALLY_CURSORS,
     TALLY_LOGS,
     TALLY_MARKS,
+    TALLY_NEWS,
     TALLY_OPEN,
     TALLY_TURN,
     TALLY_WATCHED,
@@ -34,6 +35,9 @@ TOGETHER = 2
 """Holders in one script: it keeps the store from those who decide on calls for less than a millisecond."""
 PAUSE_S, PAUSES_S = 0.002, 4.0
 """Between two scripts the store is left to others for so long; all pauses of one addition together at most."""
+NEWS_KEPT_MS = 900_000
+NEWS_AT_ONCE = 100
+"""Entries of the news in one reply."""
 OPEN_KEPT_S = 400 * 86_400
 """The list of an hour's holders is forgotten then, closed or not."""
 LATE = "late"
@@ -45,6 +49,15 @@ class Hour(NamedTuple):
 
     fields: dict[str, str]
     late: int
+
+
+class Sight(NamedTuple):
+    """What is looked at of one holder."""
+
+    states: dict[str, str]
+    """name -> state, of whatever is guarded."""
+    buckets: list[dict[str, str]]
+    """field -> numbers as kept, of each bucket that was asked for."""
 
 
 class TallyStore:
@@ -138,6 +151,21 @@ class TallyStore:
             found.append({name: int(word) if word.isdecimal() else 0 for name, word in words.items()})
         return found
 
+    async def look_at(self, holders: Sequence[str], buckets: Sequence[str]) -> list[Sight | ValueError]:
+        """States and these buckets of each, in one go: a few holders at once. What was spoilt by hand is an error in
+        its place."""
+        width = 1 + len(buckets)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for keys in map(tally_keys, holders):
+                    pipe.hgetall(keys.guard)
+                    for bucket in buckets:
+                        pipe.hgetall(keys.bucket(bucket))
+                replies = await pipe.execute(raise_on_error=False)
+        except redis.exceptions.RedisError as fault:
+            raise translated(fault) from fault
+        return [_sight(replies[at : at + width]) for at in range(0, len(replies), width)]
+
     async def notes(self, holder: str, bucket: str) -> dict[str, list[str]]:
         """field -> words."""
         return {field: words.split() for field, words in (await self._hash(tally_keys(holder).bucket(bucket))).items()}
@@ -208,7 +236,7 @@ class TallyStore:
 
     async def cursor(self, source: str) -> int:
         """The last sequence number of this source that was added everywhere; 0: none."""
-        return int((await self._hash(TALLY_CURSORS)).get(source, "0"))
+        return int(await self._field(TALLY_CURSORS, source) or "0")
 
     async def set_cursor(self, source: str, seq: int) -> None:
         """All batches up to this one are added."""
@@ -216,11 +244,36 @@ class TallyStore:
 
     async def log_of(self, node: str) -> str:
         """The log this node writes now; empty: it has not been seen from its beginning."""
-        return (await self._hash(TALLY_LOGS)).get(node, "")
+        return await self._field(TALLY_LOGS, node) or ""
 
     async def set_log(self, node: str, log: str) -> None:
         """This node has begun another log."""
         await self._set(TALLY_LOGS, node, log)
+
+    async def tell(self, told: Mapping[str, int], *, now_ms: int) -> None:
+        """holder -> so many records of it have been added: for whoever waits for that."""
+        try:
+            await self._redis.xadd(
+                TALLY_NEWS, {"told": orjson.dumps(dict(told))}, minid=max(0, now_ms - NEWS_KEPT_MS), approximate=True
+            )
+        except redis.exceptions.RedisError as fault:
+            raise translated(fault) from fault
+
+    async def news(self, after: str) -> tuple[str, dict[str, int]]:
+        """What was told since; '': as far back as it is kept. Returns where to go on, and the sums."""
+        told: dict[str, int] = {}
+        while True:
+            try:
+                found = await self._redis.xrange(TALLY_NEWS, f"({after}" if after else "-", "+", count=NEWS_AT_ONCE)
+            except redis.exceptions.RedisError as fault:
+                raise translated(fault) from fault
+            entries = found or []
+            for id_, fields in entries:
+                after = str(id_)
+                for holder, records in orjson.loads((fields or {}).get("told", "{}")).items():
+                    told[holder] = told.get(holder, 0) + int(records)
+            if len(entries) < NEWS_AT_ONCE:
+                return after, told
 
     async def take_turn(self, what: str, who: str, *, for_ms: int) -> bool:
         """Of many nodes that ask, one has the turn until it has run out; work that all would do alike is done once."""
@@ -231,7 +284,7 @@ class TallyStore:
 
     async def document(self, name: str) -> str | None:
         """A text that all nodes share; None: nobody has written it."""
-        return (await self._hash(DOCUMENTS)).get(name)
+        return await self._field(DOCUMENTS, name)
 
     async def set_document(self, name: str, text: str) -> None:
         """For all nodes."""
@@ -281,12 +334,33 @@ class TallyStore:
         except redis.exceptions.RedisError as fault:
             raise translated(fault) from fault
 
+    async def _field(self, key: str, field: str) -> str | None:
+        try:
+            found = await self._redis.hget(key, field)
+        except redis.exceptions.RedisError as fault:
+            raise translated(fault) from fault
+        return None if found is None else str(found)
+
     async def _hash(self, key: str) -> dict[str, str]:
         try:
             found = await self._redis.hgetall(key)
         except redis.exceptions.RedisError as fault:
             raise translated(fault) from fault
         return {str(name): str(value) for name, value in found.items()}
+
+
+def _sight(replies: Sequence[object]) -> Sight | ValueError:
+    """Raises StoreUnavailable."""
+    hashes = []
+    for reply in replies:
+        if isinstance(reply, redis.exceptions.RedisError):
+            fault = translated(reply)
+            if isinstance(fault, ValueError):
+                return fault
+            raise fault from reply
+        assert isinstance(reply, dict)
+        hashes.append(reply)
+    return Sight(hashes[0], hashes[1:])
 
 
 def _words_of(batch: Batch) -> tuple[int, int, list[list[object]], list[tuple[str, str, int, int, str]]]:

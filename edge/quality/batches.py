@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from operator import add
 from typing import NamedTuple
 
-from edge.quality.counts import SIZE, add_to
+from edge.quality.counts import INDEX, SIZE, add_to
 from edge.quality.hours import HOUR_S, MINUTE_S, hour_of, month_of
 from edge.quality.places import DAY_S, DAYS_KEPT_S, place_of, places_bucket
 from edge.quality.sampling import Definition, Told, count, failed_before, minute_of_instant
 from limits.additions import Addition, Batch, Note
 
+TOLD = INDEX["told"]
 ALL = "all"
 """Field of the whole holder; the trunks of an account are fields `trunk:ID` beside it."""
 NOTED = 10
@@ -173,6 +174,7 @@ class _Gathering:
                 tuple(
                     [Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in self._notes.get(holder, {}).items()]
                 ),
+                sum([numbers[TOLD] for (field, _), numbers in by_minute.items() if field == ALL]),
             )
             for holder, by_minute in sums.items()
         }

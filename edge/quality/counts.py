@@ -37,6 +37,8 @@ record."""
 
 INDEX = {name: index for index, name in enumerate(COUNTERS)}
 SIZE = len(COUNTERS)
+JUDGED = INDEX["pdd_ms"] + 1
+"""The first so many are those that rules look at."""
 _FIRST_BUCKET = INDEX[f"pdd_le_{PDD_BOUNDS_MS[0]}"]
 
 
@@ -60,10 +62,10 @@ class Counts:
         return cls(tuple(flat))
 
     @classmethod
-    def from_text(cls, text: str) -> "Counts":
-        """As the store keeps it. Raises ValueError."""
-        flat = [int(word) for word in text.split()][:SIZE]
-        return cls(tuple(flat + [0] * (SIZE - len(flat))))
+    def from_text(cls, text: str, *, first: int = SIZE) -> "Counts":
+        """As the store keeps it; `first`: only so many of them, the others are 0. Raises ValueError."""
+        flat = tuple(map(int, text.split(None, first)[:first]))
+        return cls(flat + (0,) * (SIZE - len(flat)))
 
     def named(self) -> dict[str, int]:
         """name -> number."""
@@ -72,11 +74,7 @@ class Counts:
 
 def total(counts: Iterable[Counts]) -> Counts:
     """The sum."""
-    flat = [0] * SIZE
-    for one in counts:
-        for index, number in enumerate(one.numbers):
-            flat[index] += number
-    return Counts(tuple(flat))
+    return Counts(tuple(map(sum, zip((0,) * SIZE, *[one.numbers for one in counts], strict=True))))
 
 
 def pdd_bucket(pdd_ms: int) -> int:

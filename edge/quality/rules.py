@@ -81,6 +81,9 @@ _UNIT = {Metric.ACD: 1_000}
 """ms in the unit of the threshold."""
 
 
+NEVER = 1 << 62
+
+
 def samples(rule: Rule, counts: Counts) -> int:
     """How many samples the rule would judge by."""
     return counts[_SAMPLES[rule.metric][1]]
@@ -101,6 +104,22 @@ def judge(rule: Rule, counts: Counts) -> Judgement:
     if value >= rule.threshold * unit:
         return Judgement.BAD
     return Judgement.GOOD if value < (rule.threshold - rule.margin) * unit else Judgement.BETWEEN
+
+
+def least_to_break(rule: Rule, counts: Counts) -> int:
+    """The fewest more records with which this sum could be BAD, were each of them as bad as one can be; 0: it is."""
+    above, below, factor = _SAMPLES[rule.metric]
+    amount, value = counts[below], counts[above] * factor
+    line = rule.threshold * _UNIT.get(rule.metric, 1)
+    if rule.metric in _FLOORS:  # a sample without any value
+        broken = -(-value // line) - amount if line > 0 else NEVER if value > 0 else 0
+    elif value >= line * amount:
+        broken = 0
+    elif rule.metric is Metric.PDD:  # a delay without end
+        broken = 1
+    else:  # a sample with all of it
+        broken = -(-(line * amount - value) // (factor - line)) if factor > line else NEVER
+    return max(0, max(rule.minimum, 1) - amount, broken)
 
 
 def badness(rule: Rule, counts: Counts) -> tuple[int, int]:

@@ -63,28 +63,35 @@ class Tally:
                 self.unreadable += 1
                 continue
             if told.seq == 1 and told.uid != self._log:
-                await self._count(todo, oldest)
+                await self._count(todo, oldest, now_s)
                 todo = []
                 self._log = told.uid
                 await self._store.set_log(self._node, self._log)
             if told.account and not is_holder_id(told.account):
                 told = msgspec.structs.replace(told, account="")
             todo.append(told)
-        await self._count(todo, oldest)
+        await self._count(todo, oldest, now_s)
 
-    async def _count(self, records: Sequence[Told], oldest: int) -> None:
+    async def _count(self, records: Sequence[Told], oldest: int, now_s: int) -> None:
         if not records:
             return
         after: dict[str, int] = {}
         todo = list(self._gather(records, after).values())
+        told = {batch.holder: batch.records for batch in todo}
         for _ in range(CUT_AT_MOST):
             refused = await self._store.add(todo, oldest_hour=oldest)
-            self.unknown += sum(last < 0 for last in refused.values())
+            for holder, last in refused.items():
+                if last < 0:
+                    self.unknown += 1
+                    told.pop(holder, None)
             after = {holder: last for holder, last in refused.items() if last >= 0}
             if not after:
                 break
             again = self._gather(records, after)
             todo = [again[holder] for holder in after if holder in again]
+        # Also what was there already: who added it may have been killed before it was told.
+        if told:
+            await self._store.tell(told, now_ms=now_s * 1_000)
         await self._store.set_cursor(self.source, records[-1].seq)
         self.counted += len(records)
 

@@ -10,24 +10,28 @@ from collections.abc import Callable
 
 from edge.proxy.facts import Fact
 from edge.quality import guard
-from edge.quality.batches import ALL
+from edge.quality.batches import ALL, minutes_bucket
 from edge.quality.closing import HourCloser
-from edge.quality.counts import Counts
+from edge.quality.counts import JUDGED, Counts
 from edge.quality.guard import Effect, Move, Standing, State
 from edge.quality.hours import HOUR_S, hour_of
 from edge.quality.idle import close_idle
-from edge.quality.report import minutes_between
+from edge.quality.patience import AHEAD_S, NONE, Diary, patience
 from edge.quality.restrict import restrict
 from edge.quality.rules import Rule, badness, judge, samples
 from edge.quality.terms import DOCUMENT, Terms, read_terms
-from edge.quality.windows import Window, rolling
+from edge.quality.windows import Window, buckets_for, minutes_of, rolling
 from limits.account import AccountId
 from limits.accounts import AccountStore
 from limits.errors import StoreUnavailable, UnknownAccount
 from limits.ledger import Ledger
-from limits.tallies import TallyStore
+from limits.tallies import Sight, TallyStore
 
 LOOK_S = 5.0
+LIST_S = 60
+"""Who has calls is told as they come; the lists of the hours are read for all others."""
+AT_ONCE = 8
+"""Holders that are read together: it keeps the store for less than a millisecond."""
 TURN_MS = 4_500
 IDLE_TURN_MS = 3_600_000
 """Accounts without a call are looked for once an hour."""
@@ -45,6 +49,11 @@ class QualityWatch:
         self.penalties: dict[str, int] = {}
         """kind -> entries made by this process."""
         self.hours_closed = 0
+        self._diary = Diary()
+        self._news = ""
+        self._listed_s = 0
+        self._written: str | None = None
+        self._terms = self._judged_by = Terms()
 
     async def run(self) -> None:
         """Looks until cancelled; not while the store is away."""
@@ -62,28 +71,69 @@ class QualityWatch:
     async def round(self, tallies: TallyStore, accounts: AccountStore, closer: HourCloser) -> None:
         """Once at everything. Raises StoreUnavailable."""
         now_s = await tallies.now_ms() // 1_000
-        terms = read_terms(await tallies.document(DOCUMENT))
+        terms = await self._in_force(tallies)
         await self.look_at_all(tallies, accounts, terms, now_s)
         self.hours_closed += (await closer.close_due(terms, now_s)).hours
         if terms.billing.close_idle and await tallies.take_turn("idle", self._node, for_ms=IDLE_TURN_MS):
             for account in await close_idle(accounts, terms):
                 self._tell(Fact("account.closed_idle", {"account": account, "months": terms.billing.idle_months}))
 
+    async def _in_force(self, tallies: TallyStore) -> Terms:
+        written = await tallies.document(DOCUMENT)
+        if written != self._written:
+            self._terms, self._written = read_terms(written), written
+        return self._terms
+
     async def look_at_all(self, tallies: TallyStore, accounts: AccountStore, terms: Terms, now_s: int) -> None:
-        """At whoever has had calls in the last hour, or is in a breach. Raises StoreUnavailable."""
-        hour = hour_of(now_s, terms.zone)
-        holders = {*await tallies.holders(hour), *await tallies.holders(hour - HOUR_S), *await tallies.watched()}
-        for holder in sorted(holders):
-            try:
-                await self.look(tallies, accounts, holder, terms, now_s)
-            except ValueError as fault:  # spoilt by hand: no other account notices
-                self._tell(Fact("quality.spoilt", {"account": holder, "why": str(fault)}))
+        """At whoever may have come to break a rule, or does. Raises StoreUnavailable."""
+        due = await self._due(tallies, terms, now_s)
+        for start in range(0, len(due), AT_ONCE):
+            some = due[start : start + AT_ONCE]
+            for holder, sight in zip(some, await self._see(tallies, some, now_s), strict=True):
+                try:
+                    await self._look(tallies, accounts, holder, sight, terms, now_s)
+                except ValueError as fault:  # spoilt by hand: no other account notices
+                    self._tell(Fact("quality.spoilt", {"account": holder, "why": str(fault)}))
+
+    async def _due(self, tallies: TallyStore, terms: Terms, now_s: int) -> list[str]:
+        diary = self._diary
+        if terms != self._judged_by:
+            diary.clear()
+            self._judged_by = terms
+        self._news, told = await tallies.news(self._news)
+        diary.heard(told)
+        if not self._listed_s <= now_s < self._listed_s + LIST_S:
+            hour = hour_of(now_s, terms.zone)
+            diary.listed({*told, *await tallies.holders(hour), *await tallies.holders(hour - HOUR_S)})
+            self._listed_s = now_s
+        return sorted({*diary.due(now_s), *await tallies.watched()})
 
     async def look(self, tallies: TallyStore, accounts: AccountStore, holder: str, terms: Terms, now_s: int) -> None:
-        """At one account or trunk, by each of its rules. Raises StoreUnavailable."""
-        states = await tallies.states(holder)
+        """At one account or trunk, by each of its rules. Raises StoreUnavailable; ValueError where it is spoilt."""
+        (sight,) = await self._see(tallies, [holder], now_s)
+        await self._look(tallies, accounts, holder, sight, terms, now_s)
+
+    async def _see(self, tallies: TallyStore, holders: list[str], now_s: int) -> list[Sight | ValueError]:
+        buckets = buckets_for(now_s - HOUR_S, now_s + AHEAD_S)
+        return await tallies.look_at(holders, [minutes_bucket(at) for at in buckets])
+
+    async def _look(
+        self,
+        tallies: TallyStore,
+        accounts: AccountStore,
+        holder: str,
+        sight: Sight | ValueError,
+        terms: Terms,
+        now_s: int,
+    ) -> None:
+        if isinstance(sight, ValueError):
+            raise sight
+        states = sight.states
         rules = {rule.id: rule for rule in terms.rules_for(holder)}
-        minutes = await minutes_between(tallies, holder, ALL, now_s - HOUR_S, now_s + 1)
+        hours = buckets_for(now_s - HOUR_S, now_s + AHEAD_S)
+        minutes = minutes_of(zip(hours, sight.buckets, strict=True), ALL, first=JUDGED)
+        # Whatever stops this look, there will be another one.
+        self._diary.looked(holder, NONE)
         for rule in rules.values():
             text = states.get(rule.id, "")
             standing = Standing.from_text(text)
@@ -104,6 +154,8 @@ class QualityWatch:
             states[name] = ""
         if states and not any(states.values()):
             await tallies.watch(holder, is_watched=False)
+        if not any(states.values()):
+            self._diary.looked(holder, patience(tuple(rules.values()), minutes, now_s))
 
     async def _act(self, accounts: AccountStore, holder: str, rule: Rule, move: Move, window: Window) -> None:
         for effect in move.effects:

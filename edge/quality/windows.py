@@ -28,14 +28,14 @@ def buckets_for(begin_s: int, end_s: int) -> range:
     return range(begin_s // HOUR_S * HOUR_S, end_s, HOUR_S)
 
 
-def minutes_of(fields: Iterable[tuple[int, Mapping[str, str]]], field: str) -> dict[int, Counts]:
-    """From buckets as the store keeps them: (hour of UTC, `MM field` -> numbers)."""
+def minutes_of(fields: Iterable[tuple[int, Mapping[str, str]]], field: str, *, first: int = SIZE) -> dict[int, Counts]:
+    """From buckets as the store keeps them: (hour of UTC, `MM field` -> numbers). `first`: only so many counters."""
     found = {}
+    end = " " + field
     for hour, bucket in fields:
         for name, numbers in bucket.items():
-            minute, _, of = name.partition(" ")
-            if of == field and minute.isdigit():
-                found[hour + int(minute) * MINUTE_S] = Counts.from_text(numbers)
+            if name.endswith(end) and (minute := name[: -len(end)]).isdigit():
+                found[hour + int(minute) * MINUTE_S] = Counts.from_text(numbers, first=first)
     return found
 
 

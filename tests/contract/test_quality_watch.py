@@ -25,7 +25,7 @@ from edge.quality.terms import DOCUMENT, Terms, read_terms
 from edge.quality.watch import QualityWatch
 from limits import Account, AccountId, AccountStatus
 from limits.accounts import AccountStore
-from limits.keys import TALLY_TURN, account_keys, tally_keys
+from limits.keys import TALLY_NEWS, TALLY_TURN, account_keys, tally_keys
 from limits.ledger import Ledger
 from limits.tallies import TallyStore
 
@@ -202,6 +202,109 @@ async def test_a_round_looks_at_whoever_had_calls(watched: Watched) -> None:
     await watched.watch.round(watched.tallies, watched.accounts, watched.closer)
     told = [fact for fact in watched.facts if fact.fields.get("account") == watched.account]
     assert [fact.name for fact in told] == ["quality.breach"]
+
+
+# -- who is looked at ----------------------------------------------------------------------------------------------
+
+
+async def looks(watched: Watched, with_terms: Terms, now_s: int) -> list[str]:
+    """What a look at everybody tells of this account."""
+    watched.facts.clear()
+    await watched.watch.look_at_all(watched.tallies, watched.accounts, with_terms, now_s)
+    return [fact.name for fact in watched.facts if fact.fields["account"] == watched.account]
+
+
+async def test_whoever_cannot_have_broken_a_rule_is_not_looked_at(watched: Watched) -> None:
+    """30 of 30 answered: 20 failures break 60 %. Its sums are spoilt meanwhile, so that a look would be told; the 20th
+    failure brings one, and so does time."""
+    now = await watched.tallies.now_ms() // 1_000
+    rule = terms(action="notify")
+    await watched.calls(30, answered=30, at_s=now)
+    assert await looks(watched, rule, now) == []
+    client, bucket = client_of(watched.url), tally_keys(watched.account).bucket(minutes_bucket(now))
+    kept = client.hget(bucket, minute_field(now, ALL))
+    client.hset(bucket, minute_field(now, ALL), "many")
+    await watched.tallies.tell({watched.account: 19}, now_ms=now * 1_000)
+    assert await looks(watched, rule, now + 60) == []
+    assert await looks(watched, rule, now + 400) == ["quality.spoilt"]
+    client.hset(bucket, minute_field(now, ALL), kept)
+    assert await looks(watched, rule, now) == []
+    client.hset(bucket, minute_field(now, ALL), "many")
+    await watched.tallies.tell({watched.account: 20}, now_ms=now * 1_000)
+    assert await looks(watched, rule, now) == ["quality.spoilt"]
+    client.delete(bucket)
+
+
+async def test_a_breach_by_calls_of_any_node_is_told_at_the_next_look(watched: Watched) -> None:
+    """The watch had found it in order; another node counts what breaks it; and it is told when it is over."""
+    now = await watched.tallies.now_ms() // 1_000
+    rule = terms(action="notify")
+    await watched.calls(30, answered=30, at_s=now)
+    assert await looks(watched, rule, now) == []
+    async with TallyStore(watched.url) as store:
+        other = Tally(store, f"{watched.account}-2")
+        await other.start(0)
+        part = [
+            record(seq, account=watched.account, released=now, outcome="failed", status=503) for seq in range(2, 22)
+        ]
+        await other.add([read_record(one) for one in part[:19]], now_s=now)
+        assert await looks(watched, rule, now) == []
+        await other.add([read_record(one) for one in part[19:]], now_s=now)
+    assert await looks(watched, rule, now) == ["quality.breach"]
+    await watched.calls(40, answered=40, at_s=now)
+    assert await looks(watched, rule, now) == ["quality.recovered"]
+
+
+async def test_a_breach_that_comes_by_time_alone_is_told_in_its_minute(watched: Watched) -> None:
+    """The good calls leave the rolling hour, and nobody calls any more."""
+    now = await watched.tallies.now_ms() // 1_000 // 60 * 60
+    rule = terms(action="notify")
+    await watched.calls(30, answered=30, at_s=now - 57 * 60)
+    await watched.calls(12, answered=0, at_s=now)
+    assert await looks(watched, rule, now) == []
+    assert await looks(watched, rule, now + 179) == []
+    assert await looks(watched, rule, now + 180) == ["quality.breach"]
+
+
+async def test_a_breach_that_another_node_found_is_looked_at_by_all(watched: Watched) -> None:
+    """This one had found the account in order, and no call came since."""
+    now = await watched.tallies.now_ms() // 1_000
+    rule = terms(action="notify")
+    await watched.calls(30, answered=30, at_s=now)
+    assert await looks(watched, rule, now) == []
+    await watched.tallies.watch(watched.account, is_watched=True)
+    await watched.tallies.move(watched.account, "asr", expected="", state=f"breached {now} 0")
+    assert await looks(watched, rule, now) == ["quality.recovered"]
+
+
+async def test_other_rules_are_judged_at_once(watched: Watched) -> None:
+    """What was found by the old ones is no reason to wait."""
+    now = await watched.tallies.now_ms() // 1_000
+    await watched.calls(30, answered=20, at_s=now)
+    assert await looks(watched, terms(action="notify"), now) == []
+    assert await looks(watched, terms(action="notify", threshold=70), now) == ["quality.breach"]
+
+
+async def test_records_that_were_counted_by_one_who_was_killed_are_told(watched: Watched) -> None:
+    """Killed between the sums and the news: the records come again, count once, and are told."""
+    now = await watched.tallies.now_ms() // 1_000
+    rule = terms(action="notify")
+    await watched.calls(30, answered=30, at_s=now)
+    assert await looks(watched, rule, now) == []
+    part = [
+        read_record(record(watched.seq + number, account=watched.account, released=now, outcome="failed", status=503))
+        for number in range(20)
+    ]
+    client = client_of(watched.url)
+    client.delete(TALLY_NEWS)
+    client.set(TALLY_NEWS, "takes no news")
+    with pytest.raises(ValueError, match="WRONGTYPE"):
+        await watched.tally.add(part, now_s=now)
+    client.delete(TALLY_NEWS)
+    assert await looks(watched, rule, now) == []
+    await watched.tally.add(part, now_s=now)
+    assert await looks(watched, rule, now) == ["quality.breach"]
+    assert watched.facts[-1].fields["samples"] == 50
 
 
 async def aged(watched: Watched, months: int, extra_ms: int = 0) -> int:
