@@ -67,6 +67,8 @@ from limits.redis_limiter import RedisLimiter
 
 STORE_START_S = 10.0
 """The store must answer within this time at the start; later it may come and go."""
+STORE_AGAIN_S = 0.5
+"""While it starts, it is asked again after so long."""
 LAST_WORDS_S = 3.0
 """After the drain, how long the BYEs of the calls that were left may take to be answered."""
 WATCH_S = 0.5
@@ -85,7 +87,14 @@ def run(static: StaticConfig, announce: Callable[["Running"], None]) -> int:
 
     `announce` is called once, when every listener is bound and the store has answered."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Server(static, announce).run())
+        try:
+            return runner.run(_Server(static, announce).run())
+        except ExceptionGroup as group:
+            # The tasks of the server are a group: what ends its start comes wrapped.
+            found = group.exceptions[0]
+            if isinstance(found, StartError):
+                raise found from None
+            raise
 
 
 class Running:
@@ -338,10 +347,16 @@ class _Server:
         """Wait for the store, and give it the commercial values of the policy file."""
         if not await self._limiter.connected(timeout_s=STORE_START_S):
             raise StartError(f"store {url}: no answer in {STORE_START_S:.0f} s: {self._limiter.last_fault}")
-        try:
-            await self.policy.provision()
-        except StoreUnavailable as error:
-            raise StartError(f"store {url}: {error}") from error
+        # A cluster answers while one of its masters is being replaced: that takes seconds, and is no reason to give up.
+        deadline = self._now() + STORE_START_S
+        while True:
+            try:
+                await self.policy.provision()
+                return
+            except StoreUnavailable as error:
+                if self._now() >= deadline:
+                    raise StartError(f"store {url}: {error}") from error
+            await asyncio.sleep(STORE_AGAIN_S)
 
     async def _replay(self) -> None:
         """What a crash may have left between a record and its settlement."""
@@ -384,6 +399,7 @@ class _Server:
             verdicts=self._verdicts,
             log=self._log,
             transactions=lambda: core.transactions,
+            timers=lambda: core.timers,
             leases=lambda: core.leases,
             trunk_states=lambda: core.trunk_states,
             trunks_registered=lambda: core.registered(self._now()),

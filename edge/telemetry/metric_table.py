@@ -56,6 +56,9 @@ METRICS: tuple[MetricRow, ...] = (
     MetricRow("edge_calls_live", _G, "", "attempts and calls in progress", lambda s: s.counters.calls_live),
     MetricRow("edge_leases_live", _G, "", "calls of this node that hold a lease", lambda s: s.leases()),
     MetricRow("edge_transactions", _G, "", "SIP transactions in progress, both sides", lambda s: s.transactions()),
+    MetricRow(
+        "edge_timers", _G, "", "timers that wait, those included that will find nothing to do", lambda s: s.timers()
+    ),
     MetricRow("edge_datagrams_in_total", _C, "", "messages received", lambda s: s.counters.datagrams_in),
     MetricRow("edge_datagrams_out_total", _C, "", "messages sent", lambda s: s.counters.datagrams_out),
     MetricRow("edge_requests_in_total", _C, "", "requests received", lambda s: s.counters.requests_in),

@@ -182,6 +182,7 @@ class Sources:
     verdicts: VerdictCounts
     log: LogCounts
     transactions: Callable[[], int]
+    timers: Callable[[], int]
     leases: Callable[[], int]
     policy_generation: Callable[[], int]
     trunk_states: Callable[[], Mapping[str, int]]

@@ -152,6 +152,34 @@ async def test_a_start_that_cannot_be_is_one_sentence(
     assert "Traceback" not in said.decode()
 
 
+async def test_a_store_that_cannot_be_reached_is_one_sentence(tmp_path: Path, trunk: Trunk) -> None:
+    """After the ten seconds that it is given: the address, and why."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    nobody = tmp_path / "nobody.sock"
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "edge",
+            "run",
+            "--policy",
+            str(tmp_path / "policy.toml"),
+            "--redis",
+            f"unix://{nobody}",
+        ),
+        *("--listen", "udp:127.0.0.1:0", "--state", str(tmp_path / "state")),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(40):
+        _, said = await process.communicate()
+
+    lines = said.decode().splitlines()
+    assert (process.returncode, "Traceback" in said.decode()) == (1, False)
+    assert lines[-1].startswith(f"edge: store unix://{nobody}: no answer in 10 s")
+
+
 async def test_a_port_in_use_is_one_sentence(tmp_path: Path, trunk: Trunk) -> None:
     """The second edge on an address says which one it could not have."""
     (tmp_path / "policy.toml").write_text(policy(trunk))

@@ -30,6 +30,7 @@ def sources(wire: Wire) -> SimpleNamespace:
         cdr=SimpleNamespace(backlog=0, is_failing=False),
         delivery=SimpleNamespace(is_up=True),
         transactions=lambda: wire.core.transactions,
+        timers=lambda: wire.core.timers,
         trunk_states=lambda: wire.core.trunk_states,
         policy_generation=lambda: 7,
         policy_is_stale=lambda: False,
