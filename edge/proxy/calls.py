@@ -218,6 +218,7 @@ class CallTracker:
             self._in_use[holder] = left
         else:
             del self._in_use[holder]
+            self.renewals.forget(holder)
         if not call.is_adopted:
             price = None if holder.startswith(UNPAID) else call.facts.price
             settle = Settle(holder, call.uid, outcome, duration_ms, price, marks=marks, returned=returned)

@@ -28,23 +28,27 @@ _SPEND = frozenset({"spend_hour", "spend_day", "guard"})
 class Renewals:
     """Of one tracker."""
 
-    __slots__ = ("_due", "_tracker")
+    __slots__ = ("_due", "_tracker", "_turns")
 
     def __init__(self, tracker: "CallTracker") -> None:
         self._tracker = tracker
         self._due: dict[str, list[str]] = {}
         """holder -> uids to renew at the end of this wake-up."""
+        self._turns: dict[str, tuple[float, int]] = {}
+        """account -> the instant at which the next of its calls are renewed together, and how many those are."""
 
     # -- looks -----------------------------------------------------------------------------------------------------
 
     def schedule(self, call: Call, now: float) -> None:
         """Look at the call again when something of it is due."""
         settings = self._tracker.node.settings
-        at = now + settings.renew_s
+        at = self._turn(call, now, settings.renew_s)
         facts = call.facts
         answered_at = facts.answered_at
         if answered_at is not None:
-            deadlines = [answered_at + settings.max_duration_s, answered_at + 64 * settings.durations.t1]
+            deadlines = [answered_at + settings.max_duration_s]
+            if not call.is_acked:
+                deadlines.append(answered_at + 64 * settings.durations.t1)
             expires_at = call.session_expires_at
             if expires_at is not None:
                 deadlines.append(expires_at)
@@ -57,6 +61,23 @@ class Renewals:
                 if now < deadline < at:
                     at = deadline
         self._look_at(call, at)
+
+    def _turn(self, call: Call, now: float, renew_s: float) -> float:
+        """When the call is renewed next: with others of its account, so that one verb serves them all. No later than it
+        would be alone, and not before half of that time; no more at one instant than one verb takes, so that the calls
+        of a large account stay spread over the interval."""
+        if not call.holders:
+            return now + renew_s
+        account = call.holders[0]
+        at, together = self._turns.get(account, (0.0, 0))
+        if together >= RENEW_TOGETHER or not now + renew_s / 2 <= at <= now + renew_s:
+            at, together = now + renew_s, 0
+        self._turns[account] = (at, together + 1)
+        return at
+
+    def forget(self, holder: str) -> None:
+        """It has no call any more."""
+        self._turns.pop(holder, None)
 
     def _look_at(self, call: Call, at: float) -> None:
         look = call.look = Look(self, call.uid, at)

@@ -1,6 +1,8 @@
 """Talk that is paid for: extended, rescued, cut at its end; what an account that ran dry or was suspended does to its
 calls."""
 
+from itertools import pairwise
+
 import pytest
 from network import CALLER, NOTHING, POLICY, TRUNK_A, Established, Ringing, Wire, hang_up, reply
 
@@ -185,6 +187,75 @@ def test_renewals_of_one_account_travel_together_but_not_all_in_one():
     wire.pump()
 
     assert [len(verb.uids) for verb in wire.asked if isinstance(verb, Renew)] == [RENEW_TOGETHER, 5]
+
+
+def renewed(wire: Wire, seconds: float) -> list[tuple[float, int]]:
+    """When so many calls were renewed by one verb, until then."""
+    found = []
+    end = wire.now + seconds
+    while wire.now < end:
+        wire.asked.clear()
+        wire.advance(0.5)
+        found += [(wire.now, len(verb.uids)) for verb in wire.asked if isinstance(verb, Renew)]
+    return found
+
+
+def test_calls_of_one_account_come_to_be_renewed_at_the_same_instants():
+    """A verb for each of them costs more than one for all; the first renewal comes sooner for it, never later."""
+    wire = Wire(POLICY.replace("calls_base = 3", "calls_base = 500"), settings=Settings(node="edge1", renew_s=10))
+    began = wire.now
+    for _ in range(10):
+        Established(wire)
+        wire.advance(0.9)
+
+    verbs = renewed(wire, 60)
+
+    assert {size for at, size in verbs if at - began > 25} == {10}
+    instants = [at for at, size in verbs if size == 10]
+    assert {round(after - before) for before, after in pairwise(instants)} == {10}
+
+
+def test_no_call_waits_longer_for_its_renewal_because_of_others():
+    """Calls that come and go all the time: between two renewals of one never lies more than the interval."""
+    wire = Wire(POLICY.replace("calls_base = 3", "calls_base = 500"), settings=Settings(node="edge1", renew_s=10))
+    seen: dict[str, float] = {}
+    calls = [Established(wire)]
+    for turn in range(200):
+        wire.asked.clear()
+        wire.advance(0.5)
+        if turn % 3 == 0:
+            calls.append(Established(wire))
+        if turn % 7 == 0:
+            hang_up(calls.pop(0))
+        for verb in wire.asked:
+            if isinstance(verb, Renew):
+                assert [wire.now - seen[uid] for uid in verb.uids if uid in seen and wire.now - seen[uid] > 10.5] == []
+                seen |= dict.fromkeys(verb.uids, wire.now)
+    assert len(seen) > 30
+
+
+def test_calls_of_a_large_account_stay_spread_over_the_interval():
+    """What one verb takes is what is renewed at one instant."""
+    wire = Wire(POLICY.replace("calls_base = 3", "calls_base = 500"), settings=Settings(node="edge1", renew_s=10))
+    for _ in range(2 * RENEW_TOGETHER):
+        Established(wire)
+        wire.advance(0.02)
+
+    verbs = renewed(wire, 30)[-4:]
+
+    assert sorted(size for _, size in verbs)[-2:] == [RENEW_TOGETHER, RENEW_TOGETHER]
+    assert len({at for at, _ in verbs}) == len(verbs)
+
+
+def test_what_is_kept_for_renewing_together_goes_with_the_last_call():
+    """Of an account that has none any more nothing is left."""
+    wire = Wire(POLICY)
+    call = Established(wire)
+    assert wire.core.calls.renewals._turns
+
+    hang_up(call)
+
+    assert wire.core.calls.renewals._turns == {}
 
 
 def test_a_change_concerns_its_own_account_only():
