@@ -12,6 +12,7 @@ import typer.main
 from edge.accounts import commands as account_commands
 from edge.admin import commands as admin_commands
 from edge.alerts import commands as alert_commands
+from edge.capacity import commands as capacity_commands
 from edge.cdr import commands as cdr_commands
 from edge.contacts import commands as contact_commands
 from edge.control import commands as control_commands
@@ -49,6 +50,7 @@ app.command()(control_commands.undrain)
 app.command()(control_commands.journal)
 app.command()(trace_commands.trace)
 app.command()(top_commands.top)
+app.command()(capacity_commands.capacity)
 app.add_typer(alert_commands.app)
 app.add_typer(cdr_commands.app)
 app.add_typer(contact_commands.app)

@@ -73,6 +73,7 @@ PURE_ROOMS += (
     "edge.config.alerts",
     *[f"edge.alerts.{room}" for room in ("kinds", "standing", "events", "conditions", "shape")],
 )
+PURE_ROOMS += ("edge.capacity.measured", "edge.capacity.model")
 REDIS_DOORS = {
     "limits.alerts",
     "limits.audit",
