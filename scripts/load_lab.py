@@ -112,11 +112,12 @@ class Process:
 
     def memory_bytes(self) -> int:
         """What they hold, each page that several share counted once (PSS)."""
-        total = 0
-        for pid in self.pids():
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
-        return total
+        return sum(self.memory_bytes_of(pid) for pid in self.pids())
+
+    def memory_bytes_of(self, pid: int) -> int:
+        """The same of one of them."""
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
 
     def stop(self) -> None:
         """Ends it, and waits for its children too: they may still be writing into the folder of the run."""
@@ -133,6 +134,12 @@ class Process:
             time.sleep(0.02)
 
 
+def process_name(pid: int) -> str:
+    """`edge`, or the folder of the module that a child runs: `delivery`."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return words[words.index("-m") + 1].split(".")[-2] if "-m" in words else "edge"
+
+
 def _is_running(pid: int) -> bool:
     """A child whose parent has ended may be left as a zombie, if nobody collects it."""
     try:
@@ -146,8 +153,8 @@ class Caller:
 
     SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8 0\r\n"
 
-    def __init__(self, target: tuple[str, int], kind: Kind = ADMITTED) -> None:
-        self.kind = kind
+    def __init__(self, target: tuple[str, int], kind: Kind = ADMITTED, per_s: float = PROBES_PER_S) -> None:
+        self.kind, self.per_s = kind, per_s
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((HOST, 0))
         self.target, self.here = target, f"{HOST}:{self.socket.getsockname()[1]}"
@@ -219,10 +226,10 @@ class Caller:
     def run(self, seconds: float) -> None:
         """A call every so often; fewer where they take longer than that, since each waits for the one before."""
         begun = time.perf_counter()
-        for number in range(int(seconds * PROBES_PER_S)):
+        for number in range(int(seconds * self.per_s)):
             if time.perf_counter() - begun > seconds + OVERTIME_S / 2:
                 break
-            time.sleep(max(0.0, begun + number / PROBES_PER_S - time.perf_counter()))
+            time.sleep(max(0.0, begun + number / self.per_s - time.perf_counter()))
             self.call(number)
 
 

@@ -26,7 +26,9 @@ def load(root, monkeypatch):
     return by_name
 
 
-@pytest.mark.parametrize("name", ["bench", "bench-beside", "bench-flood", "bench-overload", "bench-watch"])
+@pytest.mark.parametrize(
+    "name", ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "soak"]
+)
 def test_a_bench_says_what_it_does(root, name):
     """Each finds what it shares with the others, and tells its options."""
     # The gates close the folder of a script to its imports; whoever starts one by hand does not.
