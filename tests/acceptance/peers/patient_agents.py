@@ -337,4 +337,5 @@ async def main() -> None:
     print(json.dumps(agent.counts), flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
