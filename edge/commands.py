@@ -26,7 +26,7 @@ from edge.trunks import commands as trunk_commands
 
 if TYPE_CHECKING:
     from edge.config.static import StaticConfig
-    from edge.server import Running
+    from edge.running import Running
 
 
 app = typer.Typer(
@@ -112,6 +112,8 @@ def run(
     redis: Annotated[str | None, typer.Option(help="`embedded`, or the URL of a store.", metavar="URL")] = None,
     state: Annotated[str | None, typer.Option(help="Where CDRs and the embedded store live.", metavar="DIR")] = None,
     node: Annotated[str | None, typer.Option(help="Name of this node.", metavar="NAME")] = None,
+    workers: Annotated[str | None, typer.Option(help="SIP processes on these addresses.", metavar="N")] = None,
+    workers_pin: Annotated[str | None, typer.Option(help="Each on a processor of its own.", metavar="BOOL")] = None,
     log: Annotated[str | None, typer.Option(help="console or json.", metavar="FORM")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics page.", metavar="ADDRESS")] = None,
@@ -157,10 +159,13 @@ def run(
     given: dict[str, str | list[str] | None] = dict(locals())
     del given["config"]
     static = _static(given, config)
-    from edge.server import StartError
-    from edge.server import run as serve
+    from edge.running import StartError
 
     try:
+        if static.workers > 1:
+            from edge.workers.supervisor import run as serve
+        else:
+            from edge.server import run as serve
         code = serve(static, _announce)
     except StartError as error:
         fail(str(error))

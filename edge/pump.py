@@ -166,6 +166,10 @@ class Pump:
         self._core.trunks_ordered(orders)
         self.turn()
 
+    def registered_elsewhere(self, states: Mapping[str, int]) -> None:
+        """Where another worker has registered this edge."""
+        self._core.registered_elsewhere(states)
+
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""
         self.watch.see(verb, outcome)

@@ -6,6 +6,7 @@ The only room that knows all others. Nothing is decided here.
 import asyncio
 import gc
 import logging
+import os
 import random
 import signal
 import sys
@@ -27,6 +28,7 @@ from edge.cdr.replay import replay
 from edge.cdr.unleased import Unleased
 from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrError, CdrWriter
+from edge.children import end_of_input
 from edge.clock import SystemClock
 from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
@@ -46,6 +48,7 @@ from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
+from edge.running import Running, StartError
 from edge.settings import notes_of
 from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.banner import without_secret
@@ -59,6 +62,8 @@ from edge.transport.endpoints import BindError, Bound, bind, bounds_of, certific
 from edge.transport.resolver import Resolver
 from edge.trunks.following import OrderFollower
 from edge.trunks.passwords import read_passwords
+from edge.workers.handover import Handover
+from edge.workers.place import Place
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
@@ -78,17 +83,14 @@ _GC_THRESHOLD = 50_000
 calls free themselves by counting."""
 
 
-class StartError(Exception):
-    """The edge cannot start; the message is for the operator."""
-
-
-def run(static: StaticConfig, announce: Callable[["Running"], None]) -> int:
+def run(static: StaticConfig, announce: Callable[[Running], None], place: Place | None = None) -> int:
     """Run an edge until it is told to stop; returns the exit code. Raises StartError.
 
-    `announce` is called once, when every listener is bound and the store has answered."""
+    `announce` is called once, when every listener is bound and the store has answered. `place`: it is one of several
+    workers."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            return runner.run(_Server(static, announce).run())
+            return runner.run(_Server(static, announce, place).run())
         except ExceptionGroup as group:
             # The tasks of the server are a group: what ends its start comes wrapped.
             found = group.exceptions[0]
@@ -97,37 +99,10 @@ def run(static: StaticConfig, announce: Callable[["Running"], None]) -> int:
             raise
 
 
-class Running:
-    """What there is to say about an edge that has just started."""
-
-    __slots__ = (
-        "accounts",
-        "cdr_directory",
-        "generation",
-        "listeners",
-        "local_trunk",
-        "metrics",
-        "node",
-        "policy",
-        "store",
-    )
-
-    def __init__(self, server: "_Server", store: str) -> None:
-        self.node = server.node
-        self.listeners = tuple(listener.name for listener in server.listeners.all)
-        self.policy = server.static.policy
-        self.generation = server.policy.snapshot.generation
-        self.accounts = len(server.policy.snapshot.accounts)
-        self.store = store
-        self.cdr_directory = str(server.writer.directory)
-        self.metrics = server.metrics
-        trunks = server.policy.snapshot.trunks.values()
-        self.local_trunk = next(((t.host, t.port or 5060) for t in trunks if t.host.startswith("127.")), None)
-
-
 class _Server:
-    def __init__(self, static: StaticConfig, announce: Callable[[Running], None]) -> None:
+    def __init__(self, static: StaticConfig, announce: Callable[[Running], None], place: Place | None) -> None:
         self.static = static
+        self._place = place
         self._announce = announce
         self._clock = SystemClock()
         self._now = self._clock.now
@@ -161,19 +136,22 @@ class _Server:
         self._delivery: DeliveryProcess
         self._tasks: asyncio.TaskGroup
         self._loop: asyncio.AbstractEventLoop
+        self._handover: Handover | None
 
     async def run(self) -> int:
         """Start, serve, drain, stop."""
         self._loop = asyncio.get_running_loop()
         self._pump = Pump(self._loop, self._now)
+        self._handover = None if self._place is None else Handover(self._place.desk, self._pump)
         directory = Path(self.static.state)
+        home = directory if self._place is None else self._place.home
         async with AsyncExitStack() as opened:
             try:
                 state.prepare(directory)
                 self.policy = PolicyKeeper(self.static.policy, self._tell)
-                secret = state.secret(directory)
+                secret = state.secret(home)
                 named = self.static.contacts_key
-                self.policy.contacts_key = read_key(Path(named)) if named else state.secret(directory, KEY_FILE)
+                self.policy.contacts_key = read_key(Path(named)) if named else state.secret(home, KEY_FILE)
                 now = self._now()
                 embedded: EmbeddedStore | None = None
                 if self.static.redis == "embedded":
@@ -191,7 +169,8 @@ class _Server:
                 opened.callback(self._unleased.close)
                 self._verdicts = judge(self.writer, node=self.node, tell=self._tell)
                 self._bind(opened)
-                await self._open_policy(url, is_embedded=embedded is not None)
+                is_embedded = embedded is not None if self._place is None else self._place.is_embedded
+                await self._open_policy(url, is_embedded=is_embedded)
                 self._limiter = open_limiter(
                     self._pump.deliver,
                     url,
@@ -231,11 +210,11 @@ class _Server:
                 opened.callback(page.close)
                 self.metrics = f"{self.static.metrics.rpartition(':')[0]}:{page.port}"
             self._url = url
-            await self._serve(url, embedded)
+            await self._serve(url, embedded, is_embedded=is_embedded)
             self._log.tell_suppressed(self._now())
         return 0
 
-    async def _serve(self, url: str, embedded: EmbeddedStore | None) -> None:
+    async def _serve(self, url: str, embedded: EmbeddedStore | None, *, is_embedded: bool) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._connections.join(self._loop, tasks)
@@ -274,15 +253,20 @@ class _Server:
                 self._tell(Fact("edge.started", {"node": self.node, "listeners": len(self.listeners.all)}))
                 for note in notes_of(self.static):
                     self._tell(Fact("settings.note", {"why": note}))
+                if self._handover is not None:
+                    self._handover.join(self._connections, self._loop)
+                    background.append(tasks.create_task(self._until_alone()))
                 self._bound.start(self._loop)
                 background.append(tasks.create_task(self._load.run()))
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(_GC_THRESHOLD, 50, 1000)
-                self._announce(Running(self, "embedded" if embedded is not None else url))
+                self._announce(self._running("embedded" if is_embedded else url))
                 await self._stopping.wait()
                 await self._drain()
             finally:
+                if self._handover is not None:
+                    self._handover.leave(self._loop)
                 self._connections.close()
                 await end_all(background)
                 if self._stopping.is_set():
@@ -294,9 +278,19 @@ class _Server:
         """Bind every listener; certificates are read before any port is taken."""
         static = self.static
         self._certificates = certificates_of(static)
-        self._connections = Connections(self._pump, bounds_of(static), self._certificates, self._now)
-        pump = self._pump
-        bound = bind(static.listen, pump.received, pump.turn, self._connections, self._certificates, pump.waited)
+        pump, handover, place = self._pump, self._handover, self._place
+        if handover is None or place is None:
+            self._connections = Connections(pump, bounds_of(static), self._certificates, self._now)
+            bound = bind(static.listen, pump.received, pump.turn, self._connections, self._certificates, pump.waited)
+        else:
+            desk = place.desk
+            self._connections = Connections(
+                handover, bounds_of(static), self._certificates, self._now, worker=desk.worker, workers=desk.workers
+            )
+            bound = bind(
+                static.listen, handover.received, pump.turn, self._connections, self._certificates, pump.waited,
+                place.shares, handover,
+            )  # fmt: skip
         opened.callback(bound.close, self._loop)
         self._bound = bound
         self.listeners = bound.listeners
@@ -316,6 +310,8 @@ class _Server:
             max_calls=static.max_calls,
             overload_wait_s=static.overload_wait_ms / 1000,
             overload_floor=static.overload_floor,
+            worker=0 if self._place is None else self._place.desk.worker,
+            workers=1 if self._place is None else self._place.desk.workers,
         )
         now = self._now()
         self._core = ProxyCore(
@@ -423,7 +419,23 @@ class _Server:
             account_calls=lambda: _leases_of(core, self._totals.accounts.shown(self._now())),
             account_ceilings=lambda: _ceilings_of(core, self._totals.accounts.shown(self._now())),
             now=self._now,
+            handover={}.copy if self._handover is None else self._handover.counts,
             certificate_ends=lambda: {} if self._certificates is None else self._certificates.not_after,
+        )
+
+    def _running(self, store: str) -> Running:
+        snapshot = self.policy.snapshot
+        trunks = snapshot.trunks.values()
+        return Running(
+            self.node,
+            tuple([listener.name for listener in self.listeners.all]),
+            self.static.policy,
+            snapshot.generation,
+            len(snapshot.accounts),
+            store,
+            str(self.writer.directory),
+            self.metrics,
+            next(((one.host, one.port or 5060) for one in trunks if one.host.startswith("127.")), None),
         )
 
     def _tell(self, fact: Fact) -> None:
@@ -443,6 +455,8 @@ class _Server:
             self._core.refuse_attempts(self.writer.is_full and self.static.cdr_full == "refuse")
             self.writer.flush(now)
             self._log.tell_suppressed(now)
+            if self._handover is not None and self._place is not None and not self._place.desk.worker:
+                self._handover.tell_registered(self._core.registered(now))
 
     # -- change and stop -------------------------------------------------------------------------------------------
 
@@ -465,6 +479,13 @@ class _Server:
             self._tell(Fact("tls.refused", {"why": str(error)}))
         else:
             self._tell(Fact("tls.loaded", {"certificates": len(self._certificates.not_after)}))
+
+    async def _until_alone(self) -> None:
+        """A worker whose supervisor is gone ends as if it had been killed with it: its calls are for whoever is started
+        next, who needs the ports."""
+        await end_of_input()
+        if not self._stopping.is_set():
+            os._exit(1)
 
     def _stop(self) -> None:
         """First signal: drain. Second: do not wait for the calls."""

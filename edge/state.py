@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 SECRET_BYTES = 32
-_KEY_FILE = "record-route.secret"
+KEY_FILE = "record-route.secret"
 
 
 class StateError(Exception):
@@ -25,7 +25,7 @@ def prepare(directory: Path) -> None:
         raise StateError(f"state directory {directory}: not writable; expected a directory this user may write to")
 
 
-def secret(directory: Path, name: str = _KEY_FILE) -> bytes:
+def secret(directory: Path, name: str = KEY_FILE) -> bytes:
     """The key of this name, by default the one that signs our Record-Route tokens; made when it is first asked for, the
     same ever after, so that requests inside a dialog still route after a restart. Raises StateError."""
     path = directory / name

@@ -15,6 +15,7 @@ from edge.config.sinks import CdrSettings
 from limits.address import parse_address
 
 LEAST_PROBE_S = 40
+MAX_WORKERS = 32
 
 
 def _metrics(text: str) -> str:
@@ -149,6 +150,19 @@ class StaticConfig(Section):
         description="Name of this node in leases and CDRs; no two nodes on one store may share it. "
         "Empty: the host name.",
         examples=["edge1"],
+    )
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = Field(
+        default=1,
+        description="SIP processes that share these addresses, each for its share of the calls; more than one for each "
+        "processor are of no use. Each is a node on the store: those of `edge1` are `edge1.1`, `edge1.2` … with the "
+        "state directories `worker-1`, `worker-2` … inside `state`. 1: one process, as ever.",
+        examples=[4],
+    )
+    workers_pin: bool = Field(
+        default=False,
+        description="Each worker stays on one processor, the first on the first of those this process may use, and so "
+        "on. For machines that do nothing else.",
+        examples=[True],
     )
     log: Literal["console", "json"] = Field(
         default="console", description="Form of the log lines: for a reader or for a collector.", examples=["json"]

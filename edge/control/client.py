@@ -155,6 +155,15 @@ class RunningTrace(NamedTuple):
     """Nodes that live and do not take it."""
 
 
+def nodes_of(name: str, alive: Iterable[str]) -> tuple[str, ...]:
+    """The node of this name, or the workers of the edge that has it (`edge1`: `edge1.1`, `edge1.2` …); none: there is
+    nobody. Pure."""
+    found = tuple(alive)
+    if name in found:
+        return (name,)
+    return tuple([one for one in found if one.rpartition(".")[0] == name and one.rpartition(".")[2].isdecimal()])
+
+
 class Control:
     """Use as `async with Control(url) as control`."""
 
@@ -332,15 +341,18 @@ class Control:
 
     async def _change(self, node: str, ask: Ask, by: str, why: str) -> Done:
         alive = await self._alive()
-        if node not in alive:
+        nodes = nodes_of(node, alive)
+        if not nodes:
             raise UnknownNode(node, alive)
-        answers, silent = await self._ask(Done, (node,), ask, by=by, why=why)
+        answers, silent = await self._ask(Done, nodes, ask, by=by, why=why)
         if silent:
             raise NoAnswer(silent)
-        outcome, found = answers[0]
-        if found is None:
-            raise NotDone(outcome)
-        return found
+        done = []
+        for outcome, found in answers:
+            if found is None:
+                raise NotDone(outcome)
+            done.append(found)
+        return Done(sum([one.calls for one in done]), any([one.changed for one in done]))
 
     async def _ask(
         self, kind: type[_T], nodes: tuple[str, ...], ask: Ask, *, by: str = "", why: str = ""

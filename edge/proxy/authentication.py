@@ -38,7 +38,8 @@ class Authentication:
 
     def __init__(self, node: Node, fresh: Callable[[], bytes], now: float) -> None:
         self._node = node
-        self.nonces = Nonces(fresh, now)
+        family = node.identifiers.nonce_key() if node.settings.workers > 1 else b""
+        self.nonces = Nonces(fresh, now, family=family)
         self._lockouts = Lockouts()
 
     def judge(self, attempt: CallAttempt, snapshot: PolicySnapshot, now: float) -> tuple[Refuse | None, Headers]:

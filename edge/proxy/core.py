@@ -383,6 +383,10 @@ class ProxyCore:
         """The edge stops: what it has registered at its trunks is taken back."""
         self._node.registrations.stop(now)
 
+    def registered_elsewhere(self, states: Mapping[str, int]) -> None:
+        """The worker that registers this edge at its trunks says where it is (`registered`)."""
+        self._node.registrations.heard(states)
+
     @property
     def unregistering(self) -> int:
         """Registrations whose end the trunk has not confirmed."""

@@ -33,6 +33,7 @@ _MAX_SEALED = 8_192
 _SEAL_KEY_BYTES = 32
 _SEAL = b"trunkgate seal"
 _DOOR = b"trunkgate door"
+_NONCE = b"trunkgate nonce"
 _DOOR_BYTES = 6
 _DOOR_UID = 20
 
@@ -76,6 +77,10 @@ class Identifiers:
         """The To tag of what is refused without a transaction: the same for each repeat of the same INVITE, on any node
         and after a restart (RFC 3261 §8.2.7), and no other INVITE has it (§19.3)."""
         return self.door + uid[:_DOOR_UID].encode()
+
+    def nonce_key(self) -> bytes:
+        """What the workers of one edge sign their digest challenges with."""
+        return blake2b(_NONCE, key=self._secret, digest_size=32).digest()
 
     def tag(self) -> bytes:
         """A To tag of our own (RFC 3261 §19.3)."""

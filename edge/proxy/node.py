@@ -24,6 +24,7 @@ from edge.proxy.trunk_throttle import TrunkThrottle
 from edge.sip.flow import Flow
 from edge.sip.timers import Durations, TimerWheel
 from edge.sip.transaction.layer import TransactionLayer
+from edge.workers.ownership import own_call_id
 from limits.local import LocalShare
 from limits.model import QUANTUM_S, REFUSED, Settle
 
@@ -61,6 +62,9 @@ class Settings:
     overload_floor: float = 50.0
     """So many new calls a second are never refused for overload."""
     durations: Durations = field(default_factory=Durations)
+    worker: int = 0
+    """Which of several processes on one address this is, from 0."""
+    workers: int = 1
 
 
 class Node:
@@ -162,6 +166,10 @@ class Node:
         its call (an address that moved here): the record of this refusal stands only if nobody does."""
         if self.live_nodes > 1 and account:
             self.outbox.asks.append(Settle(account, uid, REFUSED, 0))
+
+    def own_call_id(self, suffix: bytes) -> bytes:
+        """For a request that is born here: its response finds the way to this worker."""
+        return own_call_id(self.identifiers.tag, suffix, self.settings.worker, self.settings.workers)
 
     def adopt(self, snapshot: PolicySnapshot) -> None:
         """New attempts are pinned to this policy from now on."""

@@ -27,12 +27,16 @@ _ALL = (1 << WINDOW) - 1
 class Nonces:
     """Of one process."""
 
-    __slots__ = ("_born", "_floor", "_fresh", "_key", "_used")
+    __slots__ = ("_born", "_floor", "_fresh", "_key", "_mark", "_used")
 
-    def __init__(self, fresh: Callable[[], bytes], now: float) -> None:
-        """`fresh`: unpredictable tokens."""
+    def __init__(self, fresh: Callable[[], bytes], now: float, *, family: bytes = b"") -> None:
+        """`fresh`: unpredictable tokens. `family`: key of all workers of one edge. What another of them gave is known
+        here, and is too old: how often it was used is known there alone, and a caller that learns that its nonce is
+        stale takes a new one without asking anybody for a password (RFC 7616 §3.3)."""
         self._fresh = fresh
-        self._key = blake2b(fresh() + fresh() + fresh(), digest_size=32).digest()
+        self._key = family or blake2b(fresh() + fresh() + fresh(), digest_size=32).digest()
+        self._mark = b"." + fresh() if family else b""
+        """Whose it is, at the end of its text."""
         self._born = now
         self._floor = -1
         """Milliseconds since then; what was given until there is too old, since its use may have been forgotten."""
@@ -41,7 +45,7 @@ class Nonces:
 
     def give(self, host: str, now: float) -> bytes:
         """A new one for this address."""
-        text = b"%x.%b" % (int((now - self._born) * 1_000), self._fresh())
+        text = b"%x.%b%b" % (int((now - self._born) * 1_000), self._fresh(), self._mark)
         return text + b"." + self._sign(text, host)
 
     def age(self, nonce: bytes, host: str, now: float) -> float | None:
@@ -50,6 +54,8 @@ class Nonces:
         text, _, signature = nonce.rpartition(b".")
         if len(nonce) > MAX_LENGTH or not hmac.compare_digest(signature, self._sign(text, host)):
             return None
+        if not text.endswith(self._mark):
+            return inf
         at = _given_at(nonce)
         return inf if at <= self._floor else now - self._born - at / 1_000
 

@@ -150,7 +150,7 @@ class Registration:
         self.why = ""
         """What went wrong last."""
         self._told = ""
-        self._call_id = node.identifiers.tag() + b"@register"
+        self._call_id = node.own_call_id(b"@register")
         self._tag = node.identifiers.tag()
         self._cseq = 0
         self._asked_s = self._terms.expires_s

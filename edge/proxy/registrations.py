@@ -1,5 +1,7 @@
 """The registrations of this edge at its egress trunks: begun, kept and taken back as the policy says. Pure."""
 
+from collections.abc import Mapping
+
 from edge.config.trunks import EgressTrunk
 from edge.proxy.destinations import Destinations
 from edge.proxy.node import Node
@@ -9,7 +11,7 @@ from edge.proxy.registration import Happening, Registration, Standing
 class Registrations:
     """Of one core: one for each trunk that wants it."""
 
-    __slots__ = ("_all", "_destinations", "_is_stopped", "_leaving", "_node")
+    __slots__ = ("_all", "_destinations", "_elsewhere", "_is_stopped", "_leaving", "_node")
 
     def __init__(self, node: Node, destinations: Destinations) -> None:
         self._node = node
@@ -17,10 +19,16 @@ class Registrations:
         self._all: dict[str, Registration] = {}
         self._leaving: list[Registration] = []
         self._is_stopped = False
+        self._elsewhere: Mapping[str, int] = {}
+        """Of several workers the first registers for all, since they have one address: what it says."""
+
+    def heard(self, states: Mapping[str, int]) -> None:
+        """Where the first worker has registered this edge."""
+        self._elsewhere = states
 
     def adopt(self, now: float) -> None:
         """A policy is in force, or passwords are known: begin what is new, end what is gone, leave alone what stays."""
-        if self._is_stopped:
+        if self._is_stopped or self._node.settings.worker:
             return
         kept: dict[str, Registration] = {}
         for trunk in self._node.snapshot.trunks.values():
@@ -64,11 +72,15 @@ class Registrations:
         """Does this trunk take calls only from who is registered, and are we not?"""
         if trunk.registration is None or not trunk.registration.is_required:
             return False
+        if self._node.settings.worker:
+            return not self._elsewhere.get(trunk.id)
         one = self._all.get(trunk.id)
         return one is None or not one.is_bound(now)
 
     def states(self, now: float) -> dict[str, int]:
         """1: registered, 0: not, for each trunk that wants it."""
+        if self._node.settings.worker:
+            return dict(self._elsewhere)
         return {name: int(one.is_bound(now)) for name, one in self._all.items()}
 
 

@@ -65,7 +65,7 @@ class TrunkProbes:
                         via=listener.via_prefixes[flow.listener] + MAGIC_COOKIE + node.identifiers.tag() + b".0",
                         from_=ours + b";tag=" + node.identifiers.tag(),
                         to=b"<sip:%b>" % trunk.host_port,
-                        call_id=node.identifiers.tag() + b"@probe",
+                        call_id=node.own_call_id(b"@probe"),
                         cseq=1,
                         headers=((b"Accept", b"application/sdp"),),
                     )

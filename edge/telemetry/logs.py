@@ -51,6 +51,8 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("operator.trace_stopped", "info", False, "an operator ended a SIP trace before its time"),
     FactRow("control.unreadable", "warning", True, "a question in the store that this node does not understand"),
     FactRow("edge.stopped", "info", False, "the process ends in order"),
+    FactRow("worker.died", "error", False, "one of several workers has ended, and is started again: which, and why"),
+    FactRow("worker.started", "info", False, "a worker that had died serves again, with its calls"),
     FactRow("policy.loaded", "info", False, "a policy is in force for new attempts"),
     FactRow("trunk.health", "warning", False, "an egress trunk went down, is on trial, or is up again, and why"),
     FactRow("trunk.registration", "warning", False, "this node is registered at an egress trunk, or not, and why"),

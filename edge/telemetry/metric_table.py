@@ -61,6 +61,13 @@ METRICS: tuple[MetricRow, ...] = (
     ),
     MetricRow("edge_datagrams_in_total", _C, "", "messages received", lambda s: s.counters.datagrams_in),
     MetricRow("edge_datagrams_out_total", _C, "", "messages sent", lambda s: s.counters.datagrams_out),
+    MetricRow(
+        "edge_handed_over_total",
+        _C,
+        "way",
+        "messages between workers: `sent` to the owner of the call, `received` as such, `lost` for want of room",
+        lambda s: s.handover(),
+    ),
     MetricRow("edge_requests_in_total", _C, "", "requests received", lambda s: s.counters.requests_in),
     MetricRow("edge_responses_in_total", _C, "", "responses received", lambda s: s.counters.responses_in),
     MetricRow("edge_malformed_total", _C, "fault", "messages that cannot be read", lambda s: s.counters.malformed),

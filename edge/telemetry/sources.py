@@ -207,3 +207,6 @@ class Sources:
     account_ceilings: Callable[[], Mapping[str, int]]
     now: Callable[[], float]
     certificate_ends: Callable[[], Mapping[str, int]]
+    handover: Callable[[], Mapping[str, int]] = dict
+    """Messages given to other workers (`sent`), got from them (`received`), and for which there was no room (`lost`);
+    nothing where there is one process."""

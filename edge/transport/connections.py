@@ -105,21 +105,30 @@ class Connections:
     """The table."""
 
     __slots__ = (
-        "_certificates", "_establishing", "_loop", "_next_number", "_now", "_tasks", "_user", "bounds", "by_key",
-        "by_number", "counters", "paths", "per_host", "silent",
+        "_certificates", "_establishing", "_loop", "_next_number", "_now", "_step", "_tasks", "_user", "bounds",
+        "by_key", "by_number", "counters", "paths", "per_host", "silent",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
     _tasks: asyncio.TaskGroup
 
     def __init__(
-        self, user: StreamUser, bounds: StreamBounds, certificates: Certificates | None, now: Callable[[], float]
+        self,
+        user: StreamUser,
+        bounds: StreamBounds,
+        certificates: Certificates | None,
+        now: Callable[[], float],
+        *,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
+        """`worker` of how many: the number of a connection says whose it is (`workers.frames.is_here`)."""
         self._user = user
         self._certificates = certificates
         self._now = now
         # A number in a token of ours must not mean another connection after a restart.
-        self._next_number = secrets.randbits(31)
+        self._next_number = secrets.randbits(31) * workers + worker
+        self._step = workers
         self.bounds = bounds
         self.counters = StreamCounters()
         self.paths: dict[int, StreamPath] = {}
@@ -366,7 +375,7 @@ class Connections:
     # -- the table -------------------------------------------------------------------------------------------------
 
     def _make(self, listener: int, address: tuple[str, int], *, is_outgoing: bool) -> Connection:
-        self._next_number += 1
+        self._next_number += self._step
         return Connection(
             self,
             number=self._next_number,

@@ -11,6 +11,7 @@ from edge.proxy.listeners import Listener, Listeners
 from edge.sip.flow import Flow
 from edge.transport.certificates import Certificates, TlsFiles
 from edge.transport.connections import Connections, StreamBounds
+from edge.transport.spreading import Share
 from edge.transport.streams import StreamSocket
 from edge.transport.udp import UdpSocket
 
@@ -75,23 +76,27 @@ def bind(
     connections: Connections,
     certificates: Certificates | None,
     waited: Callable[[int, float], None] | None = None,
+    shares: Sequence[Share] = (),
+    streams: Endpoint | None = None,
 ) -> Bound:
     """Bind every listener, or none. The port in a listener's name is the one the system gave. `waited`: as for
-    `UdpSocket`, after the index of the listener."""
+    `UdpSocket`, after the index of the listener. `shares`: nothing is bound, these are taken, one for each listener.
+    `streams`: what sends over TCP and TLS, where that is not `connections`."""
     sockets: list[UdpSocket | StreamSocket] = []
     endpoints: list[Endpoint] = []
     listeners = []
     for index, listen in enumerate(listens):
+        share = shares[index] if shares else None
         try:
             if listen.transport == "udp":
                 hears = None if waited is None else partial(waited, index)
-                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained, hears)
+                udp = UdpSocket(listen.host, listen.port, partial(on_datagram, index), drained, hears, share=share)
                 sockets.append(udp)
                 endpoints.append(udp)
             else:
                 shown = certificates if listen.transport == "tls" else None
-                sockets.append(StreamSocket(index, listen.host, listen.port, connections, shown))
-                endpoints.append(connections)
+                sockets.append(StreamSocket(index, listen.host, listen.port, connections, shown, share=share))
+                endpoints.append(streams or connections)
         except OSError as error:
             for sock in sockets:
                 sock.give_back()

@@ -9,6 +9,7 @@ from functools import partial
 from edge.transport.certificates import Certificates
 from edge.transport.connection import Connection
 from edge.transport.connections import Connections, StreamPath, count
+from edge.transport.spreading import Share
 
 BACKLOG = 1024
 ACCEPTS = 64
@@ -19,6 +20,22 @@ SHUTDOWN_S = 3.0
 """How long a neighbour may take to end TLS in order."""
 
 
+def listening(host: str, port: int) -> socket.socket:
+    """A TCP socket that takes connections. Raises OSError where the address is taken or not ours."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 class StreamSocket:
     """One bound TCP socket."""
 
@@ -27,21 +44,19 @@ class StreamSocket:
     _loop: asyncio.AbstractEventLoop
 
     def __init__(
-        self, index: int, host: str, port: int, connections: Connections, certificates: Certificates | None
+        self,
+        index: int,
+        host: str,
+        port: int,
+        connections: Connections,
+        certificates: Certificates | None,
+        *,
+        share: Share | None = None,
     ) -> None:
-        """Binds at once; raises OSError where the address is taken or not ours. `certificates`: it speaks TLS."""
+        """Binds at once; raises OSError where the address is taken or not ours. `certificates`: it speaks TLS.
+        `share`: nothing is bound, the socket that all workers accept from is taken."""
         self.host_is_ipv6 = ":" in host
-        sock = socket.socket(socket.AF_INET6 if self.host_is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if self.host_is_ipv6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((host, port))
-            sock.listen(BACKLOG)
-        except OSError:
-            sock.close()
-            raise
+        sock = listening(host, port) if share is None else socket.socket(fileno=share.known)
         self._index = index
         self._socket = sock
         self._connections = connections

@@ -26,6 +26,7 @@ from edge.transport.packet_filter import (
     program,
     ranges_of,
 )
+from edge.transport.spreading import MAX_SPREAD_RANGES, Share, spreading
 
 MAX_DATAGRAM = 65_535
 DRAIN = 32
@@ -103,6 +104,20 @@ class _Lane:
         return Queue(wait, used / max(size, 1), dropped)
 
 
+def open_udp(buffer: int, *, is_ipv6: bool) -> socket.socket:
+    """A socket that is bound nowhere yet."""
+    sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if is_ipv6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 class UdpSocket:
     """One bound UDP address."""
 
@@ -110,6 +125,7 @@ class UdpSocket:
         "_drained",
         "_known",
         "_on_datagram",
+        "_share",
         "_socket",
         "_strangers",
         "_waited",
@@ -128,38 +144,32 @@ class UdpSocket:
         waited: Callable[[float], None] | None = None,
         *,
         wall: Callable[[], float] = time.time,
+        share: Share | None = None,
     ) -> None:
         """Binds at once; raises OSError where the address is taken or not ours. `waited` hears how many seconds a
         datagram of a known source has waited, before it is handed over; not of every one (`SAMPLE_S`). `wall`: the
-        clock that the kernel stamps datagrams by."""
+        clock that the kernel stamps datagrams by. `share`: nothing is bound, the sockets of this worker are taken."""
         self.host_is_ipv6 = ":" in host
-        self._socket = sock = self._open(RECEIVE_BUFFER)
-        try:
-            sock.bind((host, port))
-        except OSError:
-            sock.close()
-            raise
-        self._known = _Lane(sock, wall)
+        self._share = share
         self._strangers: _Lane | None = None
+        if share is None:
+            self._socket = open_udp(RECEIVE_BUFFER, is_ipv6=self.host_is_ipv6)
+            try:
+                self._socket.bind((host, port))
+            except OSError:
+                self._socket.close()
+                raise
+        else:
+            self._socket = socket.socket(fileno=share.known)
+            self._strangers = _Lane(socket.socket(fileno=share.strangers), wall)
+        self._known = _Lane(self._socket, wall)
         self._wall = wall
         self._on_datagram = on_datagram
         self._drained = drained
         self._waited = waited
-        self.address: tuple[str, int] = sock.getsockname()[:2]
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self.dropped = 0
         """Datagrams the kernel would not take because its buffer was full; retransmission covers them."""
-
-    def _open(self, buffer: int) -> socket.socket:
-        sock = socket.socket(socket.AF_INET6 if self.host_is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            if self.host_is_ipv6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        except OSError:
-            sock.close()
-            raise
-        return sock
 
     @property
     def lanes(self) -> int:
@@ -201,8 +211,10 @@ class UdpSocket:
 
         The port was bound without SO_REUSEPORT, so that two edges cannot share one by mistake; the flag is set
         afterwards for the second socket alone."""
+        if self._share is not None:
+            return self._is_steered()
         try:
-            second = self._open(STRANGERS_BUFFER)
+            second = open_udp(STRANGERS_BUFFER, is_ipv6=self.host_is_ipv6)
         except OSError:
             return False
         try:
@@ -217,15 +229,29 @@ class UdpSocket:
             return False
         return True
 
+    def _is_steered(self) -> bool:
+        try:
+            self.steer(())
+        except (OSError, AttributeError):
+            return False
+        return True
+
     def steer(self, known: Iterable[Network]) -> int:
         """Datagrams of these networks go by the first lane, all others by the second; how many ranges of addresses
-        found no place in the program. Raises OSError where the kernel takes none."""
-        if self._strangers is None:
+        found no place in the program. Raises OSError where the kernel takes none.
+
+        One program serves the sockets of all workers: the first of them says who is known."""
+        if self._strangers is None or (self._share is not None and self._share.worker):
             return 0
         version = 6 if self.host_is_ipv6 else 4
         ranges = ranges_of(known, version)
-        kept = ranges[: MAX_RANGES[version]]
-        attach(self._socket, SO_ATTACH_REUSEPORT_CBPF, program(kept, version=version, inside=0, outside=1))
+        if self._share is None:
+            kept = ranges[: MAX_RANGES[version]]
+            code = program(kept, version=version, inside=0, outside=1)
+        else:
+            kept = ranges[: MAX_SPREAD_RANGES[version]]
+            code = spreading(kept, version=version, workers=self._share.workers)
+        attach(self._socket, SO_ATTACH_REUSEPORT_CBPF, code)
         return len(ranges) - len(kept)
 
     def shut_out(self, banned: Iterable[Network]) -> None:

@@ -122,6 +122,8 @@ class Dialog:
         self.call_id = invite.call_id()
         self.status = 0
         self.answer: Response | None = None
+        self.final: Response | None = None
+        """The latest response to the INVITE, whatever it says."""
         self.at_callee: Request | None = None
         self.dialled_at = time.monotonic()
         self.answered_at = 0.0
@@ -166,10 +168,10 @@ class Parties:
         self.callee: Endpoint
 
     @classmethod
-    async def met(cls) -> "Parties":
+    async def met(cls, endpoint: type[Endpoint] = Endpoint) -> "Parties":
         parties = cls()
-        parties.caller = await Endpoint.bound("127.0.0.1", parties._at_caller)
-        parties.callee = await Endpoint.bound("127.0.0.1", parties._at_callee)
+        parties.caller = await endpoint.bound("127.0.0.1", parties._at_caller)
+        parties.callee = await endpoint.bound("127.0.0.1", parties._at_callee)
         return parties
 
     def close(self) -> None:
@@ -234,6 +236,7 @@ class Parties:
             return
         dialog = self.dialogs[message.call_id()]
         dialog.status = max(dialog.status, message.status)
+        dialog.final = message
         if message.status >= 300:
             self.caller.send(compose.ack(dialog.invite, message), source)
         elif message.status >= 200:
@@ -277,8 +280,10 @@ class Parties:
 class Node:
     """One `edge run`: its log, its records, its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, state: Path, address: Address) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, state: Path, address: Address, said: list[str]) -> None:
         self.process = process
+        self.said = said
+        """Its five lines on stdout."""
         self.address = address
         self.state = state
         self.facts: list[dict[str, object]] = []
@@ -301,7 +306,9 @@ class Node:
 
     def records(self, dialog: Dialog | None = None) -> list[dict[str, object]]:
         """Its CDRs, of one call or of all."""
-        lines = [line for path in sorted((self.state / "cdr").glob("cdr-*")) for line in path.open(encoding="utf-8")]
+        logs = [self.state / "cdr", *sorted(self.state.glob("worker-*/cdr"))]
+        paths = [path for log in logs for path in sorted(log.glob("cdr-*"))]
+        lines = [line for path in paths for line in path.open(encoding="utf-8")]
         records = [json.loads(line) for line in lines if line.endswith("\n")]
         return [one for one in records if dialog is None or one["call_id"] == dialog.call_id.decode()]
 
@@ -412,7 +419,7 @@ class Site:
             said = [(await process.stdout.readline()).decode() for _ in range(5)]
         found = re.search(r"udp:127\.0\.0\.1:([0-9]+)", said[0])
         assert found is not None, (said, await process.stderr.read() if process.stderr else "")
-        node = Node(process, state, ("127.0.0.1", int(found[1])))
+        node = Node(process, state, ("127.0.0.1", int(found[1])), said)
         reading = asyncio.create_task(node.read())
         self._stack.callback(reading.cancel)
         self.nodes.append(node)
@@ -469,14 +476,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def site_at(directory: Path) -> AsyncIterator[Site]:
-    """Everything of it is gone when the block ends."""
+async def site_at(directory: Path, endpoint: type[Endpoint] = Endpoint) -> AsyncIterator[Site]:
+    """Everything of it is gone when the block ends. `endpoint`: what the parties speak with."""
     async with AsyncExitStack() as stack:
         store = Store(directory)
         await store.start()
         stack.push_async_callback(store.kill)
         stack.push_async_callback(store.client.aclose)
-        parties = await Parties.met()
+        parties = await Parties.met(endpoint)
         stack.callback(parties.close)
         yield Site(directory, stack, store, parties)
 

@@ -72,6 +72,9 @@ PURE_ROOMS += ("edge.config.quality", "limits.additions", "limits.chain", *[f"ed
 PURE_ROOMS += (
     "edge.config.alerts",
     *[f"edge.alerts.{room}" for room in ("kinds", "standing", "events", "conditions", "shape")],
+    *[f"edge.workers.{room}" for room in ("ownership", "frames", "life")],
+    "edge.transport.spreading",
+    "edge.running",
 )
 PURE_ROOMS += ("edge.capacity.measured", "edge.capacity.model")
 REDIS_DOORS = {
@@ -177,9 +180,9 @@ def test_policy_does_not_know_the_proxy(sources):
 
 
 def test_only_the_commands_start_the_server(sources):
-    """The composition root is imported by the command line and nobody else (rule 4)."""
+    """The composition root is imported by the command line, also by that of a worker, and nobody else (rule 4)."""
     importers = {source.module for source in sources if any(inside(name, "edge.server") for name in source.imports())}
-    assert importers <= {"edge.commands"}
+    assert importers <= {"edge.commands", "edge.workers.process"}
 
 
 def test_http_has_one_room(sources):
