@@ -158,18 +158,7 @@ def run(
     """Run an edge until it is told to stop. Every option is also EDGE_<NAME> and a key of the --config file."""
     given: dict[str, str | list[str] | None] = dict(locals())
     del given["config"]
-    static = _static(given, config)
-    from edge.running import StartError
-
-    try:
-        if static.workers > 1:
-            from edge.workers.supervisor import run as serve
-        else:
-            from edge.server import run as serve
-        code = serve(static, _announce)
-    except StartError as error:
-        fail(str(error))
-    raise typer.Exit(code)
+    raise typer.Exit(_serve(_static(given, config)))
 
 
 app.command()(policy_commands.check)
@@ -259,6 +248,19 @@ def _static(given: "dict[str, str | list[str] | None]", config: str | None) -> "
         return read_settings(given, config)
     except StaticConfigError as error:
         usage(*(str(problem) for problem in error.problems))
+
+
+def _serve(static: "StaticConfig") -> int:
+    from edge.running import StartError
+
+    try:
+        if static.workers > 1:
+            from edge.workers.supervisor import run as serve
+        else:
+            from edge.server import run as serve
+        return serve(static, _announce)
+    except StartError as error:
+        fail(str(error))
 
 
 def _announce(running: "Running") -> None:

@@ -27,7 +27,7 @@ def load(root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "soak"]
+@pytest.mark.parametrize("name", ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "soak", "bench-workers"])
 )
 def test_a_bench_says_what_it_does(root, name):
     """Each finds what it shares with the others, and tells its options."""

@@ -190,7 +190,11 @@ def test_http_has_one_room(sources):
     importers = {s.module for s in sources if {top(name) for name in s.imports()} & {"fastapi", "starlette", "uvicorn"}}
     assert {module for module in importers if not inside(module, "edge.admin")} == set()
     known = {s.module for s in sources if any(inside(name, "edge.admin") for name in s.imports())}
-    assert {module for module in known if not inside(module, "edge.admin")} <= {"edge.commands", "edge.server"}
+    assert {module for module in known if not inside(module, "edge.admin")} <= {
+        "edge.commands",
+        "edge.server",
+        "edge.workers.supervisor",
+    }
     eager = next(s for s in sources if s.module == "edge.admin.orders")
     assert {top(name) for name in eager.imports()} & {"fastapi", "starlette", "uvicorn", "httpx", "jwt"} == set()
 
