@@ -27,7 +27,8 @@ def load(root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-@pytest.mark.parametrize("name", ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "soak", "bench-workers"])
+    "name",
+    ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "bench-workers", "soak"],
 )
 def test_a_bench_says_what_it_does(root, name):
     """Each finds what it shares with the others, and tells its options."""
