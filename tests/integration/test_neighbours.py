@@ -53,22 +53,21 @@ TAKEOVER_S = 3.0
 BOUND_S = 20.0
 
 
-class Core(ProxyCore):
-    """One that may hear the store's decisions only after it was told of calls it takes over: they come by two ways."""
+class Adopting:
+    """The core as its neighbours see it. Once it was told of calls that it takes over, it hears what the store had
+    decided before: the two come by two ways."""
 
-    late: list[tuple[Verb, Outcome]] | None = None
+    def __init__(self, edge: "Edge") -> None:
+        self._edge = edge
 
-    def limiter_answered(self, verb: Verb, outcome: Outcome, now: float) -> None:
-        if self.late is None:
-            super().limiter_answered(verb, outcome, now)
-        else:
-            self.late.append((verb, outcome))
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._edge.core, name)
 
     def adopt(self, holder: str, gone: str, now_ms: int, found: tuple[Adopted, ...], now: float) -> None:
-        super().adopt(holder, gone, now_ms, found, now)
-        late, self.late = self.late or [], None
+        self._edge.core.adopt(holder, gone, now_ms, found, now)
+        late, self._edge.late = self._edge.late or [], None
         for verb, outcome in late:
-            self.limiter_answered(verb, outcome, now)
+            self._edge.core.limiter_answered(verb, outcome, now)
 
 
 class Edge:
@@ -77,8 +76,10 @@ class Edge:
     def __init__(self, url: str, node: str) -> None:
         self._loop = asyncio.get_running_loop()
         self.records: list[CallFacts] = []
+        self.late: list[tuple[Verb, Outcome]] | None = None
+        """Where it is a list, the store's decisions wait in it."""
         self.limiter = open_limiter(self._deliver, url, deadline_s=5.0, on_epoch=lambda epoch: None)
-        self.core = Core(
+        self.core = ProxyCore(
             settings=Settings(node=node),
             listeners=Listeners([Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)]),
             identifiers=Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"tag"),
@@ -88,7 +89,7 @@ class Edge:
             wall_offset=1_795_600_000.0,
         )
         self.neighbours = Neighbours(
-            url, node=node, core=self.core, limiter=self.limiter, turn=self._turn, tell=lambda fact: None,
+            url, node=node, core=Adopting(self), limiter=self.limiter, turn=self._turn, tell=lambda fact: None,
             closed=lambda uids: None, now=self._loop.time, takeover_s=TAKEOVER_S, lease_ms=30_000,
         )  # fmt: skip
         self._tasks = [asyncio.create_task(self.limiter.run())]
@@ -109,6 +110,9 @@ class Edge:
         await end_all(self._tasks)
 
     def _deliver(self, verb: Verb, outcome: Outcome) -> None:
+        if self.late is not None:
+            self.late.append((verb, outcome))
+            return
         self.core.limiter_answered(verb, outcome, self._loop.time())
         self._turn()
 
@@ -139,9 +143,9 @@ async def test_a_call_whose_invite_comes_again_while_it_is_taken_over_is_closed_
 
         second = Edge(server.url, "n2")
         if comes_again:
-            second.core.late = []
+            second.late = []
             await second.invite()
-            assert [type(outcome) for _, outcome in second.core.late] == [Denied]
+            assert [type(outcome) for _, outcome in second.late] == [Denied]
         await second.run()
         try:
             async with asyncio.timeout(BOUND_S):

@@ -57,21 +57,6 @@ class Life:
         self.gone = 0
 
 
-class Wire(list):
-    """The sends, noted with the life they belong to."""
-
-    def __init__(self, world):
-        super().__init__()
-        self.world = world
-
-    def append(self, item):
-        data, _, txn = item
-        life = self.world.life(txn)
-        if life.gone or txn.state == "Terminated":
-            self.world.ghosts.append(("sent", data[:20]))
-        life.sent.append(data)
-
-
 class Transactions(RuleBasedStateMachine):
     """The user of the layer, the network and the clock in one."""
 
@@ -80,10 +65,10 @@ class Transactions(RuleBasedStateMachine):
         self.now = 5000.0
         self.lives = {}
         self.keep = []
-        self.order = []
+        self._order = []
         self.ghosts = []
         self.acks = 0
-        self.sends = Wire(self)
+        self.sends = []
         self.wheel = TimerWheel(self.now)
         self.layer = TransactionLayer(self, self.sends, self.wheel, Durations(), lambda flow: flow is TCP)
         self.at_once = None
@@ -95,10 +80,27 @@ class Transactions(RuleBasedStateMachine):
         if id(txn) not in self.lives:
             self.keep.append(txn)  # so that no two have the same id
             self.lives[id(txn)] = Life(txn, txn.reliable)
-            self.order.append(self.lives[id(txn)])
+            self._order.append(self.lives[id(txn)])
         return self.lives[id(txn)]
 
+    def look(self):
+        """What has been sent since the last look, noted with the life it belongs to. Once a life is gone, all that it
+        had sent until then is noted: what comes later is a ghost's."""
+        for data, _, txn in self.sends:
+            life = self.life(txn)
+            if life.gone:
+                self.ghosts.append(("sent", data[:20]))
+            life.sent.append(data)
+        self.sends.clear()
+
+    @property
+    def order(self):
+        """All lives, with what each has sent."""
+        self.look()
+        return self._order
+
     def tell(self, txn, what):
+        self.look()
         life = self.life(txn)
         if life.gone:
             self.ghosts.append(("told", what))
@@ -125,6 +127,7 @@ class Transactions(RuleBasedStateMachine):
         self.tell(txn, "transport error")
 
     def on_gone(self, txn):
+        self.look()
         self.life(txn).gone += 1
 
     def one(self, pick, *, is_server, live=False):
@@ -219,6 +222,7 @@ class Transactions(RuleBasedStateMachine):
     @invariant()
     def no_timer_acts_for_what_is_gone(self):
         """Nothing is sent, nobody is told."""
+        self.look()
         assert self.ghosts == []
 
     @invariant()
@@ -303,7 +307,7 @@ class Transactions(RuleBasedStateMachine):
         self.time_goes_on(LONGEST_S)
         assert (len(self.layer), len(self.wheel)) == (0, 0)
         assert [life for life in self.order if life.gone != 1] == []
-        stores = [getattr(self.layer, name) for name in self.layer.__slots__]
+        stores = [getattr(self.layer, name) for name in dir(self.layer)]
         assert [store for store in stores if isinstance(store, dict) and store] == []
         self.no_timer_acts_for_what_is_gone()
         self.a_client_that_is_gone_has_told_its_user_why()

@@ -106,6 +106,8 @@ class Transaction:
         "branch", "deadline", "feedback", "flow", "interval", "is_server", "key", "last", "layer", "legacy_key",
         "method", "reliable", "reply_to", "request", "rows", "since", "state", "status", "table", "user",
     )  # fmt: skip
+    __deletable__ = ("request",)
+    """For the compiled form, where other attributes cannot be deleted."""
 
     request: Request
     """Server: as received. Client: as sent. After the final response a server INVITE keeps its `remains`, a client

@@ -50,38 +50,16 @@ def title(data):
     return (word[1] if word[0] == b"SIP/2.0" else word[0]).decode()
 
 
-class Wire(list):
-    """The list of sends; writes each into the events."""
-
-    def __init__(self, events):
-        super().__init__()
-        self.events = events
-
-    def append(self, item):
-        super().append(item)
-        self.events.append(f"{title(item[0])} sent")
-
-
-class LoggedWheel(TimerWheel):
-    """A wheel that writes down what is set: letter and delay."""
-
-    def __init__(self, stage):
-        super().__init__(START)
-        self.stage = stage
-
-    def schedule(self, at, owner, letter):
-        super().schedule(at, owner, letter)
-        self.stage.events.append(f"{letter}={round(at - self.stage.now, 6):g}")
-
-
 class Stage:
     """The user of the layer, and the clock."""
 
     def __init__(self, *, reliable=False, durations=None):
         self.now = START
         self.events = []
-        self.sends = Wire(self.events)
-        self.wheel = LoggedWheel(self)
+        self.sends = []
+        self.wheel = TimerWheel(START)
+        self._sent = 0
+        self._set = {}
         self.layer = TransactionLayer(self, self.sends, self.wheel, durations or Durations(), lambda flow: reliable)
         self.servers = []
         self.stray = []
@@ -89,31 +67,50 @@ class Stage:
         self.reaction = None
         """Called with (txn, request) inside `on_request`."""
 
+    def look(self):
+        """Write down what was sent since the last look, and then what was set: letter and delay."""
+        self.events += [f"{title(data)} sent" for data, _, _ in self.sends[self._sent :]]
+        self._sent = len(self.sends)
+        for bucket, entries in self.wheel._buckets.items():
+            delay = round(bucket * self.wheel._tick_s - self.now, 6)
+            self.events += [f"{letter}={delay:g}" for _, letter in entries[self._set.get(bucket, 0) :]]
+            self._set[bucket] = len(entries)
+
+    def forget_sends(self):
+        """As the rim does, which has sent them."""
+        self.look()
+        self.sends.clear()
+        self._sent = 0
+
+    def tell(self, event):
+        self.look()
+        self.events.append(event)
+
     def on_request(self, txn, request, now):
-        self.events.append(f"{request.method.decode()} to TU")
+        self.tell(f"{request.method.decode()} to TU")
         self.servers.append(txn)
         if self.reaction is not None:
             self.reaction(txn, request)
 
     def on_ack(self, request, flow, now):
-        self.events.append("ACK to TU")
+        self.tell("ACK to TU")
         self.acks.append((request, flow))
 
     def on_response(self, txn, response, now):
-        self.events.append(f"{response.status} to TU")
+        self.tell(f"{response.status} to TU")
 
     def on_stray_response(self, response, flow, now):
-        self.events.append("stray")
+        self.tell("stray")
         self.stray.append((response, flow))
 
     def on_timeout(self, txn, now):
-        self.events.append("timeout to TU")
+        self.tell("timeout to TU")
 
     def on_transport_error(self, txn, now):
-        self.events.append("transport error to TU")
+        self.tell("transport error to TU")
 
     def on_gone(self, txn):
-        self.events.append("gone")
+        self.tell("gone")
 
     def receive(self, message, flow=PEER):
         self.layer.receive(message, flow, self.now)
@@ -134,15 +131,18 @@ class Stage:
         """Let time pass, timer by timer."""
         end = self.now + seconds
         while (due := self.wheel.next_timer()) is not None and due <= end:
+            self.look()
             self.now = due
             self.wheel.expire(due)
+        self.look()
         self.now = end
 
     def sent(self):
         return [title(data) for data, _, _ in self.sends]
 
     def taken(self):
-        """The events since the last look."""
+        """The events since they were last taken."""
+        self.look()
         events = self.events[:]
         self.events.clear()
         return events

@@ -248,7 +248,7 @@ def test_no_ack_is_made_for_a_2xx(stage, a_response):
 def test_a_server_answers_where_its_user_says(stage):
     """§18.2.2: `reply_to` may be set before the first response; G goes there too."""
     elsewhere = stage.client("OPTIONS", branch="z9hG4bKx").flow._replace(address=("192.0.2.77", 5099))
-    stage.sends.clear()
+    stage.forget_sends()
     txn = stage.server()
     txn.reply_to = elsewhere
     stage.respond(txn, 486)

@@ -219,7 +219,7 @@ def test_a_cancel_of_ours_shares_the_branch_of_its_invite(stage, a_request, a_re
 def test_a_response_that_matches_nothing_is_astray(stage, a_response, changes):
     """RFC 6026 §7.3: the user counts it, and that is all."""
     stage.client()
-    stage.sends.clear()
+    stage.forget_sends()
     stray = a_response(200, **changes)
     stage.receive(stray, ELSEWHERE)
     assert ([(stray, ELSEWHERE)], []) == (stage.stray, list(stage.sends))
@@ -314,7 +314,7 @@ def test_a_response_after_the_end_is_absorbed(stage):
     """RFC 6026 §8.3: simply discarded."""
     txn = stage.server("BYE")
     stage.wait(37.1)
-    stage.sends.clear()
+    stage.forget_sends()
     absorbed = stage.layer.absorbed
     stage.respond(txn, 200)
     assert (list(stage.sends), stage.layer.absorbed - absorbed) == ([], 1)

@@ -84,7 +84,7 @@ def test_counting_references_alone_frees_what_is_gone(stage, a_request, a_respon
         )
         watch = weakref.ref(context)
         stage.receive(a_response(486))
-        stage.sends.clear()
+        stage.forget_sends()
         stage.wait(33)
         assert len(stage.layer) == 0
         del context

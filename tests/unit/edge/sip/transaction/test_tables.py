@@ -1,7 +1,8 @@
 """The four tables row by row, to be read beside RFC 6026 Figures 5 and 7 and RFC 3261 Figures 6 and 8.
 
 Each row drives the real layer: it brings a transaction to the state, gives the input, and judges the next state and,
-in their order, everything that was sent, told and set. `A=1` means: timer A was set to 1 s. Unreliable transport; what
+in their order, everything that was sent, told and set (between two words to the user, what is sent stands before what
+is set). `A=1` means: timer A was set to 1 s. Unreliable transport; what
 is different over a reliable one has its own, shorter table. No time passes on the way, so that what is set shows its
 whole length.
 """
@@ -19,12 +20,12 @@ INVITE_CLIENT_ROWS = [
     ("Calling", "B", "Terminated", "timeout to TU, gone"),
     ("Calling", "1xx", "Proceeding", "180 to TU"),
     ("Calling", "2xx", "Accepted", "M=32, 200 to TU"),
-    ("Calling", "300-699", "Completed", "D=32, ACK sent, 486 to TU"),
+    ("Calling", "300-699", "Completed", "ACK sent, D=32, 486 to TU"),
     ("Calling", "transport error", "Terminated", "transport error to TU, gone"),
     ("Calling", "abandoned by TU", "Terminated", "gone"),
     ("Proceeding", "1xx", "Proceeding", "180 to TU"),
     ("Proceeding", "2xx", "Accepted", "M=32, 200 to TU"),
-    ("Proceeding", "300-699", "Completed", "D=32, ACK sent, 486 to TU"),
+    ("Proceeding", "300-699", "Completed", "ACK sent, D=32, 486 to TU"),
     ("Proceeding", "abandoned by TU", "Terminated", "gone"),
     ("Completed", "300-699", "Completed", "ACK sent"),
     ("Completed", "transport error", "Terminated", "transport error to TU, gone"),
@@ -78,7 +79,7 @@ NON_INVITE_SERVER_ROWS = [
     # state        input               next          what is done          (RFC 3261 Figure 8, RFC 4320, RFC 6026 §8.8)
     ("-", "start", "Trying", "BYE to TU, 100=3.5"),
     ("Trying", "request", "Trying", ""),
-    ("Trying", "100", "Proceeding", "N=37, 100 sent"),
+    ("Trying", "100", "Proceeding", "100 sent, N=37"),
     ("Trying", "1xx from TU", "Proceeding", "100 sent"),
     ("Trying", "200-699 from TU", "Completed", "200 sent, J=32"),
     ("Trying", "abandoned by TU", "Terminated", "gone"),
@@ -98,7 +99,7 @@ RELIABLE_ROWS = [
     # Over a reliable transport nothing is repeated (no A, E, G), and D, I, J, K are zero.
     ("INVITE client", "-", "start", "Calling", "INVITE sent, B=32"),
     ("INVITE client", "Calling", "2xx", "Accepted", "M=32, 200 to TU"),
-    ("INVITE client", "Calling", "300-699", "Completed", "D=0, ACK sent, 486 to TU"),
+    ("INVITE client", "Calling", "300-699", "Completed", "ACK sent, D=0, 486 to TU"),
     ("non-INVITE client", "-", "start", "Trying", "BYE sent, F=32"),
     ("non-INVITE client", "Trying", "200-699", "Completed", "K=0, 200 to TU"),
     ("INVITE server", "Proceeding", "300-699 from TU", "Completed", "486 sent, H=32"),
