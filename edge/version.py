@@ -1,6 +1,7 @@
-"""What runs here: version, interpreter and its build, event loop. Standard library only.
+"""What runs here: version, form of the core, interpreter and its build, event loop. Standard library only.
 
-The build matters: an interpreter made without profile-guided optimisation is a quarter slower.
+Form and build matter: an interpreter made without profile-guided optimisation is a quarter slower, and so is the core
+as pure Python beside the compiled one.
 """
 
 import importlib.metadata
@@ -18,7 +19,7 @@ def version_lines() -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         loop = "no uvloop"
     return [
-        f"trunkgate {__version__} ({'compiled' if _is_compiled() else 'pure Python'})",
+        f"trunkgate {__version__}, {'compiled (mypyc)' if _is_compiled() else 'pure Python'}",
         f"{platform.python_implementation()} {platform.python_version()} ({build(_arguments())}), {loop}",
         f"{platform.system()} {platform.release()} {platform.machine()}",
     ]

@@ -39,6 +39,9 @@ class Framer:
 
     __slots__ = ("_breaks", "_buffer", "_end", "_searched", "fault", "pings")
 
+    fault: FramingFault | None
+    """Set once, for ever."""
+
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
@@ -49,8 +52,7 @@ class Framer:
         """Line ends since the last message or ping that make no pair yet."""
         self.pings = 0
         """Keep-alives received so far."""
-        self.fault: FramingFault | None = None
-        """Set once, for ever."""
+        self.fault = None
 
     @property
     def is_partial(self) -> bool:

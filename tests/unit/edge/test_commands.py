@@ -1,6 +1,7 @@
 """The command line: what it offers, what it says of mistakes, how fast it answers."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -322,13 +323,12 @@ def test_certificates_are_for_tls():
 
 
 def test_the_version_tells_what_runs():
-    """Version, interpreter, loop, machine: what a fault report needs."""
+    """Version, form, interpreter, loop, machine: what a fault report needs. And the form is the one to be tested."""
     result = edge("--version")
+    form = r"compiled \(mypyc\)" if os.environ.get("TRUNKGATE_TESTS_COMPILED") else "pure Python"
 
     assert result.exit_code == 0
-    assert re.match(
-        r"trunkgate \d+\.\d+\.\d+\S* \((pure Python|compiled)\)\nCPython 3\.\d+\.\d+ \(.+\), uvloop ", result.stdout
-    )
+    assert re.match(rf"trunkgate \d+\.\d+\.\d+\S*, {form}\nCPython 3\.\d+\.\d+ \(.+\), uvloop ", result.stdout)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,8 @@ from edge.proxy.facts import CallFacts
 WALL0 = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC).timestamp()
 MONO0 = 5_000.0
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-TEXTS = sorted(
-    name for name in CallFacts.__slots__ if isinstance(getattr(CallFacts("u", 0.0), name), str) and name != "uid"
-)
+FRESH = CallFacts("u", 0.0)
+TEXTS = [name for name in dir(FRESH) if name[0] != "_" and name != "uid" and isinstance(getattr(FRESH, name), str)]
 
 
 def facts_of(**fields: object) -> CallFacts:

@@ -69,11 +69,13 @@ KNOWN_WORDS = {
     if "enum" in shape and name != "outcome"
 }
 COUNTS, STEPS = st.integers(0, 10**9), st.integers(1, 60)
+READ_ONLY = ("is_billed", "duration_ms")
+NAMES = [name for name in dir(CallFacts) if name[0] != "_" and not callable(getattr(CallFacts, name))]
 FACTS = st.fixed_dictionaries(
     {
         name: KNOWN_WORDS.get(name, anything_like(name, getattr(CallFacts("u", 5.0), name)))
-        for name in CallFacts.__slots__
-        if name not in ("received_at", "in_force", "price")
+        for name in NAMES
+        if name not in ("received_at", "in_force", "price", *READ_ONLY)
     }
     | {"price": st.none() | st.builds(Price, COUNTS, COUNTS, STEPS, STEPS, STEPS)}
 )

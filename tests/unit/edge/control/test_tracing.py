@@ -30,17 +30,17 @@ class Watched:
         self.tap = Tap(wire.core, wire.listeners, node="edge1", wall_offset=WALL_OFFSET)
         self.switched = []
         self.tap.switch = self.switched.append
-        received, keep = wire.core.received, wire._keep
+        arrive, keep = wire._arrive, wire._keep
 
-        def see_received(data, flow, now):
-            self.tap.saw(True, data, flow, now)
-            received(data, flow, now)
+        def see_received(data, flow):
+            self.tap.saw(True, data, flow, wire.now)
+            arrive(data, flow)
 
         def see_sent(data, flow):
             self.tap.saw(False, data, flow, wire.now)
             keep(data, flow)
 
-        wire.core.received, wire._keep = see_received, see_sent
+        wire._arrive, wire._keep = see_received, see_sent
         wire.ended = Ended(lambda facts: self.tap.ended(facts, wire.now))
 
     def start(self, *, seconds=300, messages=1_000, name="aa", **wanted):

@@ -191,6 +191,9 @@ class Wire:
                     self.limiter.submit(verb)
             self.limiter.flush()
 
+    def _arrive(self, data: bytes, flow: Flow) -> None:
+        self.core.received(data, flow, self.now)
+
     def _keep(self, data: bytes, flow: Flow) -> None:
         try:
             self.sent.append((parse(data), flow))
@@ -207,7 +210,7 @@ class Wire:
 
     def send(self, data: bytes, source: Address = CALLER, listener: int = 0) -> None:
         """A datagram arrives."""
-        self.core.received(data, Flow(listener, source), self.now)
+        self._arrive(data, Flow(listener, source))
         self.pump()
 
     def advance(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ def ended(
     facts.account, facts.status, facts.attempts = account, status, attempts
     facts.answered_at = 1.0 if answered else None
     if sent:
-        facts.candidates = (("out", 503),)
+        facts.candidates = [("out", 503)]
     return facts
 
 
