@@ -1,7 +1,9 @@
-# Stage 1 builds the wheel; stage 2 holds Python, the wheel and nothing of the build.
+# Stage 1 builds the wheel, its core compiled; stage 2 holds Python, the wheel and nothing of the build, no compiler either.
 FROM python:3.11-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+ENV TRUNKGATE_COMPILE=1
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py README.md ./
 COPY edge edge
 COPY limits limits
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+COMPILED = bool(os.environ.get("TRUNKGATE_TESTS_COMPILED"))
+
 
 @pytest.fixture(scope="module")
 def wheel_names(root, tmp_path_factory) -> set[str]:
@@ -53,7 +55,46 @@ def test_what_readers_and_type_checkers_need_ships(wheel_names, name):
 
 def test_nothing_else_ships(wheel_names):
     """Tests, scenarios and documents of the checkout stay out of site-packages."""
-    assert set() == {name for name in wheel_names if not re.match(r"(edge|limits|trunkgate-[^/]+\.dist-info)/", name)}
+    ours = r"(edge|limits|trunkgate-[^/]+\.dist-info)/" + (r"|trunkgate__mypyc\.[^/]+$" if COMPILED else "")
+    assert set() == {name for name in wheel_names if not re.match(ours, name)}
+
+
+def test_what_is_compiled(wheel_names):
+    """Nothing, in the wheel for every machine; else each module of the core, beside its source."""
+    objects = {name for name in wheel_names if name.endswith(".so")}
+    core = {name for name in wheel_names if re.match(r"edge/(sip|proxy|policy)/.*(?<!__init__)\.py$", name)}
+    assert core
+    found = {f"{name.split('.')[0]}.py" for name in objects if "/" in name}
+    assert (core if COMPILED else set()) == found
+    assert [name.split(".")[0] for name in objects if "/" not in name] == ["trunkgate__mypyc"] * COMPILED
+
+
+def built(root: Path, folder: Path, asked: str) -> subprocess.CompletedProcess[str]:
+    """The wheel as TRUNKGATE_COMPILE asks for it, where no C compiler is."""
+    command = [sys.executable, "-m", "pip", "wheel", "--verbose", "--no-deps", "--wheel-dir", str(folder), str(root)]
+    environment = os.environ | {"TRUNKGATE_COMPILE": asked, "CC": "no-such-compiler"}
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_without_a_compiler_the_wheel_is_pure(root, tmp_path):
+    """`auto` takes what is there."""
+    done = built(root, tmp_path, "auto")
+    assert "not compiled, for want of a C compiler (no-such-compiler): the wheel is pure Python" in done.stdout
+    assert [path.name.split("-", 2)[2] for path in tmp_path.iterdir()] == ["py3-none-any.whl"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("1", "TRUNKGATE_COMPILE=1 needs a C compiler (no-such-compiler)"), ("on", "TRUNKGATE_COMPILE is 0, 1 or auto")],
+)
+def test_what_cannot_be_built_is_said(root, tmp_path, asked, said):
+    """Who asks for the compiled form gets it or hears why not; a misspelled word is no form."""
+    done = built(root, tmp_path, asked)
+    assert done.returncode != 0
+    assert said in done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_dependency_needs_the_other_limits(root):
