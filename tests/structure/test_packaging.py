@@ -72,7 +72,7 @@ def test_what_is_compiled(wheel_names):
 def asked_for(root: Path, form: str) -> subprocess.CompletedProcess[str]:
     """What the build would make of TRUNKGATE_COMPILE where no C compiler is: is there anything to compile?"""
     code = (
-        "import setuptools; from distutils.core import run_setup; print(run_setup('setup.py', [], 'init').ext_modules)"
+        "import runpy, setuptools; setuptools.setup = lambda **a: print(a['ext_modules']); runpy.run_path('setup.py')"
     )
     environment = os.environ | {"TRUNKGATE_COMPILE": form, "CC": "no-such-compiler"}
     command = [sys.executable, "-P", "-c", code]
