@@ -214,9 +214,9 @@ def test_a_known_layout_is_not_surveyed_again() -> None:
     layout._layouts.clear()
 
     again = parse(wire(call_id=b"Call-ID: other", to=b"To: sip:x"))
-    assert (again._layout is request._layout, again.call_id()) == (True, b"other")
-    assert parse(wire(b"SIP/2.0 200 Fine"))._layout is response._layout
-    assert parse(wire(extra=b"X: y"))._layout is not request._layout
+    assert (again.layout is request.layout, again.call_id()) == (True, b"other")
+    assert parse(wire(b"SIP/2.0 200 Fine")).layout is response.layout
+    assert parse(wire(extra=b"X: y")).layout is not request.layout
     assert len(layout._layouts) == 1
 
 
