@@ -70,7 +70,7 @@ class Renewals:
             return now + renew_s
         account = call.holders[0]
         at, together = self._turns.get(account, (0.0, 0))
-        if together >= RENEW_TOGETHER or not now + renew_s / 2 <= at <= now + renew_s:
+        if together >= RENEW_TOGETHER or at < now + renew_s / 2:
             at, together = now + renew_s, 0
         self._turns[account] = (at, together + 1)
         return at

@@ -236,7 +236,13 @@ class Hosts(Network):
         return "redis+sentinel://" + ",".join(f"{ADDRESSES[host]}:{SENTINEL_PORT}" for host in STORES) + "/main"
 
     def masters(self) -> dict[str, int]:
-        """Host -> port of the masters among the servers that run; of several on one host any."""
+        """Host -> port of the masters among the servers that run, as the sentinels say where there are any; of several
+        on one host any."""
+        if self.kind is Kind.SENTINEL:
+            words = ("sentinel", "get-master-addr-by-name", "main")
+            said = Counter(self.cli(host, SENTINEL_PORT, *words).partition("\n")[0] for host in STORES)
+            most = said.most_common(1)[0][0]
+            return {host: MASTER_PORT for host in STORES if ADDRESSES[host] == most}
         return {
             host: port
             for (host, port), process in self.servers.items()
