@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-RENEW_AT_ONCE = 2
-"""Connections of an edge to each server of the store."""
+CONNECTIONS = 16
+"""Of an edge and its delivery process to one server of the store, as counted at the server."""
 MAX_CLIENTS = 10_000
 """Connections that a Redis server takes by default."""
 MAX_MASTERS = 1_000
@@ -222,7 +222,7 @@ def _limits(
         ),
         Limit(
             "connections of the workers to one master of the store",
-            MAX_CLIENTS / RENEW_AT_ONCE * per_worker,
+            MAX_CLIENTS / CONNECTIONS * per_worker,
             "maxclients of the store",
         ),
         Limit(

@@ -262,7 +262,7 @@ class Hosts(Network):
         )
         words = [sys.executable, "-P", "-m", "edge", "run", "--policy", str(policy), "--node", edge, "--redis", store]
         words += ["--listen", f"udp:{ADDRESSES[edge]}:5060", "--state", str(state), "--metrics", "127.0.0.1:9464"]
-        words += ["--log", "json", "--drain-s", "1", "--lease-s", "9", "--renew-s", "3", "--takeover-s", "3"]
+        words += ["--log", "json", "--drain-s", "1", "--lease-s", "9", "--renew-s", "3", "--takeover-s", "6"]
         words += ["--max-duration-s", "30"]
         self.edges[edge] = self.program(edge, *words)
 
