@@ -143,6 +143,8 @@ class EgressTrunk:
         user, at, address = rest.partition(b"@")
         if not at:
             user, address = b"", rest
+        if b";" not in address and b"?" not in address:
+            return b"sip:" + user + at + self.host_port
         params = b"".join(
             b";" + param
             for param in address.partition(b"?")[0].split(b";")[1:]

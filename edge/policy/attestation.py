@@ -21,6 +21,8 @@ MAX_IDENTITIES = 8
 LEVELS = frozenset({"A", "B", "C"})
 _TOLD = (b"attestation-info", b"p-attestation-indicator")
 _SHOWN = (b"p-asserted-identity", b"from")
+_TELLING = frozenset((b"identity", *_TOLD, _SHOWN[0]))
+"""Most say nothing: what is left is From, which all have."""
 _VERSTAT = re.compile(rb";verstat=TN-Validation-Passed-([ABC])(?![A-Za-z0-9-])", re.IGNORECASE)
 
 
@@ -38,6 +40,8 @@ NONE = Attestation()
 
 def attestation_of(request: Request) -> Attestation:
     """Of an INVITE from a trusted trunk. Never raises: what cannot be read says nothing."""
+    if not request.has_any(_TELLING) and b"verstat" not in (request.value(b"from") or b"").lower():
+        return NONE
     for value in request.values(b"identity")[:MAX_IDENTITIES]:
         level = _claimed(value)
         if level:

@@ -16,7 +16,7 @@ from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
 from edge.proxy.decisions import note_decided, note_judged
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.egress import Egress
-from edge.proxy.forwarding import Hop, is_secure
+from edge.proxy.forwarding import is_secure
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_text, is_elsewhere
 from edge.proxy.record import of_attempt
@@ -289,10 +289,7 @@ class Attempts:
 
         # §26.2.2: what asks for TLS all the way goes to no trunk that takes less; an emergency call does (R16).
         secure = is_secure(attempt.request) and not attempt.emergency
-        transport = trunk.transport or (b"" if trunk.port is None else b"udp")
-        hop = Hop(trunk.host.encode(), trunk.port, transport, secure, trunk.tls_names)
-        listener = self._node.listeners.toward(trunk.listener, call.inbound)
-        self._destinations.locate(hop, listener, now, forward)
+        self._destinations.toward_trunk(trunk, call.inbound, now, forward, secure=secure)
 
     def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> None:
         context = call.context

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from edge.config.snapshot import PolicySnapshot
 from edge.config.trunk_orders import Orders
 from edge.policy.verdicts import Reason
-from edge.proxy import session_timers
+from edge.proxy import session_timers, usual
 from edge.proxy.actions import Opened, Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
@@ -458,6 +458,12 @@ class ProxyCore:
 
     def _take(self, txn: Transaction, request: Request, now: float) -> None:
         node = self._node
+        loop = loop_part(request, txn.flow.address[0], node.account_headers)
+        pre = usual.preprocessed(request, self.calls, node.listeners)
+        if pre is not None:
+            self._see(request, pre.token, txn.flow, txn)
+            self._in_dialog.relay(txn, request, pre, loop, now)
+            return
         fault = validation.check(request) or session_timers.fault(request, node.settings.min_session_s)
         if fault is not None:
             if fault.status == 483 and self._own.is_for_us(request):
@@ -468,7 +474,6 @@ class ProxyCore:
             return
         if request.value(b"max-breadth") == b"0":
             raise FieldError("Max-Breadth", "not a positive number")  # RFC 5393 §5.3.1: nothing may be forwarded
-        loop = loop_part(request, txn.flow.address[0], node.account_headers)
         if is_looped(request, loop, node.listeners):
             self._own.refuse(txn, request, Reason.LOOP, now)
             return
@@ -497,17 +502,20 @@ class ProxyCore:
         node = self._node
         node.counters.requests_in += 1
         try:
-            if validation.check(request) is not None:
-                self._drop("ack_invalid")
-                return
             loop = loop_part(request, flow.address[0], node.account_headers)
-            if is_looped(request, loop, node.listeners):
-                self._drop("ack_looped")
-                return
+            pre = usual.preprocessed(request, self.calls, node.listeners)
+            if pre is None:
+                if validation.check(request) is not None:
+                    self._drop("ack_invalid")
+                    return
+                if is_looped(request, loop, node.listeners):
+                    self._drop("ack_looped")
+                    return
             node.feedback.heard(request, flow, now, is_known=self._is_known)
             stamp_top_via(request, flow)
-            request = unsealed(request, node.identifiers)
-            pre = preprocess(request, node.listeners, node.identifiers)
+            if pre is None:
+                request = unsealed(request, node.identifiers)
+                pre = preprocess(request, node.listeners, node.identifiers)
             self._see(request, pre.token, flow)
             self._in_dialog.relay_ack(request, pre, loop, flow, now)
         except FieldError:

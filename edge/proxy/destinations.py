@@ -4,6 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from edge.config.snapshot import PolicySnapshot
+from edge.config.trunks import EgressTrunk
 from edge.proxy.actions import Resolve
 from edge.proxy.forwarding import Hop, hop_of
 from edge.proxy.listeners import default_port
@@ -44,13 +45,14 @@ def names_of_egress(snapshot: PolicySnapshot, trunk: str) -> tuple[str, ...]:
 class Destinations:
     """Turns hops into flows."""
 
-    __slots__ = ("_by_uri", "_next_ticket", "_no_tcp", "_node", "_numeric", "_pending")
+    __slots__ = ("_by_trunk", "_by_uri", "_next_ticket", "_no_tcp", "_node", "_numeric", "_pending")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._numeric: dict[bytes, str | None] = {}
         self._by_uri: dict[tuple[bytes, int], Flows] = {}
         """Where URIs with a numeric host lead from a listener."""
+        self._by_trunk: dict[tuple[str, int, bool], tuple[EgressTrunk, Hop | Flows, int]] = {}
         self._pending: dict[int, tuple[Hop, int, Then]] = {}
         self._next_ticket = 0
         self._no_tcp: dict[tuple[str, int], float] = {}
@@ -111,6 +113,22 @@ class Destinations:
                     self._by_uri.clear()
                 self._by_uri[uri, listener] = flows
         return flows
+
+    def toward_trunk(self, trunk: EgressTrunk, inbound: int, now: float, then: Then, *, secure: bool) -> None:
+        """The flows to this trunk for a call that came in by the listener `inbound`. `secure`: TLS, or nothing."""
+        known = self._by_trunk.get((trunk.id, inbound, secure))
+        if known is None or known[0] is not trunk:
+            transport = trunk.transport or (b"" if trunk.port is None else b"udp")
+            hop = Hop(trunk.host.encode(), trunk.port, transport, secure, trunk.tls_names)
+            listener = self._node.listeners.toward(trunk.listener, inbound)
+            host = self._remember(hop.host)
+            flow = None if host is None else self._flow(hop, host, listener)
+            way: Hop | Flows = hop if host is None else NOWHERE if flow is None else (flow,)
+            known = trunk, way, listener
+            if len(self._by_trunk) >= _NUMERIC_LIMIT:
+                self._by_trunk.clear()
+            self._by_trunk[trunk.id, inbound, secure] = known
+        self.locate(known[1], known[2], now, then)
 
     def resolved(self, ticket: int, addresses: tuple[Address, ...], now: float) -> None:
         """The rim's answer, in the order to try it; empty: there is no such name, or the look-up took too long."""

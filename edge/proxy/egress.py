@@ -61,6 +61,8 @@ class Egress:
     def allowed(self, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> Flows:
         """These addresses without those at the beginning that have asked for fewer calls (RFC 7339 §5.5); an emergency
         call goes all the same, and counts."""
+        if not trunk.oc_algorithms:
+            return flows
         throttle = self._node.oc_throttle
         for index, flow in enumerate(flows):
             if throttle.takes(trunk, flow.address, now, self._node.draw(), is_emergency=attempt.emergency):
@@ -109,7 +111,7 @@ class Egress:
         node = self._node
         request = attempt.request.copy()
         is_rewritten = trunk.rewrite_uri or trunk.boundary.hides
-        rewritten = trunk.as_sent(attempt.called)
+        rewritten = trunk.as_sent(attempt.called) if trunk.called else ""
         if attempt.emergency and emergency_service(request.uri):
             # RFC 5031: words, for those who take words. Where we know the number and may write, it is dialled.
             rewritten = rewritten or (attempt.called if is_rewritten else "")

@@ -48,13 +48,15 @@ _NOTHING = _Plan()
 class Way:
     """From one neighbour to the other."""
 
-    __slots__ = ("_added", "_first", "_plans", "_second", "reason")
+    __slots__ = ("_added", "_first", "_plans", "_second", "adds", "reason")
 
     def __init__(self, first: HeaderRules, second: HeaderRules, reason: str) -> None:
         """Of who sends, and of who is sent to; `reason`: what the latter is told of causes."""
         self._first, self._second = first, second
         self._plans: dict[Layout, _Plan] = {}
         self._added = (*first.added, *second.added)
+        self.adds = bool(self._added)
+        """Are there headers of ours?"""
         self.reason = reason
 
     @property
@@ -67,11 +69,6 @@ class Way:
         """Are there but the built-in rules?"""
         built_in = (OUTSIDE.rules_from, HeaderRules())
         return self._first in built_in and self._second in built_in and self.reason == "pass"
-
-    @property
-    def adds(self) -> bool:
-        """Are there headers of ours?"""
-        return bool(self._added)
 
     def cross(self, message: Message, words: Words, *kinds: bytes, is_judged: bool = False) -> None:
         """Take off and add. `kinds`: method, `requests` or `responses`. `is_judged`: policy has judged the

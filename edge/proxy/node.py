@@ -159,7 +159,8 @@ class Node:
 
     def branch(self, loop: bytes, flow: Flow) -> bytes:
         """A branch for a request that leaves by this flow, with what overload control says there (RFC 7339 §4.1)."""
-        return self.identifiers.branch(loop) + self.oc_throttle.params(flow.address)
+        branch = self.identifiers.branch(loop)
+        return branch + self.oc_throttle.params(flow.address) if self.oc_throttle.servers else branch
 
     def refused_unasked(self, account: str, uid: str) -> None:
         """This attempt is refused for what is amiss with this node. Where others share the store, one of them may hold

@@ -13,6 +13,7 @@ from edge.policy.verdicts import Reason
 from edge.proxy.call import Call
 from edge.proxy.facts import Fact
 from edge.proxy.node import Node
+from edge.proxy.trunk_health import Health
 
 DRAINED, THROTTLED = "drained", "throttled"
 MAINTENANCE, UNREGISTERED = "maintenance", "unregistered"
@@ -32,6 +33,8 @@ class TrunkChoice:
         if attempt is None or not attempt.candidates:
             return Reason.NO_ROUTE
         wanted = attempt.candidates
+        if len(wanted) == 1 and self._is_beyond_doubt(wanted[0]):
+            return Reason.NO_ROUTE  # which nobody asks for: there is one, and it is the one to try
         allowed = [trunk for trunk in wanted if not self._bars(trunk, now)]
         if not allowed:
             if not attempt.emergency:
@@ -48,8 +51,20 @@ class TrunkChoice:
 
     def sent(self, trunk: EgressTrunk, now: float) -> None:
         """An attempt goes to this trunk."""
-        self._node.throttle.sent(trunk, now)
-        self._node.quality.sent(trunk)
+        if trunk.throttle is not None:
+            self._node.throttle.sent(trunk, now)
+        if trunk.guard is not None:
+            self._node.quality.sent(trunk)
+
+    def _is_beyond_doubt(self, trunk: EgressTrunk) -> bool:
+        """Neither ordered, throttled, guarded nor thought ill of: alone, it is tried whatever else is found."""
+        node = self._node
+        return (
+            trunk.throttle is None
+            and trunk.guard is None
+            and trunk.id not in node.orders
+            and node.trunks.health(trunk) is Health.UP
+        )
 
     def _ordered(self, call: Call, trunks: list[EgressTrunk], now: float) -> list[EgressTrunk]:
         """By quality, where the route says so; those that are equal as they stand."""

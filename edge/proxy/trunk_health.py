@@ -119,6 +119,8 @@ class TrunkHealth:
         standing = self._of(trunk)
         standing.failures = 0
         standing.successes += 1
+        if standing.health is Health.UP:
+            return
         proved = standing.successes >= trunk.up_after
         self._move(trunk, standing, I.PROVED if proved else I.TOOK, "answered", now)
 

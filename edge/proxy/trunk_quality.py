@@ -34,9 +34,9 @@ class Window:
 
     def add(self, *, answered: bool, pdd_s: float | None, now: float) -> None:
         """One attempt has its end. `pdd_s`: until it rang; None: it did not."""
-        self._forget(now)
         number = now // self._slice_s
         if not self._slices or self._slices[-1][0] != number:
+            self._forget(now)
             self._slices.append([number, 0, 0, 0, 0.0])
         last = self._slices[-1]
         last[1] += 1

@@ -44,7 +44,7 @@ def response(
             raise LocalError("a tag is a token")
         copied[to_at] = copied[to_at].rstrip(b" \t\r\n") + b";tag=" + to_tag
     lines = [first, *copied]
-    if status == 100:
+    if status == 100 and request.has(b"timestamp"):
         # §8.2.6.1: the sender measures the way with it.
         lines += request.header_lines(b"timestamp")
     for header, value in headers:

@@ -31,6 +31,9 @@ REQUIRED = (b"via", b"from", b"to", b"call-id", b"cseq")
 SINGLE = (b"call-id", b"cseq", b"from", b"to", b"max-forwards", b"content-length")
 """Fields that stand once or never. Two of them are an attack or a defect: the next hop may read the other one."""
 
+PLAIN = frozenset((*REQUIRED, b"max-forwards", b"route"))
+READ_FURTHER = frozenset((b"contact", b"record-route", b"proxy-require", b"max-breadth", b"session-expires"))
+
 _SHOWN = {b"via": "Via", b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq",
           b"max-forwards": "Max-Forwards", b"content-length": "Content-Length"}  # fmt: skip
 
@@ -45,8 +48,8 @@ class Layout:
     """The index of all messages whose header lines carry these names in this order. Compared by identity."""
 
     __slots__ = (
-        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "length_at", "names", "positions", "slices",
-        "starts",
+        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "is_plain", "length_at", "names",
+        "positions", "slices", "starts",
     )  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -72,6 +75,13 @@ class Layout:
         recipients = positions.get(b"to", ())
         self.answered_to = self.answered.index(recipients[0]) if len(recipients) == 1 else -1
         """Where To stands among them; -1 where there is not exactly one."""
+        self.is_plain = (
+            PLAIN <= positions.keys()
+            and len(positions[b"via"]) == len(positions[b"route"]) == 1
+            and positions.keys().isdisjoint(READ_FURTHER)
+        )
+        """Is there one Via line and one Route, and no other field that must be read before a request inside a dialog
+        may go on (§16.3, §16.4)?"""
         self.is_kept = sum(self.starts) <= MAX_LAYOUT_BYTES
 
 

@@ -205,7 +205,8 @@ class Transaction:
 
     def let_go(self) -> None:
         """Drop what the transaction holds, so that counting references alone frees it (no cycle is left to find)."""
-        self.drop_request()
+        if hasattr(self, "request"):
+            del self.request
         self.last = None
         self.user = None
         self.feedback = None

@@ -1,9 +1,12 @@
 """What an operator orders of trunks: drained, in maintenance, back; and calls that find none."""
 
+from itertools import count
+
 import pytest
 from network import CALLER, NOTHING, TRUNK_A, TRUNK_B, Caller, Established, Wire, hang_up, policy, reply
 
 from edge.config.trunk_orders import Ordered, TrunkOrder
+from edge.proxy.trunk_choice import TrunkChoice
 
 
 def order(wire, **orders):
@@ -215,3 +218,29 @@ def test_a_call_that_tries_a_trunk_on_trial_is_not_lost_with_it():
     assert ["reserve"] == ask(wire)
     wire.advance(10.5)
     assert ["b"] == ask(wire)
+
+
+ONE_TRUNK = policy().replace('trunks = ["a", "b"]', 'trunks = ["a"]')
+
+
+@pytest.mark.parametrize("ordered", ["", "drain", "maintenance"])
+@pytest.mark.parametrize("failures", [0, 1, 30])
+@pytest.mark.parametrize("more", ["", "maintenance = true\n", "throttle = {}\n", "guard = { asr = 40 }\n"])
+def test_where_there_is_one_trunk_the_short_choice_is_the_complete_one(monkeypatch, ordered, failures, more):
+    """Up and in doubt, ordered, guarded, throttled: the same call goes to the same place, and the same is told."""
+
+    def outcome(is_short):
+        wire = Wire(ONE_TRUNK.replace('uri = "sip:198.51.100.1:5060"\n', 'uri = "sip:198.51.100.1:5060"\n' + more))
+        if not is_short:
+            monkeypatch.setattr(TrunkChoice, "_is_beyond_doubt", lambda choice, trunk: False)
+        trunk = wire.snapshot.trunks["a"]
+        for _ in range(failures):
+            wire.core._node.trunks.failed(trunk, "silent", wire.now)
+        order(wire, **({"a": ordered} if ordered else {}))
+        wire.advance(11)
+        monkeypatch.setattr(Caller, "_numbers", count(1))
+        found = tried(wire)
+        wire.advance(200)
+        return found, [(fact.name, fact.fields) for fact in wire.facts], wire.core.trunk_states, wire.held
+
+    assert outcome(True) == outcome(False)

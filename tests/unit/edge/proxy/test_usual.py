@@ -1,0 +1,182 @@
+"""edge.proxy.usual: the short road of requests inside a dialog comes to what the complete road comes to."""
+
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from network import CALLER, TRUNK_A, Caller, Established, Wire
+
+from edge.proxy import usual
+from edge.sip.flow import Flow
+from edge.sip.message import parse
+
+BRANCH = "z9hG4bKshort"
+
+
+def established() -> Established:
+    """Each time the same call, on a node of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Caller, "_numbers", count(1))
+        return Established(Wire())
+
+
+def lines_of(call: Established, method: str, from_caller: bool) -> dict[str, str]:
+    """The header lines of a request along the route set, as nearly everyone sends them."""
+    answer = call.answer
+    route = answer.values(b"record-route")[0].decode()
+    ingress, egress = answer.value(b"from").decode(), answer.value(b"to").decode()
+    host = "192.0.2.1" if from_caller else "198.51.100.1"
+    return {
+        "Via": f"Via: SIP/2.0/UDP {host}:5060;branch={BRANCH}",
+        "Route": f"Route: {route}",
+        "Max-Forwards": "Max-Forwards: 70",
+        "From": f"From: {ingress if from_caller else egress}",
+        "To": f"To: {egress if from_caller else ingress}",
+        "Call-ID": f"Call-ID: {answer.call_id().decode()}",
+        "CSeq": f"CSeq: {1 if method == 'ACK' else 77} {method}",
+        "Content-Length": "Content-Length: 0",
+    }
+
+
+ODDITIES = st.sampled_from([
+    ("Via", "Via: SIP/2.0/UDP {via};branch=z9hG4bKa, SIP/2.0/UDP h;branch=z9hG4bKb"),
+    ("Via", "Via: SIP/2.0/UDP {via};branch=z9hG4bKa\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKb"),
+    ("Via", "Via: SIP/2.0/UDP {via};branch=z9hG4bKa;rport"),
+    ("Via", "Via: SIP/2.0/UDP elsewhere.example;branch=z9hG4bKa;oc"),
+    ("Via", "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKa"),
+    ("Via", "Via: SIP/2.0/UDP {via};branch=1"),
+    ("Route", "Route: {route}, <sip:198.51.100.9;lr>"),
+    ("Route", "Route: {route}\r\nRoute: <sip:198.51.100.9;lr>"),
+    ("Route", "Route: {route} "),
+    ("Route", "route: {route}"),
+    ("Route", "Route: <sip:198.51.100.9;lr>"),
+    ("Route", "Route: <sip:nobody@192.0.2.10:5060;lr>"),
+    ("Route", "Route: <sip:{uid}-0000000000000000@192.0.2.10:5060;lr>"),
+    ("Route", "Route: <sip:192.0.2.10:5060;lr>"),
+    ("Route", "Route: <sip:{uid}-0000000000000000@192.0.2.10:5060;lr>"),
+    ("Route", "Route: {route};x=1"),
+    ("Route", ""),
+    ("Max-Forwards", "Max-Forwards: 0"),
+    ("Max-Forwards", "Max-Forwards: 300"),
+    ("Max-Forwards", ""),
+    ("From", "From: <sip:x@y>;tag=other"),
+    ("From", "From: <sip:x@y"),
+    ("To", "To: <sip:x@y>;tag=other"),
+    ("To", "To: <sip:x@y>"),
+    ("To", "To: <sip:x@y>;tag=hidden-abc"),
+    ("Call-ID", "Call-ID: another"),
+    ("Call-ID", "Call-ID: hidden-abc"),
+    ("CSeq", "CSeq: 3 OPTIONS"),
+    ("Content-Length", "Contact: <sip:new@192.0.2.1>"),
+    ("Content-Length", "Contact: <sip:new@"),
+    ("Content-Length", "Record-Route: <sip:new@"),
+    ("Content-Length", "Proxy-Require: foo"),
+    ("Content-Length", "Max-Breadth: 0"),
+    ("Content-Length", "Max-Breadth: 30"),
+    ("Content-Length", "Session-Expires: 1800"),
+    ("Content-Length", "Proxy-Authorization: Digest x=1"),
+    ("Content-Length", 'Reason: Q.850;cause=16;text="bye"'),
+    ("Content-Length", "X-Account: acme"),
+    ("Content-Length", "P-Asserted-Identity: <sip:x@y>\r\nPrivacy: id"),
+])  # fmt: skip
+URIS = st.sampled_from([
+    "sip:callee@198.51.100.1:5060", "sip:198.51.100.1", "sip:x@198.51.100.1:5060;transport=udp", "sip:x@trunk.example",
+    "sip:x@198.51.100.1?Subject=a", "sip:x@192.0.2.10:5060;maddr=192.0.2.10", "tel:+331", "urn:x:y", "sip:",
+    "sips:x@198.51.100.1", "sip:192.0.2.10:5060",
+])  # fmt: skip
+
+
+def written(text: str, call: Established, via: str) -> str:
+    """A line with this sent-by, our Record-Route and the uid of the call in it."""
+    route = call.answer.values(b"record-route")[0].decode()
+    return text.format(via=via, route=route, uid=route.removeprefix("<sip:")[:32])
+
+
+def outcome(
+    data: bytes, source: tuple[str, int], is_short: bool, monkeypatch: pytest.MonkeyPatch
+) -> tuple[object, ...]:
+    """All that leaves and is counted when this datagram comes to a call of its own core."""
+    core = established().wire.core
+    with monkeypatch.context() as patch:
+        if not is_short:
+            patch.setattr(usual, "preprocessed", lambda request, calls, listeners: None)
+        core.received(data, Flow(0, source), 1001.0)
+    counters = {name: getattr(core.counters, name) for name in core.counters.__slots__}
+    sends = [(sent, flow) for sent, flow, _ in core.outbox.sends]
+    states = [(call.uid, call.state, call.is_acked, call.facts.release_side) for call in core.calls.live()]
+    return sends, counters, states, core.outbox.facts, core.outbox.asks, core.outbox.resolves, core.transactions
+
+
+@settings(max_examples=40)
+@pytest.mark.parametrize("method", ["ACK", "BYE", "INFO", "UPDATE", "INVITE", "OPTIONS"])
+@given(from_caller=st.booleans(), uri=URIS, odd=st.lists(ODDITIES, max_size=2), order=st.randoms(use_true_random=False))
+def test_both_roads_send_the_same_bytes(method, from_caller, uri, odd, order):
+    """Whatever the request: what leaves, what is counted, what becomes of the call."""
+    call = established()
+    lines = lines_of(call, method, from_caller)
+    via = "192.0.2.1:5060" if from_caller else "198.51.100.1:5060"
+    for name, text in odd:
+        lines[name] = written(text, call, via)
+    shuffled = [line for line in lines.values() if line]
+    order.shuffle(shuffled)
+    data = "\r\n".join([f"{method} {uri} SIP/2.0", *shuffled, "", ""]).encode()
+    source = CALLER if from_caller else TRUNK_A
+    with pytest.MonkeyPatch.context() as patch:
+        assert outcome(data, source, True, patch) == outcome(data, source, False, patch)
+
+
+def request_of(call: Established, change: tuple[str, str] = ("", ""), uri: str = "sip:x@198.51.100.1:5060"):
+    lines = lines_of(call, "BYE", True)
+    if change[0]:
+        lines[change[0]] = written(change[1], call, "192.0.2.1:5060")
+    return parse("\r\n".join([f"BYE {uri} SIP/2.0", *[line for line in lines.values() if line], "", ""]).encode())
+
+
+def test_what_nearly_everyone_sends_takes_the_short_road():
+    """Its Route is off it, and its token is told."""
+    wire = Wire()
+    call = Established(wire)
+    request = request_of(call)
+    token = request.value(b"route")[5:].partition(b"@")[0]
+    pre = usual.preprocessed(request, wire.core.calls, wire.listeners)
+    assert pre is not None
+    assert (pre.token, pre.routed_out, pre.side, request.has(b"route")) == (token, None, b"", False)
+
+
+USUAL_ALL_THE_SAME = (
+    "rport",
+    "branch=1",
+    "tag=other",
+    "oc",
+    "Proxy-Authorization",
+    "Reason",
+    "X-Account",
+    "P-Asserted",
+)
+
+
+@given(ODDITIES)
+def test_whatever_is_odd_takes_the_complete_road(odd):
+    """And is not touched by the short one."""
+    wire = Wire()
+    request = request_of(Established(wire), odd)
+    before = request.render()
+    pre = usual.preprocessed(request, wire.core.calls, wire.listeners)
+    if not any(word in odd[1] for word in USUAL_ALL_THE_SAME):
+        assert (pre, request.render()) == (None, before)
+
+
+@pytest.mark.parametrize("uri", ["sip:x@h;transport=udp", "sip:x@h?a=b", "tel:+331", "sip:", "urn:x:y"])
+def test_so_does_a_target_with_more_in_it(uri):
+    """A strict router, an maddr of ours, a scheme without a host."""
+    wire = Wire()
+    request = request_of(Established(wire), uri=uri)
+    assert usual.preprocessed(request, wire.core.calls, wire.listeners) is None
+
+
+def test_so_does_a_call_that_is_over():
+    """A node that does not know the call reads the token's signature."""
+    wire = Wire()
+    call = Established(wire)
+    assert usual.preprocessed(request_of(call), wire.new_core().calls, wire.listeners) is None
