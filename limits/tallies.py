@@ -31,8 +31,8 @@ from limits.keys import (
 from limits.script_loader import script
 from limits.stores import is_cluster, open_store, translated
 
-TOGETHER = 2
-"""Holders in one script: it keeps the store from those who decide on calls for less than a millisecond."""
+TOGETHER = 4
+"""Holders in one script: it keeps the store from those who decide on calls for less than half a millisecond."""
 PAUSE_S, PAUSES_S = 0.002, 4.0
 """Between two scripts the store is left to others for so long; all pauses of one addition together at most."""
 NEWS_KEPT_MS = 900_000
@@ -363,16 +363,19 @@ def _sight(replies: Sequence[object]) -> Sight | ValueError:
     return Sight(hashes[0], hashes[1:])
 
 
-def _words_of(batch: Batch) -> tuple[int, int, list[list[object]], list[tuple[str, str, int, int, str]]]:
-    """As the script takes it."""
-    additions: dict[str, list[object]] = {}
+def _words_of(batch: Batch) -> tuple[int, int, list[tuple[int, ...]], list[list[str | int]], list[list[str | int]]]:
+    """As the script takes it: what is added in several places stands there once."""
+    sums: dict[tuple[int, ...], int] = {}
+    additions: dict[str, list[str | int]] = {}
     for bucket, field, hour, ttl_s, numbers in batch.additions:
         found = additions.get(bucket)
         if found is None:
             found = additions[bucket] = [bucket, hour, ttl_s]
-        found += (field, _without_end(numbers))
-    notes = [(bucket, field, ttl_s, most, " ".join(kept)) for bucket, field, ttl_s, most, kept in batch.notes]
-    return batch.first, batch.last, list(additions.values()), notes
+        found += (field, sums.setdefault(numbers, len(sums) + 1))
+    notes: list[list[str | int]] = [
+        [bucket, field, ttl_s, most, " ".join(kept)] for bucket, field, ttl_s, most, kept in batch.notes
+    ]
+    return batch.first, batch.last, [_without_end(numbers) for numbers in sums], list(additions.values()), notes
 
 
 def _without_end(numbers: tuple[int, ...]) -> tuple[int, ...]:

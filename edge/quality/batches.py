@@ -4,7 +4,7 @@ Each set carries the range of sequence numbers it stands for. The store adds it 
 range begins after what it has already added of that node: so a record that is delivered twice counts once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import add
 from typing import NamedTuple
 
@@ -24,6 +24,10 @@ MINUTES_KEPT_S = 26 * HOUR_S
 MONTHS_KEPT_S = 400 * 86_400
 TRUNKS_AT_MOST = 64
 """Trunks of an account that are counted apart in one batch."""
+
+
+Example = tuple[str, str, str]
+"""(account, bucket, what its calls are examples of)."""
 
 
 def hour_bucket(hour: int) -> str:
@@ -59,6 +63,7 @@ class _Minute(NamedTuple):
     in_minutes: str
     prefix: str
     in_month: str
+    notes: str
 
 
 _Key = tuple[str, str, bool, int]
@@ -66,31 +71,32 @@ _Key = tuple[str, str, bool, int]
 
 
 def gather(
-    records: Iterable[Told],
+    records: Sequence[Told],
     definition: Definition,
     *,
     source: str,
     keep_s: int,
     after: Mapping[str, int] | None = None,
+    noted: Container[Example] = (),
 ) -> dict[str, Batch]:
     """holder -> what to add. `records` in order of `seq`. `source`: the log they are of. `after`: what the store has of
-    this source already, by holder; records up to it are left out. A holder with nothing new is not named."""
-    gathering = _Gathering(definition, {} if after is None else after)
+    this source already, by holder; records up to it are left out. `noted`: examples that the store has enough of. A
+    holder with nothing new is not named."""
+    gathering = _Gathering(definition, after or {}, noted)
     for told in records:
         gathering.take(told)
-    return gathering.batches(source, keep_s)
+    return gathering.batches(source, keep_s, records)
 
 
 class _Gathering:
     """Sums by account, trunk and minute first, which is one addition a record; the rest is made of them at the end."""
 
-    def __init__(self, definition: Definition, after: Mapping[str, int]) -> None:
+    def __init__(self, definition: Definition, after: Mapping[str, int], noted: Container[Example]) -> None:
         self._definition = definition
         self._after = after
+        self._noted = noted
         self._calls: dict[_Key, list[int]] = {}
         self._failed: dict[_Key, list[int]] = {}
-        self._first: dict[str, int] = {}
-        self._last: dict[str, int] = {}
         self._notes: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._minutes: dict[int, _Minute] = {}
         self._places: dict[tuple[str, int, str], int] = {}
@@ -98,40 +104,39 @@ class _Gathering:
 
     def take(self, told: Told) -> None:
         """One record."""
-        definition = self._definition
+        definition, after = self._definition, self._after
         minute = told.minute(definition)
-        account = self._counting(told.account, told.seq) if told.account else ""
+        account = told.account
         tried = told.tried
         trunk = tried[-1][0] if tried else ""
-        by_trunk = bool(trunk) and bool(self._counting(f"trunk:{trunk}", told.seq))
+        by_trunk = trunk != ""
+        if after:
+            account = account if told.seq > after.get(account, 0) else ""
+            by_trunk = by_trunk and told.seq > after.get(f"trunk:{trunk}", 0)
         key = (account, trunk, by_trunk, minute)
         sums = self._calls.get(key)
         if sums is None:
             sums = self._calls[key] = [0] * SIZE
         examples = count(told, definition, sums)
         if account:
-            self._note(told, minute, examples)
+            if examples:
+                self._note(told, minute, examples)
             if not told.emergency:
                 place = (account, minute_of_instant(told.received_at) // DAY_S, place_of(told.called, told.zone))
-                self._places[place] = self._places.get(place, 0) + 1
+                places = self._places
+                places[place] = places.get(place, 0) + 1
         if len(tried) > 1:
             for before, numbers in failed_before(told, definition)[-TRUNKS_AT_MOST:]:
-                counts_too = bool(self._counting(f"trunk:{before}", told.seq))
+                counts_too = told.seq > after.get(f"trunk:{before}", 0)
                 add_to(self._failed.setdefault((account, before, counts_too, minute), [0] * SIZE), numbers)
 
-    def _counting(self, holder: str, seq: int) -> str:
-        """The holder, where this record is new to it; else nothing."""
-        if seq <= self._after.get(holder, 0):
-            return ""
-        self._first.setdefault(holder, seq)
-        self._last[holder] = seq
-        return holder
-
     def _note(self, told: Told, minute: int, examples: Iterable[str]) -> None:
-        notes = self._notes.setdefault(told.account, {})
-        bucket = notes_bucket(self._place(minute).hour)
+        account = told.account
+        bucket = self._place(minute).notes
         for flag in examples:
-            uids = notes.setdefault((bucket, flag), [])
+            if (account, bucket, flag) in self._noted:
+                continue
+            uids = self._notes.setdefault(account, {}).setdefault((bucket, flag), [])
             if len(uids) < NOTED:
                 uids.append(told.uid)
 
@@ -141,12 +146,16 @@ class _Gathering:
             zone = self._definition.zone
             hour = hour_of(minute, zone)
             month = month_bucket(month_of(minute, zone))
-            names = (hour_bucket(hour), minutes_bucket(minute), minute_field(minute, ""), month)
+            names = (hour_bucket(hour), minutes_bucket(minute), minute_field(minute, ""), month, notes_bucket(hour))
             found = self._minutes[minute] = _Minute(hour, *names)
         return found
 
-    def batches(self, source: str, keep_s: int) -> dict[str, Batch]:
-        """What came of them all."""
+    def batches(self, source: str, keep_s: int, records: Sequence[Told]) -> dict[str, Batch]:
+        """What came of them all. All stand for the whole range, but for what the store has: whoever has no record in a
+        part of it, has none to be told again."""
+        if not records:
+            return {}
+        first, last, after = records[0].seq, records[-1].seq, self._after
         sums: dict[str, dict[tuple[str, int], list[int]]] = {}
         for (account, trunk, by_trunk, minute), numbers in self._calls.items():
             if account:
@@ -168,8 +177,8 @@ class _Gathering:
             holder: Batch(
                 holder,
                 source,
-                self._first[holder],
-                self._last[holder],
+                max(first, after.get(holder, 0) + 1),
+                last,
                 (*self._additions(by_minute, keep_s), *places.get(holder, ())),
                 tuple(
                     [Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in self._notes.get(holder, {}).items()]

@@ -4,6 +4,7 @@ Counts of two nodes, two minutes or two trunks are added, number by number: no f
 them in the order of `COUNTERS`; a new one goes at the end, what is missing counts as 0.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -79,10 +80,7 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 def pdd_bucket(pdd_ms: int) -> int:
     """Index in COUNTERS of the bucket that takes this delay."""
-    for index, bound in enumerate(PDD_BOUNDS_MS):
-        if pdd_ms <= bound:
-            return _FIRST_BUCKET + index
-    return _FIRST_BUCKET + len(PDD_BOUNDS_MS)
+    return _FIRST_BUCKET + bisect_left(PDD_BOUNDS_MS, pdd_ms)
 
 
 def pdd_percentile(counts: Counts, percent: int) -> int | None:

@@ -33,6 +33,8 @@ _OF_KIND = {
     _GAVE_UP_EARLY: INDEX["refused"],
     "cancelled": INDEX["cancelled"],
 }
+_NOTHING: tuple[str, ...] = ()
+_FAILED_CALL, _ANSWERED_CALL, _SHORT_CALL = ("failed",), ("answered",), ("answered", "short")
 
 
 class Definition(NamedTuple):
@@ -137,8 +139,8 @@ def count(told: Told, definition: Definition, numbers: list[int]) -> tuple[str, 
     numbers[_COST_MICROS] += told.cost_micros
     if kind != "carried":
         numbers[_OF_KIND[kind]] += 1
-    examples = () if kind in definition.uncounted else _count_attempt(told, definition, numbers)
-    if told.is_cli and kind != "emergency":
+    examples = _NOTHING if kind in definition.uncounted else _count_attempt(told, definition, numbers)
+    if (told.reason in CLI_REASONS or told.penalty_candidates) and told.is_cli and kind != "emergency":
         numbers[_CLI] += 1
         return (*examples, "cli")
     return examples
@@ -146,27 +148,22 @@ def count(told: Told, definition: Definition, numbers: list[int]) -> tuple[str, 
 
 def _count_attempt(told: Told, definition: Definition, numbers: list[int]) -> tuple[str, ...]:
     numbers[_ATTEMPTS] += 1
-    answered = told.outcome == "answered"
     pdd_ms = told.pdd_ms
     if pdd_ms is not None:
         numbers[_RANG] += 1
         numbers[_PDD_MS] += pdd_ms
         numbers[pdd_bucket(pdd_ms)] += 1
-    if (
-        answered
-        or pdd_ms is not None
-        or told.status in definition.effective_statuses
-        or told.q850 in definition.effective_causes
-    ):
+    if told.outcome == "answered":
         numbers[_EFFECTIVE] += 1
-    if not answered:
-        return ("failed",)
-    numbers[_ANSWERED] += 1
-    numbers[_ANSWERED_MS] += told.duration_ms
-    if told.duration_ms < definition.short_ms:
-        numbers[_SHORT] += 1
-        return ("answered", "short")
-    return ("answered",)
+        numbers[_ANSWERED] += 1
+        numbers[_ANSWERED_MS] += told.duration_ms
+        if told.duration_ms < definition.short_ms:
+            numbers[_SHORT] += 1
+            return _SHORT_CALL
+        return _ANSWERED_CALL
+    if pdd_ms is not None or told.status in definition.effective_statuses or told.q850 in definition.effective_causes:
+        numbers[_EFFECTIVE] += 1
+    return _FAILED_CALL
 
 
 def failed_before(told: Told, definition: Definition) -> Sequence[tuple[str, tuple[int, ...]]]:

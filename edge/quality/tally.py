@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from edge.quality.batches import gather
+from edge.quality.batches import NOTED, Example, gather
 from edge.quality.hours import hour_of
 from edge.quality.sampling import Told
 from edge.quality.terms import DOCUMENT, Terms, read_terms
@@ -28,6 +28,9 @@ class Tally:
         self._store = store
         self._node = node
         self._log = ""
+        self._noted: set[Example] = set()
+        """Examples of which the store was given enough, and the hour in which."""
+        self._noted_in = 0
         self.terms = Terms()
         self.counted = 0
         self.unreadable = 0
@@ -44,6 +47,7 @@ class Tally:
         """Where to go on, at the cursor or before it: a store that lost its last moments is told again. Raises
         StoreUnavailable."""
         await self.refresh()
+        self._noted_in = 0
         self._log = await self._store.log_of(self._node)
         known = await self._store.cursor(self.source)
         # Nothing there at all: quality is new here, or the store is; then everything that the log still has is counted.
@@ -76,10 +80,14 @@ class Tally:
         if not records:
             return
         after: dict[str, int] = {}
+        hour = hour_of(now_s, self.terms.zone)
+        if hour != self._noted_in:
+            self._noted, self._noted_in = set(), hour
         todo = list(self._gather(records, after).values())
         told = {batch.holder: batch.records for batch in todo}
         for _ in range(CUT_AT_MOST):
             refused = await self._store.add(todo, oldest_hour=oldest)
+            self._note(batch for batch in todo if batch.holder not in refused)
             for holder, last in refused.items():
                 if last < 0:
                     self.unknown += 1
@@ -96,7 +104,16 @@ class Tally:
         self.counted += len(records)
 
     def _gather(self, records: Sequence[Told], after: Mapping[str, int]) -> dict[str, Batch]:
-        return gather(records, self.terms.definition, source=self.source, keep_s=self.terms.keep_s, after=after)
+        terms = self.terms
+        return gather(
+            records, terms.definition, source=self.source, keep_s=terms.keep_s, after=after, noted=self._noted
+        )
+
+    def _note(self, added: Iterable[Batch]) -> None:
+        for batch in added:
+            for note in batch.notes:
+                if len(note.words) == NOTED:
+                    self._noted.add((batch.holder, note.bucket, note.field))
 
     async def mark(self, at_s: int) -> None:
         """The log has been counted to its end, as of this instant. Raises StoreUnavailable."""

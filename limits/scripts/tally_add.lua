@@ -1,29 +1,30 @@
 -- tally_add: adds numbers to buckets of some holders, once for each record however often it is delivered.
 -- KEYS: the hash of each holder, all of one server; what is kept of it has names that begin with that
 -- ARGV: 1 source, 2 oldest hour that takes anything, 3 what stands between the hash's name and that of a bucket,
---       4 JSON, of each holder [first, last sequence number, additions, notes]; of each bucket an addition
---       [bucket, hour (0: none), ttl_s, field, [numbers], field, [numbers], ...]; a note [bucket, field, ttl_s, most, words]
+--       4 JSON, of each holder [first, last sequence number, [sums of numbers], additions, notes]; of each bucket an
+--       addition [bucket, hour (0: none), ttl_s, field, which of the sums, field, which, ...]; a note [bucket, field,
+--       ttl_s, most, words]
 -- RETURNS: of each holder two numbers: 1, last: added; 2, last added before: nothing was added, it is not before the
 --       first; 0, 0: no such holder, or spoilt by hand
 
 local call = redis.call
 local source, oldest, between = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
--- Kept as text, numbers and spaces. JSON reads and table.concat writes them without a step of Lua for each digit, but
--- concat keeps only 14 of these: larger ones are written out.
+-- Kept as text, numbers and spaces. What is not changed stays the text it is. concat writes only 14 digits: larger
+-- numbers are written out.
+local function written(number)
+  return (number >= 1e14 or number <= -1e14) and string.format('%.0f', number) or number
+end
+
 local function sum_of(old, numbers)
-  local sum = numbers
-  if old then
-    local is_sound, found = pcall(cjson.decode, '[' .. string.gsub(old, ' ', ',') .. ']')
-    sum = is_sound and found or {}
-    for i = 1, #numbers do
-      sum[i] = (tonumber(sum[i]) or 0) + numbers[i]
-    end
+  local sum, size = {}, 0
+  for word in string.gmatch(old, '%S+') do
+    size = size + 1
+    local more = numbers[size] or 0
+    sum[size] = more == 0 and word or written((tonumber(word) or 0) + more)
   end
-  for i = 1, #sum do
-    if type(sum[i]) == 'number' and math.abs(sum[i]) >= 1e14 then
-      sum[i] = string.format('%.0f', sum[i])
-    end
+  for i = size + 1, #numbers do
+    sum[i] = written(numbers[i])
   end
   return table.concat(sum, ' ')
 end
@@ -43,7 +44,7 @@ local function note(bucket, field, ttl, most, fresh)
   call('EXPIRE', bucket, ttl)
 end
 
-local function add(holder, first, last, additions, notes)
+local function add(holder, first, last, sums, additions, notes)
   -- A trunk without ceilings has no hash; its name is the policy's own, so it may be counted.
   if string.sub(holder, 1, 7) ~= '{trunk:' and call('EXISTS', holder) == 0 then
     return 0, 0
@@ -53,6 +54,11 @@ local function add(holder, first, last, additions, notes)
   local before = tonumber(call('HGET', applied, source) or '0')
   if before >= first then
     return 2, before
+  end
+  -- The account and its only trunk, the hour and its only minute: often the same sum to the same text.
+  local known = {}
+  for at = 1, #sums do
+    known[at] = {}
   end
   for at = 1, #additions do
     local addition = additions[at]
@@ -64,13 +70,19 @@ local function add(holder, first, last, additions, notes)
       if not is_late then
         fields[#fields + 1] = addition[i]
       elseif addition[i] == 'all' then
-        call('HINCRBY', bucket, 'late', string.format('%.0f', addition[i + 1][1]))
+        call('HINCRBY', bucket, 'late', string.format('%.0f', sums[addition[i + 1]][1]))
       end
     end
     if not is_late then
       local old = call('HMGET', bucket, unpack(fields))
       for i = 1, #fields do
-        put[2 * i - 1], put[2 * i] = fields[i], sum_of(old[i], addition[3 + 2 * i])
+        local which, before = addition[3 + 2 * i], old[i] or ''
+        local sum = known[which][before]
+        if not sum then
+          sum = sum_of(before, sums[which])
+          known[which][before] = sum
+        end
+        put[2 * i - 1], put[2 * i] = fields[i], sum
       end
       call('HSET', bucket, unpack(put))
     end
@@ -85,7 +97,7 @@ end
 
 local told = {}
 for at, batch in ipairs(cjson.decode(ARGV[4])) do
-  local is_done, code, last = pcall(add, KEYS[at], batch[1], batch[2], batch[3], batch[4])
+  local is_done, code, last = pcall(add, KEYS[at], unpack(batch))
   if not is_done then
     -- One holder that was spoilt by hand stops no other; a store that refuses to write does.
     local fault = type(code) == 'table' and code.err or code

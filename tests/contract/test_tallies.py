@@ -31,6 +31,7 @@ from edge.quality.windows import minutes_of
 from limits import Account, AccountId, UnknownAccount
 from limits.accounts import AccountStore
 from limits.additions import Addition, Batch
+from limits.keys import tally_keys
 from limits.ledger import Ledger
 from limits.script_loader import script
 from limits.tallies import TallyStore
@@ -169,6 +170,43 @@ async def test_what_is_counted_is_forgotten_in_time(store, account_id):
     buckets = [key for key in keys_of(store.client, f"{{acct:{account_id}}}:tally:*") if not key.endswith("applied")]
     assert len(buckets) == 5
     assert all(store.client.ttl(key) > 0 for key in buckets)
+
+
+async def test_examples_that_are_enough_do_not_travel_again(store, account_id):
+    """The first ten of an hour; who begins anew, perhaps on a store that lost its last moments, gives them again."""
+    await store.account(account_id)
+    tally = Tally(store.tallies, "n1")
+    await tally.start(0)
+
+    async def calls(first: int, last: int) -> list[str]:
+        part = [record(seq, released=TEN + 5, account=account_id) for seq in range(first, last)]
+        await tally.add(read(*part), now_s=NOW)
+        return (await store.tallies.notes(account_id, notes_bucket(TEN))).get("answered", [])
+
+    assert len(await calls(2, 6)) == 4
+    ten = await calls(6, 26)
+    assert (len(ten), ten[:5]) == (10, [f"n1-{seq:06}" for seq in range(2, 7)])
+    client, bucket = store.client, tally_keys(account_id).bucket(notes_bucket(TEN))
+    client.delete(bucket)
+    assert await calls(26, 46) == []
+    await tally.start(0)
+    assert len(await calls(46, 66)) == 10
+    client.delete(bucket)
+    part = read(record(66, released=TEN + 5, account=account_id))
+    await tally.add(part, now_s=NOW + 3_600)
+    assert len(await store.tallies.notes(account_id, notes_bucket(TEN))) == 2  # answered, short: another hour begins
+
+
+async def test_a_record_in_a_batch_of_others_counts_once_however_batches_are_cut(store, account_id):
+    """All holders of a batch stand for its whole range: one that had no record in the first batch, and one that had."""
+    first = await store.account(account_id)
+    other = await store.account(AccountId(f"{account_id}b"))
+    records = read(*[record(seq, released=TEN + 5, account=first if seq < 6 else other) for seq in range(2, 10)])
+    tally = Tally(store.tallies, "n1")
+    await tally.start(0)
+    for begin, end in ((0, 3), (0, 5), (2, 7), (0, 8), (0, 8)):
+        await tally.add(records[begin:end], now_s=NOW)
+    assert [(await store.counts(holder, TEN))["told"] for holder in (first, other)] == [4, 4]
 
 
 async def test_one_of_many_moves_a_state(store, account_id):

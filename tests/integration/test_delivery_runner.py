@@ -213,6 +213,14 @@ async def test_a_batch_waits_for_others_but_not_long(tmp_path):
     await bench.runner.close()
 
 
+async def test_the_log_is_looked_at_as_often_as_the_bounds_say(tmp_path):
+    """With nothing new, and while a batch waits for others; never later than the batch is due."""
+    write_log(tmp_path, 1)
+    bench = Bench(tmp_path, Sink(), poll_s=3.0)
+    assert [await bench.runner.step() for _ in range(2)] == [0.0, 3.0]
+    await bench.runner.close()
+
+
 async def test_few_records_need_not_wait_as_long_as_many(tmp_path):
     """What comes slowly is handed over soon; what comes fast, in large batches."""
     write_log(tmp_path, 1)

@@ -146,6 +146,8 @@ class Bounds(NamedTuple):
     few: int = 0
     """A batch of fewer records than these waits for `few_age_s` only."""
     few_age_s: float = 0.0
+    poll_s: float = 0.2
+    """How often the log is looked at when a batch has room."""
     timeout_s: float = 30.0
     """A delivery that takes longer has failed."""
     retry_s: float = 0.5

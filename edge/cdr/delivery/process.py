@@ -44,9 +44,10 @@ STARVED = 3
 """Exit code: it gave way to everybody, and came to nothing (`children.starved`)."""
 
 
-QUALITY_BOUNDS = Bounds(records=20_000, size=32 << 20, age_s=10.0, few=200, few_age_s=2.0)
+QUALITY_BOUNDS = Bounds(records=20_000, size=32 << 20, age_s=10.0, few=200, few_age_s=2.0, poll_s=1.0, timeout_s=120.0)
 """What is counted of one account in a batch costs the store no more than one record of it: where there are many, few
-and large ones."""
+and large ones. Nobody waits for a look at the log; and whoever gives way to everybody may take long over a batch, which
+would only be longer the second time."""
 
 
 class Orders(BaseModel):

@@ -25,7 +25,7 @@ from edge.cdr.settled import Gate
 from edge.proxy.facts import Fact
 
 POLL_S = 0.2
-"""How often the log is looked at when nothing is new."""
+"""How often a request to go back is looked for while deliveries fail."""
 STATUS_S = 1.0
 REFUSED_IN_A_ROW = 100
 """So many records refused with none taken between: then it is the consumer that is wrong, and nothing more is put aside
@@ -164,12 +164,12 @@ class Runner:
             await self._within(self._consumer.tend())
             self._worked()
             self._is_done = self._is_finishing
-            return POLL_S
+            return self._bounds.poll_s
         bounds = self._bounds
         age_s = bounds.few_age_s if len(self._batch) < bounds.few else bounds.age_s
         wait = self._batch_since + age_s - self._clock.now()
         if wait > 0 and not self._is_full and not self._is_finishing:
-            return min(wait, POLL_S)
+            return min(wait, bounds.poll_s)
         await self._hand_over()
         return 0.0
 
