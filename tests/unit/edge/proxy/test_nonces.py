@@ -1,6 +1,7 @@
 """Nonces: whose they are, how old, and each count once."""
 
 from itertools import count
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,21 @@ from edge.proxy.nonces import WINDOW, Nonces
 def nonces(now: float = 100.0, first: int = 1) -> Nonces:
     numbers = count(first)
     return Nonces(lambda: b"f%d" % next(numbers), now)
+
+
+def worker(first: int, family: bytes = b"one edge") -> Nonces:
+    numbers = count(first)
+    return Nonces(lambda: b"f%d" % next(numbers), 100.0, family=family)
+
+
+def test_a_nonce_of_another_worker_is_too_old_and_no_forgery():
+    """Its caller is asked again with `stale=true`, and needs no password anew; its count is kept by one worker alone."""
+    ours, theirs, strange = worker(1), worker(50), worker(90, b"another edge")
+    nonce = ours.give("192.0.2.1", 107.0)
+    assert ours.age(nonce, "192.0.2.1", 108.0) == 1.0
+    assert theirs.age(nonce, "192.0.2.1", 108.0) == inf
+    assert theirs.age(nonce, "192.0.2.2", 108.0) is None
+    assert strange.age(nonce, "192.0.2.1", 108.0) is None
 
 
 def test_a_nonce_is_known_again():

@@ -30,7 +30,7 @@ def message(first: bytes, header: bytes, *, via: bytes = b"z9hG4bKa") -> bytes:
 @pytest.mark.parametrize("via", [b"z9hG4bKa", b"z9hG4bKother"])
 def test_every_message_of_a_call_has_one_owner(first, header, via):
     """Whatever its kind, its branch and the spelling of its Call-ID (RFC 3261 §7.3.1, §7.3.3)."""
-    assert slot_in(message(first, header, via=via), 8) == slot_of(CALL_ID, 8)
+    assert slot_in(message(first, header, via=via), 251) == slot_of(CALL_ID, 251)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_message_of_a_call_has_one_owner(first, header, via):
 @pytest.mark.parametrize("spelling", [b"Call-ID: %b", b"i: %b", b"Call-ID: %b "])
 def test_a_short_call_id_is_found_as_well(call_id, spelling):
     """What follows it does not count."""
-    assert slot_in(message(b"BYE sip:1@h SIP/2.0", spelling % call_id), 8) == slot_of(call_id, 8)
+    assert slot_in(message(b"BYE sip:1@h SIP/2.0", spelling % call_id), 251) == slot_of(call_id, 251)
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"junk", message(b"INVITE sip:1@h SIP/2.0", b"X-Call-ID: a")])
