@@ -21,7 +21,7 @@ def worker(first: int, family: bytes = b"one edge") -> Nonces:
 
 
 def test_a_nonce_of_another_worker_is_too_old_and_no_forgery():
-    """Its caller is asked again with `stale=true`, and needs no password anew; its count is kept by one worker alone."""
+    """Its caller is asked again with `stale=true`, without a password anew; its count is kept by one worker alone."""
     ours, theirs, strange = worker(1), worker(50), worker(90, b"another edge")
     nonce = ours.give("192.0.2.1", 107.0)
     assert ours.age(nonce, "192.0.2.1", 108.0) == 1.0
