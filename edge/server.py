@@ -52,7 +52,8 @@ from edge.running import Running, StartError
 from edge.settings import notes_of
 from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.banner import without_secret
-from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
+from edge.telemetry.lines import lines_to
+from edge.telemetry.logs import FactLog, LibraryHandler
 from edge.telemetry.metrics import MetricsPage
 from edge.telemetry.sources import Sources
 from edge.telemetry.totals import CallTotals
@@ -108,7 +109,7 @@ class _Server:
         self._now = self._clock.now
         self.node = state.node_name(static.node)
         self._admin = AdminProcess(static, node=self.node, tell=self._tell)
-        self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
+        self._log = FactLog(lines_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
         self._totals = CallTotals(AccountTotals(top=static.metrics_top, named=static.metrics_accounts))
         self._meter = Meter(self._now())

@@ -28,7 +28,8 @@ from edge.admin.tokens import FIRST_LIFE_MS
 from edge.children import end_of_input, take_second_place
 from edge.config.addresses import parse_host_port
 from edge.proxy.facts import Fact
-from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
+from edge.telemetry.lines import lines_to
+from edge.telemetry.logs import FactLog, LibraryHandler
 
 NICENESS = 5
 """Calls come first where there is one processor for both."""
@@ -66,7 +67,7 @@ def main() -> int:
 
 def log_of(orders: Orders) -> FactLog:
     """Where this process tells its facts."""
-    log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
+    log = FactLog(lines_to(sys.stderr, orders.log, orders.log_level))
     logging.getLogger().addHandler(LibraryHandler(log))
     for noisy in ("httpx", "httpcore", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,20 +1,17 @@
 """Facts become log lines: one structured line each, bounded in number and in length, sparing with numbers of people.
 
-(I/O) structlog renders: JSON through orjson for a collector, colours for a terminal. The core does not log.
+(I/O) The core does not log.
 What a stranger can cause is limited to `LINES_PER_S` of each name; how many were held back is told.
 """
 
 import logging
 import time
 import traceback
-from collections.abc import Mapping, MutableMapping
-from typing import BinaryIO, Literal, NamedTuple, TextIO
-
-import orjson
-import structlog
-from structlog.typing import FilteringBoundLogger
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from edge.proxy.facts import Fact
+from edge.telemetry.lines import Level, Value, Write
 
 LINES_PER_S = 10
 """Lines of one limited fact in one second."""
@@ -23,10 +20,6 @@ MAX_TEXT_CHARS = 200
 MAX_FRAMES = 8
 MAX_TRACE_CHARS = 2_000
 """Of the way to an exception."""
-
-Level = Literal["debug", "info", "warning", "error"]
-Value = str | int | float
-_LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class FactRow(NamedTuple):
@@ -202,34 +195,13 @@ def presentable(name: str, value: Value) -> Value:
     return value if value.isprintable() else value.encode("unicode_escape").decode("ascii")
 
 
-def logger_to(stream: TextIO, form: Literal["console", "json"], level: Level) -> FilteringBoundLogger:
-    """A logger on this stream. Nothing global is changed."""
-    shared = (structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"), structlog.processors.add_log_level)
-    wrapper = structlog.make_filtering_bound_logger(_LEVELS[level])
-    if form == "json":
-        raw: BinaryIO = stream.buffer
-        json_logger: FilteringBoundLogger = structlog.wrap_logger(
-            structlog.BytesLogger(raw),
-            processors=[*shared, _in_order, structlog.processors.JSONRenderer(serializer=_to_json)],
-            wrapper_class=wrapper,
-        )
-        return json_logger
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(), timestamp_key="at", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
-    )
-    console: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream), processors=[*shared, renderer], wrapper_class=wrapper
-    )
-    return console
-
-
 class FactLog:
     """Writes facts. Never raises: a log that cannot be written is no reason to lose a call."""
 
-    __slots__ = ("_logger", "_windows", "lost", "suppressed")
+    __slots__ = ("_line", "_windows", "lost", "suppressed")
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
-        self._logger = logger
+    def __init__(self, write: Write) -> None:
+        self._line = write
         self._windows: dict[str, list[float]] = {}
         """By name: when its second began, lines in it, lines held back in it. As many as there are names of facts."""
         self.suppressed = 0
@@ -274,7 +246,7 @@ class FactLog:
             name + "_" if name in _TAKEN else name: presentable(name, value) for name, value in fact.fields.items()
         }
         try:
-            self._logger.log(_LEVELS[level], fact.name, **fields)
+            self._line(level, fact.name, fields)
         except (OSError, ValueError, TypeError):  # the stream is closed or full, or its reader has gone
             self.lost += 1
 
@@ -305,13 +277,4 @@ class LibraryHandler(logging.Handler):
         self._log.tell(Fact("python.log", fields), time.monotonic())
 
 
-_TAKEN = frozenset({"at", "event", "level", "exc_info", "stack_info"})
-
-
-def _in_order(logger: object, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    """When, how bad, what; then the fields."""
-    return {"at": event.pop("at"), "level": event.pop("level"), "event": event.pop("event"), **event}
-
-
-def _to_json(event: object, **options: object) -> bytes:
-    return orjson.dumps(event)
+_TAKEN = frozenset({"at", "event", "level"})

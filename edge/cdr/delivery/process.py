@@ -31,7 +31,8 @@ from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
 from edge.quality.service import QualityService
-from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
+from edge.telemetry.lines import lines_to
+from edge.telemetry.logs import FactLog, LibraryHandler
 
 FINISH_S = 5.0
 LOCK_S = 0.2
@@ -74,7 +75,7 @@ def main() -> int:
         return 0  # the edge ended before it could say what is to be done
     orders = Orders.model_validate_json(line)
     take_second_place(NICENESS, gives_way=orders.gives_way)
-    log = FactLog(logger_to(sys.stderr, orders.log, orders.log_level))
+    log = FactLog(lines_to(sys.stderr, orders.log, orders.log_level))
     logging.getLogger().addHandler(LibraryHandler(log))
     asyncio.run(_to_its_end(_Process(orders, log)))
     return 1

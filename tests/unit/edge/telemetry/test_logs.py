@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.proxy.facts import Fact
+from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import (
     FACTS,
     LINES_PER_S,
     MAX_TEXT_CHARS,
     FactLog,
     LibraryHandler,
-    logger_to,
     mask,
     presentable,
 )
@@ -47,7 +47,7 @@ def stream() -> Stream:
 
 @pytest.fixture
 def log(stream) -> FactLog:
-    return FactLog(logger_to(stream, "json", "info"))
+    return FactLog(lines_to(stream, "json", "info"))
 
 
 def test_the_page_has_a_row_for_each_fact_in_order():
@@ -79,7 +79,7 @@ def test_a_line_in_order(log, stream):
 
 def test_a_console_line_is_for_a_reader(stream):
     """No JSON in a terminal, no colours where there is none."""
-    FactLog(logger_to(stream, "console", "info")).tell(Fact("store.up", {"why": "reconnected"}), 0.0)
+    FactLog(lines_to(stream, "console", "info")).tell(Fact("store.up", {"why": "reconnected"}), 0.0)
 
     assert "store.up" in stream.text()
     assert "why=reconnected" in stream.text()
@@ -88,7 +88,7 @@ def test_a_console_line_is_for_a_reader(stream):
 
 def test_a_level_holds_back_what_is_less(stream):
     """log_level is the least important one that is written."""
-    log = FactLog(logger_to(stream, "json", "error"))
+    log = FactLog(lines_to(stream, "json", "error"))
     log.tell(Fact("store.up", {}), 0.0)
     log.tell(Fact("store.away", {}), 0.0)
 
@@ -175,7 +175,7 @@ def test_a_value_is_made_presentable(name, value, expected):
 def test_no_value_breaks_a_line(fields, form):
     """Whatever a stranger put there: one line, no exception, and no column of ours replaced."""
     stream = Stream()
-    log = FactLog(logger_to(stream, form, "info"))
+    log = FactLog(lines_to(stream, form, "info"))
     log.tell(Fact("message.malformed", fields), 0.0)
 
     assert stream.text().count("\n") == 1
@@ -187,7 +187,7 @@ def test_no_value_breaks_a_line(fields, form):
 def test_a_stream_that_is_gone_costs_lines_only(form):
     """A closed pipe is counted, never raised into the road of a call."""
     stream = Stream()
-    log = FactLog(logger_to(stream, form, "info"))
+    log = FactLog(lines_to(stream, form, "info"))
     stream.close()
     log.tell(Fact("store.away", {}), 0.0)
 
