@@ -20,7 +20,7 @@ from edge import state
 from edge.admin.supervisor import AdminProcess
 from edge.bookkeeping import Bookkeeping
 from edge.cdr.builder import CdrBuilder
-from edge.cdr.delivery.build import SinkError
+from edge.cdr.delivery.credentials import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
 from edge.cdr.opening import judge, keep, open_log, what_is_left
 from edge.cdr.recent import Recent

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from edge import __version__
 from edge.alerts.events import Wanted
-from edge.cdr.delivery.build import SinkError, credential
 from edge.cdr.delivery.consumer import Bounds
+from edge.cdr.delivery.credentials import SinkError, credential
 from edge.cdr.delivery.posting import Poster
 from edge.cdr.delivery.signature import MIN_SECRET_CHARS
 from edge.config.alerts import AlertWebhook

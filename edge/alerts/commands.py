@@ -97,7 +97,7 @@ def trial(
 
     from edge.alerts.build import open_hooks
     from edge.alerts.events import trial_event
-    from edge.cdr.delivery.build import SinkError
+    from edge.cdr.delivery.credentials import SinkError
 
     static = _static(config)
     webhooks = [one for one in static.alerts.webhooks if not name or one.name == name]

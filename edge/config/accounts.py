@@ -5,8 +5,9 @@ Imports pydantic and this room.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from edge.config.amounts import Credit, Money
 from edge.config.fields import (
     MAX_LIST,
     AccountRange,
@@ -18,17 +19,11 @@ from edge.config.fields import (
     Lot,
     Section,
 )
-from edge.config.money import parse_money
 from edge.config.refusals import Reason
 from edge.config.strangers import Priority
 from edge.config.telemarketing import Calling
 from limits.account import MAX_PREFIX_CEILINGS
-from limits.rates import MAX_MONEY_MICROS
 
-Money = Annotated[int, BeforeValidator(parse_money), Field(ge=-MAX_MONEY_MICROS, le=MAX_MONEY_MICROS)]
-"""Micro-units of an amount in text."""
-Credit = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
-"""The same, not below zero."""
 MAX_SHADOW_REFUSALS = 32
 Purpose = Literal["none", "telemarketing-b2c"]
 """What calls are for."""

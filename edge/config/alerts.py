@@ -5,17 +5,15 @@ Pure; imports pydantic and this room. Descriptions are the operator's reference 
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from edge.config.amounts import Credit
 from edge.config.faults import told
 from edge.config.fields import IDENTIFIER, Section
-from edge.config.money import parse_money
-from edge.config.sinks import Path, Variable, exactly_one, webhook_url
-from limits.rates import MAX_MONEY_MICROS
+from edge.config.sending import Path, Variable, exactly_one, webhook_url
 
 MAX_WEBHOOKS = 16
 AlertKind = Literal["calls", "caps", "spend", "credit", "quality", "rise", "place", "trunk", "node", "store"]
-Money = Annotated[int, BeforeValidator(parse_money), Field(ge=0, le=MAX_MONEY_MICROS)]
 
 
 class AlertWebhook(Section):
@@ -70,7 +68,7 @@ class AlertSettings(Section):
     webhooks: Annotated[tuple[AlertWebhook, ...], Field(max_length=MAX_WEBHOOKS)] = Field(
         default=(), description="`[[alerts.webhooks]]`: where they are sent, each at its own pace.", examples=[]
     )
-    credit_low: Money | None = Field(
+    credit_low: Credit | None = Field(
         default=None,
         description="Accounts with less credit than this are told (prepaid: balance; postpaid: what is left of the "
         "credit line). `edge alerts credit` sets another one for an account. Left out: only those.",

@@ -19,9 +19,11 @@ MAX_LIST = 1_000
 
 
 class Section(BaseModel):
-    """Frozen; a key nobody knows is an error, since it is most often a known one mistyped."""
+    """Frozen; a key nobody knows is an error, since it is most often a known one mistyped.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What checks a section is made when one is first read: a process pays for those that it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 PROTECTED_HEADERS = frozenset(

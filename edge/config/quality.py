@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
-from edge.config.accounts import Credit
+from edge.config.amounts import Credit
 from edge.config.fields import MAX_LIST, Cause, ClassName, Identifier, Section
 
 

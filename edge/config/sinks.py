@@ -5,21 +5,16 @@ Pure; imports pydantic and this room. Descriptions are the operator's reference 
 
 import re
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from edge.config.faults import told
-from edge.config.fields import IDENTIFIER, MAX_LIST, SQL_NAME, VARIABLE, Section
+from edge.config.fields import IDENTIFIER, MAX_LIST, SQL_NAME, Section
+from edge.config.sending import Path, Variable, exactly_one, webhook_url
 from limits.address import parse_address
 
 MAX_SINKS = 16
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_PATH = StringConstraints(min_length=1, max_length=4096)
 _PASSWORD_WORD = re.compile(r"(^|[\s?&])password\s*=", re.IGNORECASE)
-
-Path = Annotated[str, _PATH]
-Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME)]
 
 
@@ -41,21 +36,6 @@ def _redis_url(text: str) -> str:
 
 def _dsn(text: str) -> str:
     return _without_password(text, "dsn_file", "dsn_env")
-
-
-def webhook_url(text: str) -> str:
-    """Where signed requests may be sent. Raises ValueError."""
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    is_encrypted = parts.scheme == "https"
-    is_here = parts.scheme == "http" and host in LOOPBACK
-    plain = text.isascii() and text.isprintable() and " " not in text
-    if not host or not (is_encrypted or is_here) or port == 0 or parts.username or parts.fragment or not plain:
-        raise told("expected https://HOST[:PORT]/PATH without a login; http:// only to 127.0.0.1, [::1] or localhost")
-    return text
 
 
 class SinkEntry(Section):
@@ -260,12 +240,6 @@ class OtlpSink(SinkEntry):
         if self.authorization_file is not None and self.authorization_env is not None:
             raise told("expected one of authorization_file, authorization_env, or neither")
         return self
-
-
-def exactly_one(*values: str | None, names: str) -> None:
-    """Of several ways to say the same. Raises ValueError."""
-    if sum(value is not None for value in values) != 1:
-        raise told(f"expected exactly one of {names}")
 
 
 Sink = Annotated[

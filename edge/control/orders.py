@@ -27,7 +27,8 @@ from edge.control.questions import (
     TraceStop,
     Undrain,
 )
-from edge.control.rows import CallRow, Calls, detail_of, matches, row_of
+from edge.control.rows import CallRow, Calls
+from edge.control.running import detail_of, matches, row_of
 from edge.control.tracing import Tap
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact

@@ -8,7 +8,7 @@ all of it goes by one text. Where nobody has written any, the contract's default
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ValidationError
@@ -16,10 +16,12 @@ from pydantic import BeforeValidator, ValidationError
 from edge.config.fields import Section
 from edge.config.money import format_money, parse_money
 from edge.config.quality import Billing, Penalties, Quality, rules_in_force
-from edge.config.schema import PolicyDocument
 from edge.quality.penalties import CASES
 from edge.quality.rules import Metric, Rule
 from edge.quality.sampling import Definition
+
+if TYPE_CHECKING:
+    from edge.config.schema import PolicyDocument
 
 DOCUMENT = "quality"
 """Its name among the store's documents."""
@@ -103,7 +105,7 @@ class Terms:
         return json.dumps({"currency": self.currency, **written}, sort_keys=True)
 
 
-def terms_of(document: PolicyDocument) -> Terms:
+def terms_of(document: "PolicyDocument") -> Terms:
     """What a policy document says."""
     return Terms(document.quality, document.penalties, document.billing, document.currency)
 

@@ -15,7 +15,7 @@ from edge.alerts.numbers import read_numbers
 from edge.alerts.sender import Sender
 from edge.alerts.service import AlertService
 from edge.alerts.watch import AlertWatch
-from edge.cdr.delivery.build import SinkError
+from edge.cdr.delivery.credentials import SinkError
 from edge.cdr.delivery.signature import signature
 from edge.config.alerts import AlertSettings, AlertWebhook
 from edge.control.client import Control

@@ -13,8 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from peers import Delivery, entries, until, write_log
 
-from edge.cdr.delivery.build import SinkError, open_consumers
+from edge.cdr.delivery.build import open_consumers
 from edge.cdr.delivery.consumer import BatchRefused, DeliveryFailed
+from edge.cdr.delivery.credentials import SinkError
 from edge.cdr.delivery.otlp import Collector
 from edge.config.errors import StaticConfigError
 from edge.config.static import StaticConfig

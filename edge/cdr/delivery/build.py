@@ -4,13 +4,14 @@ Every fault that an operator can make is found here, when the edge starts, and t
 """
 
 import importlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from pydantic import TypeAdapter
 
 from edge import __version__
-from edge.cdr.delivery.consumer import Bounds, Consumer
+from edge.cdr.delivery.consumer import Bounds, Consumer, Ready
+from edge.cdr.delivery.credentials import SinkError, credential
 from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.delivery.signature import MIN_SECRET_CHARS
 from edge.cdr.delivery.spool import Rotation, Spool
@@ -27,18 +28,8 @@ from edge.config.sinks import (
     WebhookSink,
 )
 
-MAX_CREDENTIAL_BYTES = 8_192
-
-
-class SinkError(Exception):
-    """A sink cannot be set up as it is written. The text names it and says what was expected; no secret is in it."""
-
-
-class Ready(NamedTuple):
-    """A consumer and how it is to be treated."""
-
-    consumer: Consumer
-    bounds: Bounds
+SINKS: TypeAdapter[tuple[Sink, ...]] = TypeAdapter(tuple[Sink, ...])
+"""As they are handed to the delivery process, in JSON: what the edge has checked it reads once more."""
 
 
 def open_consumers(sinks: Sequence[Sink], *, node: str) -> list[Ready]:
@@ -163,23 +154,3 @@ def _webhook(sink: WebhookSink, node: str) -> Consumer:
         )
     except OSError as error:
         raise SinkError(f"sink {sink.name!r}: ca_file {sink.ca_file}: {error.strerror or error}") from error
-
-
-def credential(name: str, part: str, file: str | None, env: str | None, *, what: str = "sink") -> str:
-    """A secret from where it is kept: a file's first line, or a variable. Raises SinkError."""
-    if file is not None:
-        try:
-            with Path(file).open("rb") as opened:
-                text = opened.read(MAX_CREDENTIAL_BYTES).decode()
-        except OSError as error:
-            raise SinkError(f"{what} {name!r}: {part}_file: cannot read {file}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise SinkError(f"{what} {name!r}: {part}_file: {file} is not UTF-8") from error
-        text = text.partition("\n")[0].strip()
-        if not text:
-            raise SinkError(f"{what} {name!r}: {part}_file: expected it in the first line of {file}, which is empty")
-        return text
-    text = os.environ.get(env or "", "").strip()
-    if not text:
-        raise SinkError(f"{what} {name!r}: {part}_env: the environment variable {env} is not set")
-    return text

@@ -169,3 +169,10 @@ def pause_s(bounds: Bounds, failures: int, draw: float, *, asked_s: float = 0.0)
     The other side's own wish counts where it is longer, up to `MAX_RETRY_AFTER_S`."""
     most: float = min(bounds.retry_most_s, bounds.retry_s * 2.0 ** min(failures - 1, 30))
     return max(most * (0.5 + draw / 2), min(asked_s, MAX_RETRY_AFTER_S))
+
+
+class Ready(NamedTuple):
+    """A consumer and how it is to be treated."""
+
+    consumer: Consumer
+    bounds: Bounds

@@ -15,55 +15,33 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel
 
 from edge.alerts.numbers import HOME as ALERTS
 from edge.alerts.service import AlertService
 from edge.cdr.answering import RecordDesk
-from edge.cdr.delivery.build import Ready, SinkError, open_consumers
-from edge.cdr.delivery.consumer import Bounds
+from edge.cdr.delivery.consumer import Bounds, Ready
+from edge.cdr.delivery.credentials import SinkError
+from edge.cdr.delivery.orders import FINISH_S, NO_SINKS, STARVED, Orders
 from edge.cdr.delivery.runner import Runner
 from edge.children import STARVED_S, end_of_input, give_way, starved, take_second_place
-from edge.config.alerts import AlertSettings
-from edge.config.sinks import Sink
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
 from edge.quality.service import QualityService
 from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import FactLog, LibraryHandler
 
-FINISH_S = 5.0
 LOCK_S = 0.2
 """How often a process that waits for the one before it looks."""
 NICENESS = 10
 """Calls come first where there is one processor for both."""
 PLACED_S = 600.0
 """One that follows on one that starved has a place of its own for so long."""
-STARVED = 3
-"""Exit code: it gave way to everybody, and came to nothing (`children.starved`)."""
 
 
 QUALITY_BOUNDS = Bounds(records=20_000, size=32 << 20, age_s=10.0, few=200, few_age_s=2.0, poll_s=1.0, timeout_s=120.0)
 """What is counted of one account in a batch costs the store no more than one record of it: where there are many, few
 and large ones. Nobody waits for a look at the log; and whoever gives way to everybody may take long over a batch, which
 would only be longer the second time."""
-
-
-class Orders(BaseModel):
-    """What the edge tells its delivery process."""
-
-    state: str
-    node: str
-    log: Literal["console", "json"]
-    log_level: Literal["debug", "info", "warning", "error"]
-    sinks: tuple[Sink, ...]
-    store: str = ""
-    """URL of the store, in which the quality of traffic is counted; empty: it is not."""
-    alerts: AlertSettings = AlertSettings()
-    gives_way: bool = True
-    """It works while a processor has nothing else to do; if not at once, then after `PLACED_S`."""
 
 
 def main() -> int:
@@ -99,7 +77,7 @@ class _Process:
 
     async def run(self) -> int:
         try:
-            ready = open_consumers(self._orders.sinks, node=self._orders.node)
+            ready = self._sinks()
             quality, alerts, desk = self._quality(), self._alerts(), self._desk()
         except (SinkError, ValueError) as error:
             self._tell(Fact("delivery.refused", {"why": str(error)}))
@@ -138,6 +116,14 @@ class _Process:
             return 0
         self._tell(Fact("delivery.starved", {"for_s": STARVED_S}))
         return STARVED
+
+    def _sinks(self) -> list[Ready]:
+        """Raises SinkError."""
+        if self._orders.sinks == NO_SINKS:
+            return []
+        from edge.cdr.delivery.build import SINKS, open_consumers
+
+        return open_consumers(SINKS.validate_json(self._orders.sinks), node=self._orders.node)
 
     def _quality(self) -> QualityService | None:
         """Raises ValueError where the URL is no store's."""

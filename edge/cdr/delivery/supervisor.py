@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge.alerts.build import open_hooks
 from edge.alerts.numbers import HOME as ALERTS
 from edge.alerts.numbers import AlertNumbers
 from edge.alerts.numbers import read_numbers as read_alert_numbers
 from edge.cdr.delivery import status
-from edge.cdr.delivery.build import open_consumers
-from edge.cdr.delivery.process import FINISH_S, STARVED, Orders
+from edge.cdr.delivery.orders import FINISH_S, NO_SINKS, STARVED, Orders
 from edge.cdr.delivery.status import Status
 from edge.children import Child, exit_word
 from edge.config.static import StaticConfig
@@ -32,6 +30,21 @@ def after(orders: Orders, why: str) -> Orders:
     return orders.model_copy(update={"gives_way": False}) if why == exit_word(STARVED) else orders
 
 
+def _checked(static: StaticConfig, node: str) -> str:
+    """The sinks for the orders, every one tried, and every webhook. What knows them is loaded where there is one: the
+    process that carries calls needs none of it. Raises SinkError."""
+    if static.alerts.webhooks:
+        from edge.alerts.build import open_hooks
+
+        open_hooks(static.alerts.webhooks)
+    if not static.cdr.sinks:
+        return NO_SINKS
+    from edge.cdr.delivery.build import SINKS, open_consumers
+
+    open_consumers(static.cdr.sinks, node=node)
+    return SINKS.dump_json(static.cdr.sinks, by_alias=True).decode()
+
+
 class DeliveryProcess:
     """One for each edge."""
 
@@ -40,16 +53,14 @@ class DeliveryProcess:
     ) -> None:
         """`last_seq`: the last sequence number given out by this edge. Raises SinkError."""
         orders = Orders(
-            state=static.state, node=node, log=static.log, log_level=static.log_level, sinks=static.cdr.sinks,
-            alerts=static.alerts,
+            state=static.state, node=node, log=static.log, log_level=static.log_level,
+            sinks=_checked(static, node), alerts=static.alerts,
         )  # fmt: skip
-        open_consumers(orders.sinks, node=node)
-        open_hooks(orders.alerts.webhooks)
         self._orders = orders
         self._last_seq = last_seq
         self._child = Child("edge.cdr.delivery.process", died="delivery.died", finish_s=FINISH_S, tell=tell)
         delivery = Path(orders.state) / "delivery"
-        self._homes = {name: delivery / name for name in (*[sink.name for sink in orders.sinks], QUALITY)}
+        self._homes = {name: delivery / name for name in (*[sink.name for sink in static.cdr.sinks], QUALITY)}
         self._alerts_home = Path(orders.state) / ALERTS
         self._alerts = AlertNumbers()
         self._alerts_at = float("-inf")
@@ -73,7 +84,7 @@ class DeliveryProcess:
 
     def _say(self, why: str) -> str:
         self._orders = after(self._orders, why)
-        return self._orders.model_dump_json(by_alias=True)
+        return self._orders.model_dump_json()
 
     async def stop(self) -> None:
         """The log gets no more records: let it deliver the last ones and end. What hangs is left behind, and ends by

@@ -10,7 +10,8 @@ from edge.commands import app
 from edge.control.client import Journal, NodeState
 from edge.control.meter import Identity, Meter
 from edge.control.questions import Done, JournalEntry
-from edge.control.rows import Calls, detail_of, row_of
+from edge.control.rows import Calls
+from edge.control.running import detail_of, row_of
 from edge.control.views import (
     call_lines,
     detail_lines,

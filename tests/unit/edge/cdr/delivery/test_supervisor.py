@@ -2,11 +2,11 @@
 
 import pytest
 
-from edge.cdr.delivery.process import STARVED, Orders
+from edge.cdr.delivery.orders import STARVED, Orders
 from edge.cdr.delivery.supervisor import after
 from edge.children import exit_word
 
-ORDERS = Orders(state="s", node="n1", log="json", log_level="info", sinks=())
+ORDERS = Orders(state="s", node="n1", log="json", log_level="info")
 
 
 @pytest.mark.parametrize(
