@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -54,7 +55,6 @@ from edge.telemetry.account_totals import AccountTotals
 from edge.telemetry.banner import without_secret
 from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import FactLog, LibraryHandler
-from edge.telemetry.metrics import MetricsPage
 from edge.telemetry.sources import Sources
 from edge.telemetry.totals import CallTotals
 from edge.transport.certificates import Certificates, TlsError
@@ -70,6 +70,9 @@ from limits.embedded import EmbeddedStore
 from limits.errors import EmbeddedStoreError, StoreUnavailable
 from limits.open_limiter import open_limiter
 from limits.redis_limiter import RedisLimiter
+
+if TYPE_CHECKING:
+    from edge.telemetry.metrics import MetricsPage
 
 STORE_START_S = 10.0
 """The store must answer within this time at the start; later it may come and go."""
@@ -517,7 +520,9 @@ class _Server:
         self._tell(Fact("edge.stopped", {"calls_hung_up": left, "cdrs": self.writer.written}))
 
 
-def _metrics_page(address: str, sources: Sources) -> MetricsPage:
+def _metrics_page(address: str, sources: Sources) -> "MetricsPage":
+    from edge.telemetry.metrics import MetricsPage
+
     try:
         return MetricsPage(*parse_host_port(address), sources)
     except OSError as error:

@@ -5,7 +5,7 @@ Nothing of the HTTP server is imported here: `edge run` knows this room only.
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from edge.config.access import OidcSettings
 from edge.config.static import StaticConfig
@@ -18,6 +18,8 @@ FINISH_S = 5.0
 class Orders(BaseModel):
     """One line of JSON on standard input."""
 
+    model_config = ConfigDict(defer_build=True)
+
     listen: str
     certificate: str = ""
     proxies: tuple[str, ...] = ()
@@ -29,7 +31,7 @@ class Orders(BaseModel):
     contacts_key: str = ""
     log: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    oidc: OidcSettings = OidcSettings()
+    oidc: OidcSettings = OidcSettings.unwritten()
 
     @property
     def is_tls(self) -> bool:

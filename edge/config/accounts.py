@@ -83,7 +83,7 @@ class AccountCli(Section):
     )
 
 
-NO_LIST = AccountCli()
+NO_LIST = AccountCli.unwritten()
 """Of an account of which nothing is said."""
 
 
@@ -106,7 +106,7 @@ class AccountEntry(Section):
         examples=["telemarketing-b2c"],
     )
     calling: Calling = Field(
-        default=Calling(), description="Whom, when, how often and where to it may call.", examples=[]
+        default=Calling.unwritten(), description="Whom, when, how often and where to it may call.", examples=[]
     )
     status: Literal["active", "suspended", "closed"] = Field(
         default="active", description="May it place calls at all?", examples=["suspended"]

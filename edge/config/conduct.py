@@ -202,7 +202,7 @@ def calling_of(entry: Calling) -> AccountCalling:
     )
 
 
-_NOTHING_SAID = Calling()
+_NOTHING_SAID = Calling.unwritten()
 
 
 @cache

@@ -3,7 +3,7 @@
 Pure; imports pydantic and this room.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -24,6 +24,11 @@ class Section(BaseModel):
     What checks a section is made when one is first read: a process pays for those that it reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def unwritten(cls) -> Self:
+        """As it is where nothing is written of it: its defaults, which nobody has to check."""
+        return cls.model_construct()
 
 
 PROTECTED_HEADERS = frozenset(

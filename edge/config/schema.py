@@ -139,7 +139,9 @@ class IngressEntry(Section):
         description="Which answers refusals become, where the account has no profile of its own or is not known.",
         examples=["pbx"],
     )
-    boundary: Boundary = Field(default=Boundary(), description="What crosses between the edge and it.", examples=[])
+    boundary: Boundary = Field(
+        default=Boundary.unwritten(), description="What crosses between the edge and it.", examples=[]
+    )
     priority: Priority = Field(
         default="normal",
         description="Whose new calls are refused last while the edge is overloaded: `high`, then `normal`, then `low`; "
@@ -317,7 +319,9 @@ class EgressEntry(Section):
         description="Ceilings of the trunk that are judged and counted, but let the call pass.",
         examples=[["caps"]],
     )
-    boundary: Boundary = Field(default=Boundary(), description="What crosses between the edge and it.", examples=[])
+    boundary: Boundary = Field(
+        default=Boundary.unwritten(), description="What crosses between the edge and it.", examples=[]
+    )
 
 
 class RouteEntry(Section):
@@ -398,7 +402,7 @@ class CliRuleEntry(Section):
     """One line of screening; the first that matches decides."""
 
     id: Identifier = Field(description="Name of the rule, in the CDR of every call it judged.", examples=["no-premium"])
-    when: CliCondition = Field(default=CliCondition(), description="The conditions.", examples=[])
+    when: CliCondition = Field(default=CliCondition.unwritten(), description="The conditions.", examples=[])
     action: Literal["allow", "refuse", "shadow-refuse"] = Field(
         description="`allow` and stop, `refuse`, or `shadow-refuse`: note what would have been refused and go on.",
         examples=["refuse"],
@@ -546,7 +550,7 @@ class PolicyDocument(Section):
         examples=[["cli_invalid"]],
     )
     accounts: tuple[AccountEntry, ...] = Field(default=(), max_length=MAX_SECTION)
-    digest: Digest = Digest()
+    digest: Digest = Digest.unwritten()
     credentials: tuple[CredentialEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     groups: tuple[GroupEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     ingress: tuple[IngressEntry, ...] = Field(default=(), max_length=MAX_SECTION)
@@ -554,16 +558,16 @@ class PolicyDocument(Section):
     routes: tuple[RouteEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     cli_rules: tuple[CliRuleEntry, ...] = Field(default=(), max_length=256)
     categories: tuple[CategoryEntry, ...] = Field(default=(), max_length=256)
-    numbers: Numbers = Numbers()
-    telemarketing: Telemarketing = Telemarketing()
-    ping_calls: PingCalls = PingCalls()
+    numbers: Numbers = Numbers.unwritten()
+    telemarketing: Telemarketing = Telemarketing.unwritten()
+    ping_calls: PingCalls = PingCalls.unwritten()
     destinations: tuple[DestinationEntry, ...] = Field(default=(), max_length=MAX_SECTION)
     barring: tuple[BarringEntry, ...] = Field(default=(), max_length=256)
     guards: tuple[GuardEntry, ...] = Field(default=(), max_length=256)
     refusal_profiles: dict[Identifier, RefusalProfileEntry] = Field(default_factory=dict, max_length=64)
     header_rules: dict[Identifier, HeaderRulesEntry] = Field(default_factory=dict, max_length=64)
-    strangers: Strangers = Strangers()
-    methods: Methods = Methods()
-    quality: Quality = Quality()
-    penalties: Penalties = Penalties()
-    billing: Billing = Billing()
+    strangers: Strangers = Strangers.unwritten()
+    methods: Methods = Methods.unwritten()
+    quality: Quality = Quality.unwritten()
+    penalties: Penalties = Penalties.unwritten()
+    billing: Billing = Billing.unwritten()

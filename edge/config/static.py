@@ -335,14 +335,14 @@ class StaticConfig(Section):
         examples=[90],
     )
     cdr: CdrSettings = Field(
-        default=CdrSettings(),
+        default=CdrSettings.unwritten(),
         description="What becomes of CDRs once they are in the log: a table of its own, in the TOML file only.",
     )
     oidc: OidcSettings = Field(
-        default=OidcSettings(),
+        default=OidcSettings.unwritten(),
         description="An OpenID provider whose users may use the admin API: a table of its own, in the TOML file only.",
     )
     alerts: AlertSettings = Field(
-        default=AlertSettings(),
+        default=AlertSettings.unwritten(),
         description="What is told of thresholds, and where: a table of its own, in the TOML file only.",
     )

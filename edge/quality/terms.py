@@ -39,9 +39,9 @@ class Lots(NamedTuple):
 class Terms:
     """Built once, then only read."""
 
-    quality: Quality = field(default_factory=Quality)
-    penalties: Penalties = field(default_factory=Penalties)
-    billing: Billing = field(default_factory=Billing)
+    quality: Quality = field(default_factory=Quality.unwritten)
+    penalties: Penalties = field(default_factory=Penalties.unwritten)
+    billing: Billing = field(default_factory=Billing.unwritten)
     currency: str = "EUR"
 
     @cached_property

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from cryptography import x509
-
 MAX_NAMES = 32
 """Names of one certificate that are looked at."""
 
@@ -151,6 +149,8 @@ def _no_password() -> str:
 
 def _own(chain: str) -> tuple[Sequence[str], int]:
     """The DNS names of one of our certificates, for SNI, and the UTC second at which it ends."""
+    from cryptography import x509  # not needed by an edge that speaks no TLS
+
     with open(chain, "rb") as file:
         certificate = x509.load_pem_x509_certificates(file.read())[0]
     end = calendar.timegm(certificate.not_valid_after_utc.utctimetuple())

@@ -1,6 +1,6 @@
 """Where names lead (I/O): the dialogue of `edge.sip.locating` with real name servers, within a deadline, from a cache.
 
-RFC 3263 by way of dnspython. The TTL of every answer is kept, of those too that say "there is none" (RFC 2308); while
+RFC 3263. The TTL of every answer is kept, of those too that say "there is none" (RFC 2308); while
 the name servers do not answer, what they said last goes on for a while (RFC 8767). /etc/hosts comes before them.
 """
 
@@ -9,31 +9,19 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdatatype
-import dns.resolver
-from dns.rdtypes.IN.NAPTR import NAPTR as NaptrData
-from dns.rdtypes.IN.SRV import SRV as SrvData
+from edge.sip.locating import AAAA, A, Address, Paths, Question, Records, Target, locate
 
-from edge.config.addresses import parse_name_server
-from edge.sip.locating import AAAA, A, Address, Naptr, Paths, Question, Records, Srv, Target, locate
+if TYPE_CHECKING:
+    from edge.transport.name_servers import NameServers
 
 DEADLINE_S = 3.0
 """A request waits so long for its names at most; well under Timer B."""
-QUERY_S = 1.0
-"""One name server has so long before the next one is asked."""
-LIFETIME_S = 2.0
-"""All of them together have so long for one question."""
 MAX_QUESTIONS = 48
 """Of one dialogue, the cached ones included."""
 CACHE_SIZE = 4096
 MAX_TTL_S = 86_400.0
-NEGATIVE_S = 60.0
-"""A name that is not there is asked again after this long at most (RFC 2308 §5 allows hours)."""
 FAILURE_S = 2.0
 """After a failure of the name servers nobody is asked for anything for so long."""
 STALE_S = 3_600.0
@@ -59,8 +47,8 @@ class Resolver:
     """Looks names up; the same question twice in a moment is asked once."""
 
     __slots__ = (
-        "_asked", "_cache", "_down_until", "_draw", "_hosts", "_now", "_paths", "_stub", "failures", "hits", "queries",
-        "stale_used",
+        "_asked", "_cache", "_down_until", "_draw", "_hosts", "_names", "_now", "_paths", "_servers", "failures",
+        "hits", "queries", "stale_used",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +67,9 @@ class Resolver:
         self._hosts = _read_hosts(hosts)
         self._cache: dict[Question, _Entry] = {}
         self._asked: dict[Question, asyncio.Future[Records]] = {}
-        self._stub = _stub(servers)
+        self._names = tuple(servers)
+        self._servers: NameServers | None = None
+        """Loaded when somebody must be asked for the first time: most edges have nothing but addresses."""
         self._down_until = 0.0
         """Until when the name servers are left alone."""
         self.queries = 0
@@ -156,21 +146,16 @@ class Resolver:
     async def _query(self, question: Question) -> Records:
         if self._now() < self._down_until:
             return self._failed(question)
+        if self._servers is None:
+            # In a thread: what it takes to load must not hold up the calls that need no name.
+            self._servers = await asyncio.to_thread(_load, self._names)
         self.queries += 1
-        try:
-            name = dns.name.from_text(question.name)
-            answer = await self._stub.resolve(name, question.kind, raise_on_no_answer=False, search=False)
-        except dns.resolver.NXDOMAIN as error:
-            return self._keep(question, (), _negative_s(list((error.kwargs or {}).get("responses", {}).values())))
-        except (dns.exception.Timeout, dns.resolver.NoNameservers, OSError):
+        answer = await self._servers.ask(question)
+        if answer is None:
             self._down_until = self._now() + FAILURE_S
             return self._failed(question)
-        except (dns.exception.DNSException, UnicodeError, ValueError):
-            return self._keep(question, (), FAILURE_S)  # a name that cannot be asked for
-        if answer.rrset is None:
-            return self._keep(question, (), _negative_s([answer.response]))
-        ttl_s = min(float(max(answer.rrset.ttl, 1)), MAX_TTL_S)
-        return self._keep(question, tuple([_record(rdata) for rdata in answer.rrset]), ttl_s)
+        records, ttl_s = answer
+        return self._keep(question, records, FAILURE_S if ttl_s is None else min(ttl_s, MAX_TTL_S))
 
     def _failed(self, question: Question) -> Records:
         """No answer: what was known goes on, and the name servers are left alone for a moment."""
@@ -184,44 +169,10 @@ class Resolver:
         return self._keep(question, (), FAILURE_S)
 
 
-def _record(rdata: dns.rdata.Rdata) -> Naptr | Srv | str:
-    if isinstance(rdata, NaptrData):
-        return Naptr(
-            rdata.order,
-            rdata.preference,
-            rdata.flags.decode("latin-1"),
-            rdata.service.decode("latin-1"),
-            _host(rdata.replacement),
-        )
-    if isinstance(rdata, SrvData):
-        return Srv(rdata.priority, rdata.weight, rdata.port, _host(rdata.target))
-    return rdata.to_text()
+def _load(servers: Sequence[str]) -> "NameServers":
+    from edge.transport.name_servers import NameServers
 
-
-def _host(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
-
-
-def _negative_s(responses: Sequence[object]) -> float:
-    """RFC 2308 §5: the smaller of the SOA's TTL and its minimum, and our own bound."""
-    for response in responses:
-        for rrset in getattr(response, "authority", ()):
-            if rrset.rdtype == dns.rdatatype.SOA:
-                return float(max(1.0, min(NEGATIVE_S, rrset.ttl, rrset[0].minimum)))
-    return NEGATIVE_S
-
-
-def _stub(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
-    try:
-        stub = dns.asyncresolver.Resolver(configure=not servers)
-    except dns.resolver.NoResolverConfiguration:
-        stub = dns.asyncresolver.Resolver(configure=False)
-    if servers:
-        stub.nameservers = [dns.nameserver.Do53Nameserver(*parse_name_server(server)) for server in servers]
-    stub.timeout = QUERY_S
-    stub.lifetime = LIFETIME_S
-    stub.cache = None
-    return stub
+    return NameServers(servers)
 
 
 def _read_hosts(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -16,7 +16,7 @@ from edge.sip import compose
 from edge.sip.message import Request, parse
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"asyncio", "pydantic", "redis", "rich", "structlog", "uvloop", "prometheus_client"}
+HEAVY = {"asyncio", "pydantic", "redis", "rich", "uvloop", "prometheus_client"}
 
 
 class Neighbour:

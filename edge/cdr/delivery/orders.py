@@ -5,7 +5,7 @@ The edge and its delivery process both know this room, and of each other nothing
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from edge.config.alerts import AlertSettings
 
@@ -19,6 +19,8 @@ NO_SINKS = "[]"
 class Orders(BaseModel):
     """One line of JSON on standard input."""
 
+    model_config = ConfigDict(defer_build=True)
+
     state: str
     node: str
     log: Literal["console", "json"]
@@ -27,6 +29,6 @@ class Orders(BaseModel):
     """In JSON (`build.SINKS`): a process without any does not load what knows them."""
     store: str = ""
     """URL of the store, in which the quality of traffic is counted; empty: it is not."""
-    alerts: AlertSettings = AlertSettings()
+    alerts: AlertSettings = AlertSettings.unwritten()
     gives_way: bool = True
     """It works while a processor has nothing else to do; if not at once, then after `process.PLACED_S`."""
