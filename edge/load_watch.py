@@ -1,11 +1,12 @@
-"""What weighs on this process, looked at ten times a second (I/O): queues of the kernel, lag of the event loop.
+"""What weighs on this process, looked at ten times a second while anything happens (I/O): queues of the kernel, lag of
+the event loop.
 
 The core hears of it and decides; the kernel's programs (`transport.packet_filter`) are kept in step with who is known
 and who is not to be heard. Nothing is decided here.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -14,6 +15,8 @@ from edge.transport.endpoints import Bound
 from edge.transport.udp import Queue
 
 TICK_S = 0.1
+REST_S = 1.0
+"""While nothing happens there is a look so often: bans end, and figures go back to nothing."""
 STEER_S = 1.0
 """Who has become known, or is not to be heard, is told to the kernel at most so often."""
 _LANES = ("neighbours", "strangers")
@@ -23,18 +26,20 @@ class LoadWatch:
     """Of one process. The owner runs it beside the event loop's other tasks."""
 
     __slots__ = (
-        "_bound", "_core", "_filtered_at", "_now", "_queues", "_steered_at", "_tell", "_turn", "is_sorted", "lag_s",
+        "_bound", "_core", "_filtered_at", "_now", "_queues", "_steered_at", "_stirred", "_tell", "_turn", "is_sorted", "lag_s",
         "unsorted",
     )  # fmt: skip
 
     def __init__(
         self, core: ProxyCore, bound: Bound, now: Callable[[], float], turn: Callable[[], None],
-        tell: Callable[[Fact], None],
+        stirred: Callable[[float], Awaitable[bool]], tell: Callable[[Fact], None],
     ) -> None:  # fmt: skip
+        """`stirred`: `Pump.stirred`."""
         self._core = core
         self._bound = bound
         self._now = now
         self._turn = turn
+        self._stirred = stirred
         self._tell = tell
         self._queues: list[tuple[Queue, ...]] = []
         self._steered_at = self._filtered_at = 0.0
@@ -48,13 +53,23 @@ class LoadWatch:
     async def run(self) -> None:
         """Until cancelled."""
         self.steer(self._now())
-        due = self._now() + TICK_S
+        looked_at = self._now()
         while True:
+            is_stirred = await self._stirred(REST_S)
+            now = self._now()
+            if now - looked_at >= TICK_S:
+                # The quiet has a look of its own: what comes now must not be taken for the work of so long a time.
+                self.lag_s = 0.0
+                self.look(now, now - looked_at)
+                looked_at = now
+            if not is_stirred:
+                continue
+            due = now + TICK_S
             await asyncio.sleep(TICK_S)
             now = self._now()
             self.lag_s = max(0.0, now - due)
-            due = now + TICK_S
-            self.look(now, TICK_S + self.lag_s)
+            self.look(now, now - looked_at)
+            looked_at = now
 
     def look(self, now: float, elapsed_s: float) -> None:
         """Once. Strangers' queues count for nothing: they may be as long as they like."""

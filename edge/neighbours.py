@@ -20,8 +20,10 @@ from limits.redis_limiter import RedisLimiter
 
 BEAT_S = 1.0
 NOTE_S = 0.02
-"""Holders this node has its first call of are noted at least this often: what is not noted cannot be adopted. Goodbyes
+"""Holders this node has its first call of are noted so soon at the latest: what is not noted cannot be adopted. Goodbyes
 travel with them."""
+REST_S = 0.4
+"""Well under the half of the shortest `takeover_s`: a node that was held up must not be mistaken for one that rests."""
 HOME_S = 5.0
 """How long a start may take over what an earlier process has left, before it listens."""
 AWAY_S = 0.2
@@ -40,8 +42,8 @@ ADOPT_AT_ONCE = 100
 
 
 class Neighbours:
-    """One for each process. `turn` empties the core's outbox; `closed` hears of attempts without a lease that need no
-    longer be kept."""
+    """One for each process. `turn` empties the core's outbox, `stirred` is the pump's; `closed` hears of attempts without a
+    lease that need no longer be kept."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Neighbours:
         limiter: RedisLimiter | ClusterLimiter,
         tell: Callable[[Fact], None],
         turn: Callable[[], None],
+        stirred: Callable[[float], Awaitable[bool]],
         closed: Callable[[Iterable[str]], None],
         now: Callable[[], float],
         takeover_s: float,
@@ -63,6 +66,7 @@ class Neighbours:
         self._limiter = limiter
         self._tell = tell
         self._turn = turn
+        self._stirred = stirred
         self._closed = closed
         self._now = now
         self._takeover_s = takeover_s
@@ -91,9 +95,14 @@ class Neighbours:
                         await self._come_home(nodes)
                     await self._beat(nodes)
                     await self._hear(nodes)
-                    for _ in range(round(BEAT_S / NOTE_S)):
+                    due = self._beaten_at + BEAT_S
+                    while True:
                         await self._note(nodes)
                         await self._pause()
+                        left_s = due - self._now()
+                        if left_s <= 0:
+                            break
+                        await self._stirred(min(REST_S, left_s))  # where nothing happens there is nobody to be noted
                 except StoreUnavailable:
                     await self._pause(AWAY_S)
 

@@ -57,6 +57,7 @@ class Pump:
         "_loop",
         "_now",
         "_outlets",
+        "_sleepers",
         "_tap",
         "_tasks",
         "_timer",
@@ -75,6 +76,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_pump_due = False
+        self._sleepers: list[asyncio.Future[bool]] = []
         self.idle = asyncio.Event()
         """Set whenever after a turn no call is live and no registration is being taken back."""
         self._tap: Tap | None = None
@@ -213,6 +215,19 @@ class Pump:
             self._escaped("handle_timer")
         self.turn()
 
+    async def stirred(self, timeout_s: float) -> bool:
+        """Until something happens, for `timeout_s` at most. False: nothing did. What only has to look after something
+        has happened waits here, and an edge that nobody calls sleeps."""
+        sleeper: asyncio.Future[bool] = self._loop.create_future()
+        self._sleepers.append(sleeper)
+        timer = self._loop.call_later(timeout_s, _wake, sleeper, False)
+        try:
+            return await sleeper
+        finally:
+            timer.cancel()
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
+
     # -- actions ---------------------------------------------------------------------------------------------------
 
     def turn(self) -> None:
@@ -249,6 +264,10 @@ class Pump:
                 for fact in facts:
                     outlets.tell(fact)
         self._arm()
+        if self._sleepers:
+            sleepers, self._sleepers = self._sleepers, []
+            for sleeper in sleepers:
+                _wake(sleeper, True)
         if self._core.counters.calls_live == 0 and not self._core.unregistering:
             self.idle.set()
 
@@ -348,3 +367,8 @@ class Pump:
         """An exception out of the core is a fault of ours: told with its trace, and the edge goes on."""
         self._core.counters.escaped += 1
         self._outlets.tell(Fact("core.escaped", {"where": where, "trace": traceback.format_exc(limit=-6)}))
+
+
+def _wake(sleeper: "asyncio.Future[bool]", is_stirred: bool) -> None:
+    if not sleeper.done():
+        sleeper.set_result(is_stirred)

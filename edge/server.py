@@ -196,12 +196,13 @@ class _Server:
                 limiter=self._limiter,
                 tell=self._tell,
                 turn=self._pump.turn,
+                stirred=self._pump.stirred,
                 closed=self._unleased.over,
                 now=self._now,
                 takeover_s=self.static.takeover_s,
                 lease_ms=round(self.static.lease_s * 1000),
             )
-            self._load = LoadWatch(self._core, self._bound, self._now, self._pump.turn, self._tell)
+            self._load = LoadWatch(self._core, self._bound, self._now, self._pump.turn, self._pump.stirred, self._tell)
             self._books = Bookkeeping(url, holders=self._core.calls.holders, tell=self._tell)
             sources = self._sources()
             self._control = ControlChannel(

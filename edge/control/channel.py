@@ -93,6 +93,8 @@ class ControlChannel:
         self._tell = tell
         self._is_stopping = is_stopping
         self._answered: OrderedDict[str, None] = OrderedDict()
+        self._is_traced = asyncio.Event()
+        """A trace runs, or its last copies wait."""
 
     async def listen(self) -> None:
         """Takes questions, one after the other, until cancelled."""
@@ -133,6 +135,9 @@ class ControlChannel:
         has no room for, and what the store is away for, is left out."""
         async with Mailboxes(self._url) as boxes:
             while True:
+                if not self.tap and not self.tap.queue:
+                    self._is_traced.clear()
+                    await self._is_traced.wait()
                 await asyncio.sleep(HAND_ON_S)
                 while self.tap.queue:
                     try:
@@ -189,6 +194,8 @@ class ControlChannel:
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
         reply = await self._reply(question)
+        if self.tap or self.tap.queue:
+            self._is_traced.set()
         data = write_answer(reply.outcome, reply.found)
         if len(data) > MAX_ANSWER_BYTES:
             data = write_answer(Outcome(self._sources.node, Fault.INTERNAL, "the answer is too long"), None)

@@ -89,8 +89,9 @@ class Edge:
             wall_offset=1_795_600_000.0,
         )
         self.neighbours = Neighbours(
-            url, node=node, core=Adopting(self), limiter=self.limiter, turn=self._turn, tell=lambda fact: None,
-            closed=lambda uids: None, now=self._loop.time, takeover_s=TAKEOVER_S, lease_ms=30_000,
+            url, node=node, core=Adopting(self), limiter=self.limiter, turn=self._turn, stirred=self._stirred,
+            tell=lambda fact: None, closed=lambda uids: None, now=self._loop.time, takeover_s=TAKEOVER_S,
+            lease_ms=30_000,
         )  # fmt: skip
         self._tasks = [asyncio.create_task(self.limiter.run())]
 
@@ -115,6 +116,10 @@ class Edge:
             return
         self.core.limiter_answered(verb, outcome, self._loop.time())
         self._turn()
+
+    async def _stirred(self, timeout_s: float) -> bool:
+        await asyncio.sleep(0)  # something happens all the time
+        return True
 
     def _turn(self) -> None:
         out = self.core.outbox

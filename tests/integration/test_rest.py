@@ -1,0 +1,108 @@
+"""An edge that nobody calls rests; what rests is awake with the first thing that happens."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edge.config.parsing import parse_policy
+from edge.config.snapshot import PolicySnapshot
+from edge.load_watch import LoadWatch
+from edge.proxy.core import ProxyCore
+from edge.proxy.identifiers import Identifiers
+from edge.proxy.listeners import Listener, Listeners
+from edge.proxy.node import Settings
+from edge.pump import Pump
+from edge.transport.endpoints import Bound
+
+BOUND_S = 20.0
+LISTENERS = Listeners([Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)])
+
+
+@pytest.fixture
+async def pump() -> AsyncIterator[Pump]:
+    """With a core that has nothing to do: what it asks for would go nowhere."""
+    core = ProxyCore(
+        settings=Settings(node="n1"),
+        listeners=LISTENERS,
+        identifiers=Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"tag"),
+        snapshot=PolicySnapshot(parse_policy(""), generation=1),
+        draw=lambda: 0.0,
+        now=time.monotonic(),
+        wall_offset=0.0,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        made = Pump(asyncio.get_running_loop(), time.monotonic)
+        made.join(core, None, tasks)
+        yield made
+
+
+async def test_whoever_waits_is_awake_after_a_turn(pump):
+    """All of them, and only once."""
+    waiting = [asyncio.ensure_future(pump.stirred(BOUND_S)) for _ in range(2)]
+    await asyncio.sleep(0)
+    pump.turn()
+    assert await asyncio.gather(*waiting) == [True, True]
+
+    again = asyncio.ensure_future(pump.stirred(BOUND_S))
+    await asyncio.sleep(0)
+    assert not again.done()
+    again.cancel()
+
+
+async def test_where_nothing_happens_the_wait_ends_in_its_time(pump):
+    """And leaves nothing behind; nor does one that is given up."""
+    assert await pump.stirred(0.01) is False
+    given_up = asyncio.ensure_future(pump.stirred(BOUND_S))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    pump.turn()
+
+    assert await pump.stirred(0.01) is False
+
+
+class Looks:
+    """When the watch over the load has looked, and for how long a time: its core does not decide anything."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.core = pump._core
+        self.counted = asyncio.Event()
+        self.elapsed: list[float] = []
+        measured = self.core.measured
+
+        def count(measures, elapsed_s, now):
+            self.elapsed.append(elapsed_s)
+            self.counted.set()
+            measured(measures, elapsed_s, now)
+
+        self.measured = count
+
+    def __getattr__(self, name):
+        return getattr(self.core, name)
+
+
+async def test_the_load_is_looked_at_after_what_happens_and_hardly_where_nothing_does(pump):
+    """The quiet is a look of its own, so that what comes after it is not spread over it."""
+    looks, stirred = Looks(pump), asyncio.Event()
+
+    async def rest(timeout_s: float) -> bool:
+        await stirred.wait()
+        stirred.clear()
+        return True
+
+    clock = [100.0]
+    watch = LoadWatch(looks, Bound(LISTENERS, (), ()), lambda: clock[0], lambda: None, rest, lambda fact: None)
+    task = asyncio.ensure_future(watch.run())
+    await asyncio.sleep(0)
+    assert looks.elapsed == []
+
+    clock[0] += 7.0
+    stirred.set()
+    async with asyncio.timeout(BOUND_S):
+        while len(looks.elapsed) < 2:
+            looks.counted.clear()
+            await looks.counted.wait()
+    task.cancel()
+    assert looks.elapsed == [7.0, 0.0]
