@@ -26,8 +26,8 @@ class LoadWatch:
     """Of one process. The owner runs it beside the event loop's other tasks."""
 
     __slots__ = (
-        "_bound", "_core", "_filtered_at", "_now", "_queues", "_steered_at", "_stirred", "_tell", "_turn", "is_sorted", "lag_s",
-        "unsorted",
+        "_bound", "_core", "_filtered_at", "_now", "_queues", "_steered_at", "_stirred", "_tell", "_turn", "is_sorted",
+        "lag_s", "unsorted",
     )  # fmt: skip
 
     def __init__(

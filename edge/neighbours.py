@@ -20,8 +20,8 @@ from limits.redis_limiter import RedisLimiter
 
 BEAT_S = 1.0
 NOTE_S = 0.02
-"""Holders this node has its first call of are noted so soon at the latest: what is not noted cannot be adopted. Goodbyes
-travel with them."""
+"""Holders this node has its first call of are noted so soon at the latest: what is not noted cannot be adopted.
+Goodbyes travel with them."""
 REST_S = 0.4
 """Well under the half of the shortest `takeover_s`: a node that was held up must not be mistaken for one that rests."""
 HOME_S = 5.0
@@ -42,8 +42,8 @@ ADOPT_AT_ONCE = 100
 
 
 class Neighbours:
-    """One for each process. `turn` empties the core's outbox, `stirred` is the pump's; `closed` hears of attempts without a
-    lease that need no longer be kept."""
+    """One for each process. `turn` empties the core's outbox, `stirred` is the pump's; `closed` hears of attempts
+    without a lease that need no longer be kept."""
 
     def __init__(
         self,
