@@ -42,8 +42,8 @@ ADOPT_AT_ONCE = 100
 
 
 class Neighbours:
-    """One for each process. `turn` empties the core's outbox, `stirred` is the pump's; `closed` hears of attempts
-    without a lease that need no longer be kept."""
+    """One for each process. `turn` empties the core's outbox; `stirred` waits, for so many seconds at most, until the
+    core has news of holders and BYEs; `closed` hears of attempts without a lease that need no longer be kept."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Neighbours:
                         left_s = due - self._now()
                         if left_s <= 0:
                             break
-                        await self._stirred(min(REST_S, left_s))  # where nothing happens there is nobody to be noted
+                        await self._stirred(min(REST_S, left_s))
                 except StoreUnavailable:
                     await self._pause(AWAY_S)
 

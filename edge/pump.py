@@ -31,6 +31,10 @@ from limits.model import Outcome, Settle, Verb
 from limits.watch import Watch
 
 
+def _anything() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Outlets:
     """Where the actions go."""
@@ -76,7 +80,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_pump_due = False
-        self._sleepers: list[asyncio.Future[bool]] = []
+        self._sleepers: list[tuple[asyncio.Future[bool], Callable[[], bool]]] = []
         self.idle = asyncio.Event()
         """Set whenever after a turn no call is live and no registration is being taken back."""
         self._tap: Tap | None = None
@@ -215,18 +219,19 @@ class Pump:
             self._escaped("handle_timer")
         self.turn()
 
-    async def stirred(self, timeout_s: float) -> bool:
-        """Until something happens, for `timeout_s` at most. False: nothing did. What only has to look after something
-        has happened waits here, and an edge that nobody calls sleeps."""
+    async def stirred(self, timeout_s: float, is_wanted: Callable[[], bool] = _anything) -> bool:
+        """Until after a turn `is_wanted` says yes, for `timeout_s` at most. False: it did not. What only has to look
+        after something has happened waits here, and an edge that nobody calls sleeps."""
         sleeper: asyncio.Future[bool] = self._loop.create_future()
-        self._sleepers.append(sleeper)
+        entry = (sleeper, is_wanted)
+        self._sleepers.append(entry)
         timer = self._loop.call_later(timeout_s, _wake, sleeper, False)
         try:
             return await sleeper
         finally:
             timer.cancel()
-            if sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
+            if entry in self._sleepers:
+                self._sleepers.remove(entry)
 
     # -- actions ---------------------------------------------------------------------------------------------------
 
@@ -265,9 +270,7 @@ class Pump:
                     outlets.tell(fact)
         self._arm()
         if self._sleepers:
-            sleepers, self._sleepers = self._sleepers, []
-            for sleeper in sleepers:
-                _wake(sleeper, True)
+            self._sleepers = [entry for entry in self._sleepers if not (entry[1]() and _wake(entry[0], True))]
         if self._core.counters.calls_live == 0 and not self._core.unregistering:
             self.idle.set()
 
@@ -369,6 +372,7 @@ class Pump:
         self._outlets.tell(Fact("core.escaped", {"where": where, "trace": traceback.format_exc(limit=-6)}))
 
 
-def _wake(sleeper: "asyncio.Future[bool]", is_stirred: bool) -> None:
+def _wake(sleeper: "asyncio.Future[bool]", is_stirred: bool) -> bool:
     if not sleeper.done():
         sleeper.set_result(is_stirred)
+    return True

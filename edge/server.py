@@ -196,7 +196,7 @@ class _Server:
                 limiter=self._limiter,
                 tell=self._tell,
                 turn=self._pump.turn,
-                stirred=self._pump.stirred,
+                stirred=lambda timeout_s: self._pump.stirred(timeout_s, self._core.has_news),
                 closed=self._unleased.over,
                 now=self._now,
                 takeover_s=self.static.takeover_s,

@@ -268,7 +268,8 @@ class RedisLimiter(Tally):
             self._next_renew()
         if not asked.done:
             asked.done = True
-            self._breaker.tell(BreakerInput.ANSWERED)
+            if self._breaker.misses:  # else there is nothing that an answer changes
+                self._breaker.tell(BreakerInput.ANSWERED)
             if type(outcome) is Denied and self._loop is not None:
                 self._near.note(verb.account, outcome, self._loop.time())
             self._deliver(verb, outcome)

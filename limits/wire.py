@@ -45,6 +45,7 @@ _OTHER = b"$5\r\nother\r\n"
 _EMPTY = b"$0\r\n\r\n"
 _ONE = b"$1\r\n1\r\n"
 _ZERO = b"$1\r\n0\r\n"
+_SMALL = tuple([b"$%d\r\n%d\r\n" % (len(str(value)), value) for value in range(256)])
 _NOBODY = b"$1\r\n-\r\n"
 
 
@@ -218,37 +219,47 @@ def _bulk(word: bytes) -> bytes:
 
 
 def _number(value: int) -> bytes:
+    if 0 <= value < 256:
+        return _SMALL[value]
     digits = b"%d" % value
     return b"$%d\r\n%b\r\n" % (len(digits), digits)
 
 
+_ADMITTED: list[type] = [*[int] * 10, bytes, int, list, int, int]
+_SETTLED: list[type] = [*[int] * 4, bytes]
+_RENEWED: list[type] = [int, int, list, list, list, list, bytes, int]
+_DENIED: list[type] = [int, bytes, *[int] * 8, bytes]
+"""What the scripts answer, type by type: one comparison instead of one for each item."""
+
+
 def outcome_of(verb: Admit | Answer | Renew | Settle, reply: object) -> Outcome:
-    """What a script answered. Raises Garbage."""
+    """What a script answered; `reply` is used up. Raises Garbage."""
     if type(reply) is not list or len(reply) < 2:
         raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
-    if reply[0] == 1:
-        if isinstance(verb, Admit):
-            if len(reply) == 15 and all([type(number) is int for number in reply[1:10]]) and type(reply[10]) is bytes:
-                shadowed = _words(reply[12]) if reply[12] else ()
-                lots = (reply[13], reply[14])
-                return Admitted._make((*reply[1:10], reply[10].decode("latin-1"), reply[11], shadowed, *lots))
-        elif isinstance(verb, Renew):
-            if len(reply) == 8 and type(reply[1]) is int and type(reply[5]) is list and type(reply[6]) is bytes:
+    shape, kind, first = [*map(type, reply)], type(verb), reply[0]
+    if first == 1:
+        if kind is Admit:
+            if shape == _ADMITTED:
+                reply[10] = reply[10].decode("latin-1")
+                reply[12] = _words(reply[12]) if reply[12] else ()
+                return Admitted._make(reply[1:])
+        elif kind is Settle:
+            if shape == _SETTLED:
+                return Settled(reply[1] == 1, reply[2], reply[3], reply[4].decode("latin-1"))
+        elif kind is Renew:
+            if shape == _RENEWED:
                 lost, ended, adopted = _words(reply[2]), _words(reply[3]), _words(reply[4])
                 paid_s = tuple([int(paid) for paid in reply[5]])
                 return Renewed(reply[1], lost, ended, adopted, paid_s, reply[6].decode("latin-1"), reply[7] == 1)
-        elif isinstance(verb, Settle):
-            if len(reply) == 5 and all([type(number) is int for number in reply[1:4]]) and type(reply[4]) is bytes:
-                return Settled(reply[1] == 1, reply[2], reply[3], reply[4].decode("latin-1"))
         elif reply[1] in (0, 1) and len(reply) == 2:
             return Answered(reply[1] == 1)
-    elif reply[0] == 0 and len(reply) in (5, 10, 11) and all([type(number) is int for number in reply[2:10]]):
-        limit = _LIMITS.get(reply[1]) if type(reply[1]) is bytes else None
+    elif first == 0 and len(reply) in (5, 10, 11) and shape == _DENIED[: len(reply)]:
+        limit = _LIMITS.get(reply[1])
         if limit is not None:
             in_force = InForce._make(reply[5:10]) if len(reply) > 5 else NOTHING_IN_FORCE
             name = _words(reply[10:])[0] if len(reply) == 11 else ""
             return Denied(limit, reply[2], reply[3], reply[4], in_force, name)
-    raise Garbage(f"a {type(verb).__name__} answered by {reply!r:.80}")
+    raise Garbage(f"a {kind.__name__} answered by {reply!r:.80}")
 
 
 def usage_of(account: AccountId, reply: object) -> Usage | None:

@@ -46,6 +46,10 @@ class Adoption:
             self._fresh.append((uid, tag, now))
         self._remember(uid, tag, now)
 
+    def has_goodbyes(self) -> bool:
+        """Are there BYEs that other nodes are to be told of?"""
+        return bool(self._fresh)
+
     def take_goodbyes(self) -> list[tuple[str, bytes, float]]:
         """(uid, tag of the sender, instant) of the BYEs that other nodes are to be told of."""
         fresh, self._fresh = self._fresh, []

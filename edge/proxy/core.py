@@ -337,6 +337,10 @@ class ProxyCore:
         """Every call this node holds."""
         return tuple([call.uid for call in self.calls.live()])
 
+    def has_news(self) -> bool:
+        """Is there anything for `take_noted` or `take_goodbyes`?"""
+        return bool(self.calls.fresh_holders or self._adoption.has_goodbyes())
+
     def take_noted(self) -> list[str]:
         """Holders this node has had its first call of since it was asked last."""
         fresh, self.calls.fresh_holders = self.calls.fresh_holders, []

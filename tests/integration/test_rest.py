@@ -51,6 +51,21 @@ async def test_whoever_waits_is_awake_after_a_turn(pump):
     again.cancel()
 
 
+async def test_whoever_waits_for_something_sleeps_through_the_rest(pump):
+    """A turn that brings nothing of it wakes those who wait for anything."""
+    news: list[str] = []
+    waiting = asyncio.ensure_future(pump.stirred(BOUND_S, lambda: bool(news)))
+    other = asyncio.ensure_future(pump.stirred(BOUND_S))
+    await asyncio.sleep(0)
+    pump.turn()
+    assert await other is True
+    assert not waiting.done()
+
+    news.append("acme")
+    pump.turn()
+    assert await waiting is True
+
+
 async def test_where_nothing_happens_the_wait_ends_in_its_time(pump):
     """And leaves nothing behind; nor does one that is given up."""
     assert await pump.stirred(0.01) is False
