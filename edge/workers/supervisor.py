@@ -27,7 +27,8 @@ from edge.config.static import StaticConfig
 from edge.contacts.key import KEY_FILE
 from edge.proxy.facts import Fact
 from edge.running import Running, StartError
-from edge.telemetry.logs import FactLog, LibraryHandler, logger_to
+from edge.telemetry.lines import lines_to
+from edge.telemetry.logs import FactLog, LibraryHandler
 from edge.transport.endpoints import BindError
 from edge.transport.held import Held, hold
 from edge.workers.handover import pair
@@ -72,7 +73,7 @@ class _Supervisor:
         self._static = static
         self._announce = announce
         self._node = state.node_name(static.node)
-        self._log = FactLog(logger_to(sys.stderr, static.log, static.log_level))
+        self._log = FactLog(lines_to(sys.stderr, static.log, static.log_level))
         logging.getLogger().addHandler(LibraryHandler(self._log))
         self._admin = AdminProcess(static, node=self._node, tell=self._tell)
         self._stopping = asyncio.Event()
