@@ -7,6 +7,7 @@ import uvloop
 from name_server import NameServer
 
 from edge.sip.locating import Address, Target
+from edge.transport import name_servers
 from edge.transport import resolver as room
 from edge.transport.resolver import Resolver
 
@@ -63,8 +64,8 @@ def clock() -> Clock:
 @pytest.fixture
 def _impatient(monkeypatch) -> None:
     """Name servers that are away are waited for as long as a test may wait."""
-    monkeypatch.setattr(room, "QUERY_S", 0.2)
-    monkeypatch.setattr(room, "LIFETIME_S", 0.4)
+    monkeypatch.setattr(name_servers, "QUERY_S", 0.2)
+    monkeypatch.setattr(name_servers, "LIFETIME_S", 0.4)
 
 
 def resolver(server: NameServer, clock: Clock, paths=V4, draw: float = 0.0) -> Resolver:
