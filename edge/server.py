@@ -461,7 +461,9 @@ class _Server:
             self.writer.flush(now)
             self._log.tell_suppressed(now)
             if self._handover is not None and self._place is not None and not self._place.desk.worker:
-                self._handover.tell_registered(self._core.registered(now))
+                registered = self._core.registered(now)
+                if registered:
+                    self._handover.tell_registered(registered)
 
     # -- change and stop -------------------------------------------------------------------------------------------
 
