@@ -1,7 +1,8 @@
-# Stage 1 builds the wheel, its core compiled; stage 2 holds Python, the wheel and nothing of the build, no compiler either.
+# Stage 1 builds the wheel; stage 2 holds Python, the wheel and nothing of the build, no compiler either.
 FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
-ENV TRUNKGATE_COMPILE=1
+# 1: the core compiled by mypyc (docs/deployment.md).
+ARG TRUNKGATE_COMPILE=0
 WORKDIR /src
 COPY pyproject.toml setup.py README.md ./
 COPY edge edge

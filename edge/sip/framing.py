@@ -61,7 +61,8 @@ class Framer:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that these bytes complete, whole and in order."""
-        if self.fault is not None:
+        broken = self.fault  # a name of its own: compiled, `self.fault` would be taken for None to the end
+        if broken is not None:
             return []
         buffer = self._buffer
         buffer += data
