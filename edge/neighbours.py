@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
+from edge.silence import BEAT_S, Silence
 from limits.account import KINDS, AccountId
 from limits.cluster_limiter import ClusterLimiter
 from limits.connection import EPOCH_S
@@ -18,7 +19,6 @@ from limits.nodes import Goodbye, NodeRegistry
 from limits.notices import watch
 from limits.redis_limiter import RedisLimiter
 
-BEAT_S = 1.0
 NOTE_S = 0.02
 """Holders this node has its first call of are noted so soon at the latest: what is not noted cannot be adopted.
 Goodbyes travel with them."""
@@ -72,7 +72,8 @@ class Neighbours:
         self._takeover_s = takeover_s
         self._lease_ms = lease_ms
         self._live: frozenset[str] = frozenset()
-        self._awake_at = self._beaten_at = self._watching_since = now()
+        self._awake_at = now()
+        self._silence = Silence(takeover_s, now())
         self._heard_ms = 0
         """Goodbyes are heard up to this instant of the store's clock."""
         self._unsaid: list[Goodbye] = []
@@ -151,16 +152,11 @@ class Neighbours:
 
     async def _beat(self, nodes: NodeRegistry) -> None:
         beat = await nodes.beat(self._node)
-        before, self._beaten_at = self._beaten_at, self._now()
-        if self._beaten_at - before > self._takeover_s - 1.5 * BEAT_S:
-            # What kept this node from its heartbeats (a store that was away, a host that slept) may have kept the
-            # others from theirs: they get the whole time again.
-            self._watching_since = self._beaten_at
-        is_judge = self._beaten_at - self._watching_since >= self._takeover_s
+        self._silence.beaten(self._now())
         if self._node not in beat.ages_ms:
             self._core.forget_noted()  # new to the store, or forgotten by it
         ages = {**beat.ages_ms, self._node: 0}
-        live = frozenset(name for name, age in ages.items() if age < self._takeover_s * 1_000 or not is_judge)
+        live = self._silence.live(ages)
         if live != self._live:
             self._live = live
             self._core.nodes_changed(len(live))

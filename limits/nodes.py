@@ -21,6 +21,9 @@ from limits.stores import open_store
 FORGET_MS = 86_400_000
 """A node silent for a day is no longer listed."""
 
+TIMEOUT_S = 1.0
+"""For one answer: a heartbeat that waits on a connection nobody is at any more would make its own node look gone."""
+
 GOODBYE_MS = 300_000
 """How long a goodbye waits for the node that holds the call."""
 
@@ -71,7 +74,7 @@ class NodeRegistry:
 
     def __init__(self, url: str) -> None:
         """Raises ValueError where the URL is not one (see `limits.address`)."""
-        self._redis: Redis = open_store(url, decode=False)
+        self._redis: Redis = open_store(url, decode=False, timeout_s=TIMEOUT_S)
 
     async def __aenter__(self) -> Self:
         return self

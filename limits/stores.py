@@ -35,13 +35,13 @@ class _Words(TypedDict):
     ssl_ca_certs: NotRequired[str]
 
 
-def open_store(url: str, *, decode: bool = True) -> Redis:
-    """A client of the whole store; nothing is connected yet. That of a cluster takes the same commands, but not all of
+def open_store(url: str, *, decode: bool = True, timeout_s: float = TIMEOUT_S) -> Redis:
+    """A client of the whole store; nothing is connected yet. `timeout_s`: for one answer, and for a connection. That of a cluster takes the same commands, but not all of
     them in a pipeline: see `is_cluster`. Raises ValueError where the URL is not one (see `limits.address`)."""
     address = parse_address(url)
     if address.kind is StoreKind.SINGLE:
-        return open_server(address, decode=decode)
-    words = _words(address, TIMEOUT_S, decode=decode)
+        return open_server(address, decode=decode, timeout_s=timeout_s)
+    words = _words(address, timeout_s, decode=decode)
     if address.kind is StoreKind.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
         del words["db"]
