@@ -36,8 +36,9 @@ class _Words(TypedDict):
 
 
 def open_store(url: str, *, decode: bool = True, timeout_s: float = TIMEOUT_S) -> Redis:
-    """A client of the whole store; nothing is connected yet. `timeout_s`: for one answer, and for a connection. That of a cluster takes the same commands, but not all of
-    them in a pipeline: see `is_cluster`. Raises ValueError where the URL is not one (see `limits.address`)."""
+    """A client of the whole store; nothing is connected yet. That of a cluster takes the same commands, but not all of
+    them in a pipeline: see `is_cluster`. `timeout_s`: for one answer, and for a connection. Raises ValueError where the
+    URL is not one (see `limits.address`)."""
     address = parse_address(url)
     if address.kind is StoreKind.SINGLE:
         return open_server(address, decode=decode, timeout_s=timeout_s)
