@@ -96,7 +96,7 @@ class Neighbours:
                         await self._come_home(nodes)
                     await self._beat(nodes)
                     await self._hear(nodes)
-                    due = self._beaten_at + BEAT_S
+                    due = self._silence.beaten_at + BEAT_S
                     while True:
                         await self._note(nodes)
                         await self._pause()
