@@ -52,10 +52,10 @@ def slot_in(message: bytes, workers: int) -> int | None:
     at = message.find(_USUAL)
     if at >= 0:
         at += len(_USUAL)
-        end = message.find(b"\r\n", at, at + SHARE)
+        end = message.find(b"\r\n", at, at + SHARE + 1)
         call_id = message[at : at + SHARE if end < 0 else end]
         if call_id[:1] not in b" \t":
-            return slot_of(call_id.rstrip() if end >= 0 else call_id, workers)
+            return slot_of(call_id.rstrip(), workers)
     found = _ANY.search(message)
     return None if found is None else slot_of(found[1][:SHARE], workers)
 

@@ -112,6 +112,7 @@ def sources() -> Sources:
         log=Log(),
         transactions=lambda: 11,
         timers=lambda: 29,
+        handover=lambda: {"sent": 32, "received": 33, "lost": 0},
         leases=lambda: counters.leases_live,
         trunk_states=lambda: {"carrier-a": 3},
         trunks_registered=lambda: {"carrier-a": 1},

@@ -3,7 +3,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.transport.packet_filter import MAX_INSTRUCTIONS, Instruction, ranges_of
@@ -79,6 +79,7 @@ def run(code: list[Instruction], data: bytes, source: str = "198.51.100.7", port
                 raise AssertionError(f"unknown instruction {other:#x}")
 
 
+@example(b"0000000000000000000000000000100", 0, 2)
 @given(
     st.text("0123456789abcdefghij-@.", min_size=16, max_size=80).map(str.encode),
     st.integers(0, 700),
