@@ -19,7 +19,7 @@ Write = Callable[[Level, str, Mapping[str, Value]], None]
 _COLOURS: Mapping[str, str] = {"debug": "\x1b[32m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _BRIGHT, _DIM, _NAME, _VALUE, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[35m", "\x1b[0m"
 _EVENT_WIDTH = 30
-_QUOTED = frozenset(" \t=\r\n\"'")
+_QUOTED = frozenset(" =\"'")
 
 
 def lines_to(stream: TextIO, form: Literal["console", "json"], level: Level) -> Write:
@@ -67,6 +67,7 @@ def _console_to(stream: TextIO) -> Write:
 
 
 def _shown(value: Value) -> str:
-    """A text that could be taken for the next field stands in quotation marks."""
+    """A text that could be taken for the next field stands in quotation marks; what would speak to the terminal itself
+    (ESC, and all that cannot be printed) is written out."""
     text = str(value)
-    return repr(text) if not text or not _QUOTED.isdisjoint(text) else text
+    return text if text and text.isprintable() and _QUOTED.isdisjoint(text) else repr(text)

@@ -51,8 +51,12 @@ def test_a_line_for_a_reader():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("a b", "'a b'"), ("a=b", "'a=b'"), ("it's", '"it\'s"'), ("", "''"), ("plain", "plain"), (3, "3"), (0.5, "0.5")],
-)
+    [
+        ("a b", "'a b'"), ("a=b", "'a=b'"), ("it's", '"it\'s"'), ("", "''"), ("plain", "plain"), (3, "3"), (0.5, "0.5"),
+        ("a\nb", "'a\\nb'"), ("a\tb", "'a\\tb'"), ("\x1b[2J", "'\\x1b[2J'"), ("\x9b2J", "'\\x9b2J'"), ("é", "é"),
+        ("\u202e", "'\\u202e'"), ("\udc80", "'\\udc80'"),
+    ],
+)  # fmt: skip
 def test_a_text_that_could_be_the_next_field_is_quoted(value, shown):
     """A value cannot pass for a field of its own."""
     stream = Stream()
