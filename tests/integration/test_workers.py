@@ -36,8 +36,9 @@ async def misled(tmp_path: Path) -> AsyncIterator[Site]:
 async def start(site: Site, *options: str, calls: int = 3) -> Node:
     """Two workers that know of each other; `rich` may have so many calls."""
     site.write_policy(POLICY.replace("calls_base = 3", f"calls_base = {calls}"))
-    # A machine that is busy with something else is no overload of these few calls.
-    node = await site.start("n", "--workers", str(WORKERS), "--overload-wait-ms", "0", *options)
+    # A machine that is busy with something else is no overload of these few calls, and no store that is away.
+    patience = ("--overload-wait-ms", "0", "--decision-deadline-ms", "5000")
+    node = await site.start("n", "--workers", str(WORKERS), *patience, *options)
     await until(lambda: {fact["live"] for fact in node.told("nodes.changed")} >= {"n.1 n.2"}, "the workers to meet")
     return node
 
@@ -171,7 +172,7 @@ async def test_while_a_worker_rests_others_do_its_work(site: Site) -> None:
     nodes = set()
     while len(node.told("worker.started")) < 2:
         dialog = await site.parties.dial("rich", node.address)
-        assert dialog.status == 200, (dialog.final, node.records(dialog), node.facts)
+        assert dialog.status == 200, [(one["node"], one["reason"]) for one in node.records(dialog)]
         dialog.caller_leaves(node.address)
         record = await site.record(dialog)
         nodes.add((owner(dialog), record["node"]))
