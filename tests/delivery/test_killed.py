@@ -15,11 +15,12 @@ from test_webhook import SECRET, Receiver
 
 from edge.cdr.delivery import checkpoint as checkpoints
 from edge.cdr.delivery import status
+from edge.cdr.delivery.build import SINKS
 from edge.config.parsing import read_static
 
 CYCLES = int(os.environ.get("TRUNKGATE_KILL_CYCLES", "12"))
 RECORDS_A_CYCLE = 120
-SINKS = ("files", "queue", "rows", "hook")
+NAMES = ("files", "queue", "rows", "hook")
 
 
 class Process:
@@ -27,7 +28,7 @@ class Process:
 
     def __init__(self, state: Path, settings: str) -> None:
         static = read_static(command_line={"policy": "p"}, environment={}, file_text=settings, file_name="edge.toml")
-        sinks = static.cdr.model_dump(mode="json", by_alias=True)["sinks"]
+        sinks = SINKS.dump_json(static.cdr.sinks, by_alias=True).decode()
         orders = {"state": str(state), "node": "n1", "log": "json", "log_level": "info", "sinks": sinks}
         self._orders = json.dumps(orders).encode() + b"\n"
         self._log = state / "delivery.log"
@@ -83,7 +84,7 @@ def settings(tmp_path: Path, redis_server: RedisServer, postgres: Postgres, rece
         "hook": f'kind = "webhook"\nurl = "http://127.0.0.1:{receiver.port}/"\nsecret_env = "CDR_WEBHOOK_SECRET"',
     }
     return "\n".join(
-        f'[[cdr.sinks]]\nname = "{name}"\nbatch_records = 17\nbatch_age_s = 0.01\n{own[name]}' for name in SINKS
+        f'[[cdr.sinks]]\nname = "{name}"\nbatch_records = 17\nbatch_age_s = 0.01\n{own[name]}' for name in NAMES
     )
 
 
@@ -113,14 +114,14 @@ async def test_killed_again_and_again(tmp_path, redis_server: RedisServer, postg
         write_log(state, range(last + 1, last + RECORDS_A_CYCLE + 1), first=last + 1)
         last += RECORDS_A_CYCLE
         process.start()
-        name = chance.choice(SINKS)
+        name = chance.choice(NAMES)
         goal = min(last, cursor(name) + chance.randrange(RECORDS_A_CYCLE + 1))
         await until(lambda name=name, goal=goal: cursor(name) >= goal, f"{name} to come to {goal}")
         process.kill()
         with (state / "cdr" / f"cdr-20260701-{last - RECORDS_A_CYCLE + 1:012d}.jsonl").open("ab") as torn:
             torn.write(line(last + 1)[: chance.randrange(1, 50)])
     process.start()
-    await until(lambda: all(cursor(name) == last for name in SINKS), "all to have everything", 30.0 + CYCLES)
+    await until(lambda: all(cursor(name) == last for name in NAMES), "all to have everything", 30.0 + CYCLES)
     assert 0 == process.finish()
     expected = [f"uid-{seq}" for seq in range(1, last + 1)]
     assert expected == uids_in_files(tmp_path / "out")
