@@ -72,6 +72,8 @@ class Neighbours:
         self._takeover_s = takeover_s
         self._lease_ms = lease_ms
         self._live: frozenset[str] = frozenset()
+        self._adopted: dict[str, int] = {}
+        """Node that is gone -> calls of it taken over so far."""
         self._awake_at = now()
         self._silence = Silence(takeover_s, now())
         self._heard_ms = 0
@@ -162,8 +164,8 @@ class Neighbours:
             self._core.nodes_changed(len(live))
             self._tell(Fact("nodes.changed", {"live": " ".join(sorted(live))}))
         for name in sorted(set(ages) - live):
-            await self._take_over(nodes, name)
-            await nodes.forget(name)
+            if await self._take_over(nodes, name):
+                await nodes.forget(name)
 
     async def _hear(self, nodes: NodeRegistry) -> None:
         """BYEs that other nodes have passed on in calls of ours: their route sets go on leading there."""
@@ -189,29 +191,33 @@ class Neighbours:
             await nodes.say_goodbyes(self._unsaid)
             self._unsaid.clear()
 
-    async def _take_over(self, nodes: NodeRegistry, gone: str) -> None:
+    async def _take_over(self, nodes: NodeRegistry, gone: str) -> bool:
         """Every call that this node, or an earlier process of ours, has left. One whose INVITE has come again is being
         asked about, and looks like ours; where the store then refuses it for the lease that we have just taken, that is
-        nobody's: it is found under our own name."""
+        nobody's: it is found under our own name. False: it may live, so there is more to be looked at later."""
+        is_over = True
         for name in (gone, *[self._node] * LOOKS_AGAIN):
             duplicates = self._core.duplicates
-            await self._adopt_from(nodes, name)
+            is_over &= await self._adopt_from(nodes, name)
             await self._limiter.drained(timeout_s=BEAT_S)
             if self._core.duplicates == duplicates:
                 break
+        return is_over
 
-    async def _adopt_from(self, nodes: NodeRegistry, gone: str) -> None:
-        """Every call of that node, account by account; groups and trunks last, since they follow their calls.
+    async def _adopt_from(self, nodes: NodeRegistry, gone: str) -> bool:
+        """Every call of that node, account by account; groups and trunks last, since they follow their calls. False:
+        some it has admitted or renewed too lately for one that is gone, and keeps.
 
         Noted as ours before they are: we may be gone next. Where the store's answer never comes, the calls may be ours
         all the same: then they are found under our own name."""
         holders = await nodes.accounts_of(gone)
         if not holders:
-            self._tell_gone(gone, 0)
-            return
+            self._tell_gone(gone, self._adopted.pop(gone, 0))
+            return True
         await nodes.note_accounts(self._node, holders)
         self._is_home = False
-        adopted = 0
+        is_over = True
+        silent_ms = 0 if gone == self._node else round(self._takeover_s * 1_000)
         for holder in sorted(holders, key=lambda name: name.startswith(KINDS)):
             is_more = True
             while is_more:
@@ -222,15 +228,19 @@ class Neighbours:
                     heir=self._node,
                     lease_ms=self._lease_ms,
                     most=ADOPT_AT_ONCE,
+                    silent_ms=silent_ms,
                     keep=keep,
                 )
                 self._core.adopt(holder, gone, adoption.now_ms, adoption.calls, self._now())
                 self._turn()
-                adopted += len(adoption.calls)
+                self._adopted[gone] = self._adopted.get(gone, 0) + len(adoption.calls)
+                is_over &= not adoption.is_fresh
                 # A node that was started again under its old name goes on finding the calls it has just taken.
                 is_more = adoption.more and bool(adoption.calls)
         self._is_home = True
-        self._tell_gone(gone, adopted)
+        if is_over:
+            self._tell_gone(gone, self._adopted.pop(gone, 0))
+        return is_over
 
     async def _close_left(self, nodes: NodeRegistry) -> None:
         """Attempts that passed without a lease in an earlier process of ours: the store may know of some of them."""

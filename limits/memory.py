@@ -151,10 +151,18 @@ class MemoryLimiter:
         return after
 
     def adopt(
-        self, account: AccountId, *, gone: str, heir: str, lease_ms: int, most: int = 100, keep: Iterable[str] = ()
+        self,
+        account: AccountId,
+        *,
+        gone: str,
+        heir: str,
+        lease_ms: int,
+        most: int = 100,
+        silent_ms: int = 0,
+        keep: Iterable[str] = (),
     ) -> list[Adopted]:
-        """Calls of a node that is gone change hands, each once. `keep`: those it still has itself (a node that was
-        started again under its old name)."""
+        """Calls of a node that is gone change hands, each once, but for those it has admitted or renewed within
+        `silent_ms`. `keep`: those it still has itself (a node that was started again under its old name)."""
         book = self._book(account)
         now = self._clock()
         book.sweep(now)
@@ -164,7 +172,7 @@ class MemoryLimiter:
         taken: list[Adopted] = []
         for _, uid in sorted(live) + sorted(gone_by):
             call = book.calls[uid]
-            if call.node != gone or uid in kept or len(taken) == most:
+            if call.node != gone or uid in kept or len(taken) == most or now - call.renewed_ms < silent_ms:
                 continue
             is_expired = uid in book.expired
             before = call.renewed_ms

@@ -50,6 +50,8 @@ class Adoption(NamedTuple):
     calls: tuple[Adopted, ...]
     more: bool
     """There are more: ask again."""
+    is_fresh: bool = False
+    """The node that is gone has spoken of some call too lately: these were left to it."""
 
 
 class Goodbye(NamedTuple):
@@ -135,19 +137,27 @@ class NodeRegistry:
         return Heard(now_ms, tuple(goodbyes))
 
     async def adopt(
-        self, account: AccountId, *, gone: str, heir: str, lease_ms: int, most: int = 100, keep: Iterable[str] = ()
+        self,
+        account: AccountId,
+        *,
+        gone: str,
+        heir: str,
+        lease_ms: int,
+        most: int = 100,
+        silent_ms: int = 0,
+        keep: Iterable[str] = (),
     ) -> Adoption:
-        """Takes over calls of a node that is gone. `keep`: uids to leave alone (a node that was started again under its
-        old name has calls of its own)."""
+        """Takes over calls of a node that is gone, but for those it has admitted or renewed within `silent_ms`. `keep`:
+        uids to leave alone (a node that was started again under its old name has calls of its own)."""
         keys = account_keys(account)[:5]
-        words = (gone, heir, str(lease_ms), str(most), *keep)
+        words = (gone, heir, str(lease_ms), str(most), str(silent_ms), *keep)
         try:
             reply = await self._run("adopt", 5, *keys, *words)
         except UnknownAccount:
             return Adoption(0, (), False)
-        flat = reply[3]
+        flat = reply[4]
         calls = [_adopted(flat[first : first + _WORDS]) for first in range(0, len(flat), _WORDS)]
-        return Adoption(int(reply[1]), tuple(calls), reply[2] == 1)
+        return Adoption(int(reply[1]), tuple(calls), reply[2] == 1, reply[3] == 1)
 
     async def known(self, account: AccountId, uids: Iterable[str]) -> set[str]:
         """Those of these calls that somebody holds a lease for, or has settled."""

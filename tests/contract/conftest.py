@@ -87,9 +87,17 @@ class MemoryBench:
         return self.limiter.top_up(account, amount=amount, reference=reference)
 
     async def adopt(
-        self, account: AccountId, *, gone: str, heir: str, most: int = 100, keep: tuple[str, ...] = ()
+        self,
+        account: AccountId,
+        *,
+        gone: str,
+        heir: str,
+        most: int = 100,
+        silent_ms: int = 0,
+        keep: tuple[str, ...] = (),
     ) -> list[Adopted]:
-        return self.limiter.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most, keep=keep)
+        terms = {"lease_ms": 30_000, "most": most, "silent_ms": silent_ms, "keep": keep}
+        return self.limiter.adopt(account, gone=gone, heir=heir, **terms)
 
     async def peek(self, account: AccountId) -> Usage | None:
         return await self.limiter.peek(account)
@@ -154,10 +162,18 @@ class RedisBench:
         return await self.store.top_up(account, amount=amount, reference=reference, by="test")
 
     async def adopt(
-        self, account: AccountId, *, gone: str, heir: str, most: int = 100, keep: tuple[str, ...] = ()
+        self,
+        account: AccountId,
+        *,
+        gone: str,
+        heir: str,
+        most: int = 100,
+        silent_ms: int = 0,
+        keep: tuple[str, ...] = (),
     ) -> list[Adopted]:
+        terms = {"lease_ms": 30_000, "most": most, "silent_ms": silent_ms, "keep": keep}
         async with NodeRegistry(self.url) as nodes:
-            found = await nodes.adopt(account, gone=gone, heir=heir, lease_ms=30_000, most=most, keep=keep)
+            found = await nodes.adopt(account, gone=gone, heir=heir, **terms)
         return list(found.calls)
 
     async def peek(self, account: AccountId) -> Usage | None:

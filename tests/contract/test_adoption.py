@@ -46,6 +46,21 @@ async def test_a_call_changes_hands_once_and_so_many_at_a_time(bench, account_id
     }
 
 
+async def test_what_a_node_has_spoken_of_lately_is_left_to_it(bench, account_id):
+    """It was cut off and is back: it admits and renews before its heartbeat is heard."""
+    await bench.provision(Account(account_id, caps_base=50))
+    await bench.ask(*[Admit(account_id, uid, "n", 60_000) for uid in ("left", "renewed")])
+    await bench.age(account_id, 8_000)
+    await bench.ask(Renew(account_id, ("renewed",), "n", 60_000), Admit(account_id, "new", "n", 60_000))
+
+    assert [call.uid for call in await bench.adopt(account_id, gone="n", heir="m", silent_ms=8_000)] == ["left"]
+    await bench.age(account_id, 7_000)
+    assert await bench.adopt(account_id, gone="n", heir="m", silent_ms=8_000) == []
+    await bench.age(account_id, 1_000)
+    found = await bench.adopt(account_id, gone="n", heir="m", silent_ms=8_000)
+    assert {call.uid for call in found} == {"renewed", "new"}
+
+
 async def test_a_call_that_was_taken_over_has_lived_until_then(bench, account_id):
     """Should its new node be gone too, it is charged up to the takeover."""
     await bench.provision(Account(account_id, caps_base=50), opening=100 * UNIT)

@@ -1,6 +1,7 @@
 """The life of an edge among others on a real store: what it finds that a node which is gone has left."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from edge.sip.flow import Flow
 from limits.account import AccountId
 from limits.accounts import AccountStore
 from limits.embedded import EmbeddedStore
-from limits.model import Adopted, Denied, Outcome, Verb
+from limits.model import Adopted, Denied, Outcome, Renew, Verb
 from limits.nodes import NodeRegistry
 from limits.open_limiter import open_limiter
 
@@ -185,3 +186,29 @@ async def test_what_an_earlier_process_left_has_its_record_before_anything_is_re
         await again.invite()
         await again.die()
         assert (len(again.records), again.limiter.asked, (await store.peek(ACME)).in_use) == (1, asked, 0)
+
+
+async def test_a_node_that_only_its_calls_speak_of_keeps_them(tmp_path: Path) -> None:
+    """It was cut off: its limiter has found the store again, its heartbeats have not. Silent in both, it is gone."""
+    async with EmbeddedStore(tmp_path / "store") as server, AccountStore(server.url) as store:
+        await store.provision(PolicySnapshot(parse_policy(POLICY), generation=1).commercial_values())
+        first, second = Edge(server.url, "n1"), Edge(server.url, "n2")
+        await first.invite()
+        (uid,) = first.core.uids()
+        nobody_tells = asyncio.Event()
+        async with NodeRegistry(server.url) as nodes, asyncio.timeout(BOUND_S):
+            await nodes.beat("n1")
+            await nodes.note_accounts("n1", ["acme"])
+            await second.run()
+            while (await nodes.beat("")).ages_ms["n1"] < 2_500 * TAKEOVER_S:
+                first.limiter.submit(Renew("acme", (uid,), "n1"))
+                assert await first.limiter.drained(timeout_s=BOUND_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(nobody_tells.wait(), 0.1)
+            assert ([call.node for call in (await store.peek(ACME)).calls], second.records) == (["n1"], [])
+            await first.die()
+            while not second.records:
+                await store.peek(ACME)
+        await second.die()
+    (record,) = second.records
+    assert (record.lost, record.adopted_from) == (True, "n1")
