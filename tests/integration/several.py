@@ -148,15 +148,14 @@ class Dialog:
         )
 
     def callee_leaves(self, through: Address) -> None:
-        """BYE of the callee: its route set is the Record-Route of the INVITE that it got (RFC 3261 §12.1.1)."""
-        assert self.answer is not None
+        """BYE of the callee: its route set is the Record-Route of the INVITE that it got (RFC 3261 §12.1.1), whether or
+        not its answer has reached the caller (§13.3.1.4)."""
         assert self.at_callee is not None
         contact = self.at_callee.contact()
         assert contact is not None
         routes = tuple(self.at_callee.list_values(b"record-route"))
-        self._parties.request(
-            b"BYE", contact.uri, self.answer.to().raw, self.invite.from_().raw, self, routes, through, cseq=1
-        )
+        here = self.at_callee.to().raw + b";tag=callee"
+        self._parties.request(b"BYE", contact.uri, here, self.invite.from_().raw, self, routes, through, cseq=1)
 
 
 class Parties:
