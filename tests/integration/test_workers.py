@@ -170,13 +170,20 @@ async def test_while_a_worker_rests_others_do_its_work(site: Site) -> None:
     os.kill(workers_of(node)[-1], signal.SIGKILL)
     await until(lambda: [fact["restart_s"] for fact in node.told("worker.died")] == [0.0, 1.0], "the pause")
     nodes = set()
-    while len(node.told("worker.started")) < 2:
-        dialog = await site.parties.dial("rich", node.address)
-        assert dialog.status == 200, [(one["node"], one["reason"]) for one in node.records(dialog)]
-        dialog.caller_leaves(node.address)
-        record = await site.record(dialog)
-        nodes.add((owner(dialog), record["node"]))
-    assert (name, other) in nodes
+
+    async def until_done_by(doer: str) -> None:
+        """Calls one after the other, until one that the worker owns was this one's."""
+        while (name, doer) not in nodes:
+            dialog = await site.parties.dial("rich", node.address)
+            assert dialog.status == 200, [(one["node"], one["reason"]) for one in node.records(dialog)]
+            dialog.caller_leaves(node.address)
+            record = await site.record(dialog)
+            nodes.add((owner(dialog), record["node"]))
+
+    await until_done_by(other)
+    assert (name, str(name)) not in nodes
+    await until(lambda: len(node.told("worker.started")) == 2, "its return")
+    await until_done_by(str(name))
     await site.assert_settled("rich")
 
 
