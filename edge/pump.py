@@ -5,7 +5,7 @@ One instance a process. The server makes it before the limiter and the sockets, 
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.cdr.builder import CdrBuilder
@@ -175,6 +175,10 @@ class Pump:
     def registered_elsewhere(self, states: Mapping[str, int]) -> None:
         """Where another worker has registered this edge."""
         self._core.registered_elsewhere(states)
+
+    def call_ids(self) -> Iterable[bytes]:
+        """Of all live calls."""
+        return [call.call_id for call in self._core.calls.live()]
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
         """The limiter's answer; the answers of one reading share a turn."""

@@ -146,7 +146,7 @@ class _Server:
         """Start, serve, drain, stop."""
         self._loop = asyncio.get_running_loop()
         self._pump = Pump(self._loop, self._now)
-        self._handover = None if self._place is None else Handover(self._place.desk, self._pump)
+        self._handover = None if self._place is None else Handover(self._place.desk, self._pump, self._now)
         directory = Path(self.static.state)
         home = directory if self._place is None else self._place.home
         async with AsyncExitStack() as opened:
@@ -260,6 +260,7 @@ class _Server:
                     self._tell(Fact("settings.note", {"why": note}))
                 if self._handover is not None:
                     self._handover.join(self._connections, self._loop)
+                    await self._handover.introduced()
                     background.append(tasks.create_task(self._until_alone()))
                 self._bound.start(self._loop)
                 background.append(tasks.create_task(self._load.run()))
@@ -460,6 +461,8 @@ class _Server:
             self._core.refuse_attempts(self.writer.is_full and self.static.cdr_full == "refuse")
             self.writer.flush(now)
             self._log.tell_suppressed(now)
+            if self._handover is not None:
+                self._handover.look()
             if self._handover is not None and self._place is not None and not self._place.desk.worker:
                 registered = self._core.registered(now)
                 if registered:

@@ -29,6 +29,12 @@ class Kind(IntEnum):
     """I have just started, and have none; say which you have. The number is the worker's."""
     REGISTERED = 6
     """Where this edge is registered, from the worker that registers."""
+    KEPT = 7
+    """I have these calls of yours (`ownership.share_in`, one a line). The number is the worker's, here and below."""
+    RELEASED = 8
+    """I have them no more."""
+    INTRODUCED = 9
+    """To `STARTED`: I have said it all."""
 
 
 class Frame(NamedTuple):

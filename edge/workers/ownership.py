@@ -47,17 +47,24 @@ def slot_of(call_id: bytes, workers: int) -> int:
     return ((mixed ^ mixed >> 16) * FACTOR >> 16 & 0xFFFF) % workers
 
 
-def slot_in(message: bytes, workers: int) -> int | None:
-    """The same of a message as it came; None: it has no Call-ID that could be found, and is whoever's gets it."""
+def share_in(message: bytes) -> bytes | None:
+    """As much of the Call-ID as counts, of a message as it came; None: it has none that could be found, and belongs to
+    whoever gets it."""
     at = message.find(_USUAL)
     if at >= 0:
         at += len(_USUAL)
         end = message.find(b"\r\n", at, at + SHARE + 1)
         call_id = message[at : at + SHARE if end < 0 else end]
         if call_id[:1] not in b" \t":
-            return slot_of(call_id.rstrip(), workers)
+            return call_id.rstrip()
     found = _ANY.search(message)
-    return None if found is None else slot_of(found[1][:SHARE], workers)
+    return None if found is None else found[1][:SHARE]
+
+
+def slot_in(message: bytes, workers: int) -> int | None:
+    """`slot_of` its Call-ID; None: as `share_in` says."""
+    share = share_in(message)
+    return None if share is None else slot_of(share, workers)
 
 
 def owner_of(slot: int, up: Up) -> int:

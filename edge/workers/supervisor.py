@@ -176,14 +176,19 @@ class _Supervisor:
                 break
             worker.deaths = deaths_after(worker.deaths, lived_s=time.monotonic() - begun)
             await self._rest(worker, worker.refusal or why)
+        # Others may have calls for a while yet: they refuse what comes to this one.
+        self._stand_in(worker)
         worker.over.set()
+
+    def _stand_in(self, worker: _Worker) -> None:
+        self._up[worker.number] = 0
+        self._understudy.steps_in(worker.number)
 
     async def _rest(self, worker: _Worker, why: str) -> None:
         pause = pause_s(worker.deaths)
         self._tell(Fact("worker.died", {"node": worker.node, "why": why, "restart_s": pause}))
         if pause:
-            self._up[worker.number] = 0
-            self._understudy.steps_in(worker.number)
+            self._stand_in(worker)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()

@@ -132,6 +132,7 @@ class Dialog:
         self.byes: list[tuple[str, float]] = []
         """(side that was told BYE, when)."""
         self.bye_statuses: list[int] = []
+        """Final ones: a BYE that waits for long is told 100 (RFC 4320 §4.1)."""
 
     @property
     def sides_told(self) -> list[str]:
@@ -203,6 +204,18 @@ class Parties:
         """The INVITE once more, as nobody has answered it; its address has come to this node."""
         self.caller.send(dialog.invite.data, edge)
 
+    def pick_up(self, dialog: Dialog, edge: Address) -> None:
+        """The callee of a call that rings answers; its Via leads to this node."""
+        invite = dialog.at_callee
+        assert invite is not None
+        headers = [(b"Record-Route", value) for value in invite.values(b"record-route")]
+        headers.append((b"Contact", b"<sip:%b>" % self.callee.host_port))
+        self.callee.send(compose.response(invite, 200, b"OK", to_tag=b"callee", headers=headers), edge)
+
+    def give_up(self, dialog: Dialog, edge: Address) -> None:
+        """The caller cancels a call that rings."""
+        self.caller.send(compose.cancel(dialog.invite), edge)
+
     def request(
         self,
         method: bytes,
@@ -270,7 +283,7 @@ class Parties:
             if message.method == b"BYE" and message.call_id() in self.dialogs:
                 self.dialogs[message.call_id()].byes.append((side, time.monotonic()))
             endpoint.send(compose.response(message, 200, b"OK"), source)
-        elif isinstance(message, Response) and message.cseq().method == b"BYE":
+        elif isinstance(message, Response) and message.cseq().method == b"BYE" and message.status >= 200:
             dialog = self.dialogs[message.call_id()]
             dialog.bye_statuses.append(message.status)
             dialog.bye_answered_at = time.monotonic()

@@ -161,44 +161,106 @@ async def test_the_calls_of_a_worker_that_is_killed_go_on(misled: Site) -> None:
     await misled.assert_settled("rich")
 
 
-async def test_while_a_worker_rests_others_do_its_work(site: Site) -> None:
-    """Killed twice in a row it pauses; no call waits for it, and those that come then are of another worker."""
-    node = await start(site)
+async def rest(node: Node) -> tuple[str, str]:
+    """Kill one worker twice in a row, so that it pauses; its name, and the other's."""
     os.kill(workers_of(node)[0], signal.SIGKILL)
-    name = (await node.fact("worker.started"))["node"]
-    other = {"n.1": "n.2", "n.2": "n.1"}[str(name)]
+    name = str((await node.fact("worker.started"))["node"])
     os.kill(workers_of(node)[-1], signal.SIGKILL)
     await until(lambda: [fact["restart_s"] for fact in node.told("worker.died")] == [0.0, 1.0], "the pause")
-    nodes = set()
+    return name, {"n.1": "n.2", "n.2": "n.1"}[name]
 
-    async def until_done_by(doer: str) -> None:
-        """Calls one after the other, until one that the worker owns was this one's."""
-        while (name, doer) not in nodes:
-            dialog = await site.parties.dial("rich", node.address)
-            assert dialog.status == 200, [(one["node"], one["reason"]) for one in node.records(dialog)]
-            dialog.caller_leaves(node.address)
-            record = await site.record(dialog)
-            nodes.add((owner(dialog), record["node"]))
 
-    await until_done_by(other)
-    assert (name, str(name)) not in nodes
+async def until_back(node: Node) -> None:
+    """The worker that rests."""
     await until(lambda: len(node.told("worker.started")) == 2, "its return")
-    await until_done_by(str(name))
+
+
+async def test_while_a_worker_rests_others_do_its_work(site: Site) -> None:
+    """No call waits for it, and none is lost in the moment in which it comes back."""
+    node = await start(site)
+    name, other = await rest(node)
+    nodes = set()
+    while len(node.told("worker.started")) < 2 or (name, name) not in nodes:
+        dialog = await site.parties.dial("rich", node.address)
+        assert dialog.status == 200, [(one["node"], one["reason"]) for one in node.records(dialog)]
+        dialog.caller_leaves(node.address)
+        record = await site.record(dialog)
+        nodes.add((owner(dialog), record["node"]))
+        assert record["node"] in (owner(dialog), other)
+    assert (name, other) in nodes
+    await site.assert_settled("rich")
+
+
+async def test_calls_begun_while_their_worker_rests_end_where_they_began(site: Site) -> None:
+    """Whatever comes of them when it is back: a 200, a CANCEL, a copy of the INVITE, a BYE of either side."""
+    node = await start(site, calls=30)
+    name, other = await rest(node)
+
+    async def dial(*, rings: bool) -> Dialog:
+        """Of the worker that rests."""
+        while True:
+            dialog = await site.parties.dial("rich", node.address, rings=rings)
+            if owner(dialog) == name:
+                return dialog
+            others.append(dialog)
+
+    others: list[Dialog] = []
+    picked_up, given_up, cancelled = [await dial(rings=True) for _ in range(3)]
+    up = [await dial(rings=False) for _ in range(2)]
+    assert len(node.told("worker.started")) == 1, "it rests still"
+    await until_back(node)
+    for dialog in (picked_up, given_up, *up):
+        site.parties.again(dialog, node.address)
+    for dialog in (picked_up, given_up):
+        site.parties.pick_up(dialog, node.address)
+        await until(lambda dialog=dialog: dialog.status == 200, "the answer")
+    site.parties.give_up(cancelled, node.address)
+    await until(lambda: cancelled.status == 487, "the end of the INVITE")
+    for dialog in (picked_up, up[0]):
+        dialog.caller_leaves(node.address)
+    for dialog in (given_up, up[1]):
+        dialog.callee_leaves(node.address)
+    for dialog in (picked_up, given_up, *up):
+        await until(lambda dialog=dialog: dialog.bye_statuses == [200], "the answer to the BYE")
+    records = [await site.record(dialog) for dialog in (picked_up, given_up, *up, cancelled)]
+    assert [record["outcome"] for record in records] == ["answered"] * 4 + ["cancelled"]
+    assert [record["release_side"] for record in records[:4]] == ["ingress", "egress"] * 2
+    assert {record["node"] for record in records} == {other}
+    fresh = await dial(rings=False)
+    for dialog in (fresh, *others):
+        if dialog.status == 200:
+            dialog.caller_leaves(node.address)
+        else:
+            site.parties.give_up(dialog, node.address)
+    assert (await site.record(fresh))["node"] == name, "what is new is its own again"
+    for dialog in others:
+        await site.record(dialog)
     await site.assert_settled("rich")
 
 
 async def test_a_stop_drains_all_workers_and_a_reload_reaches_all(site: Site) -> None:
-    """SIGHUP: the policy is taken anew by each. SIGTERM: no new attempts anywhere, running calls end, exit code 0."""
+    """SIGHUP: the policy is taken anew by each. SIGTERM: no new attempts anywhere, running calls end, exit code 0. A
+    worker that has none ends at once; what comes to it then is refused by the one that has."""
     node = await start(site, "--drain-s", "30")
     site.write_policy(POLICY.replace("calls_base = 3", "calls_base = 4"))
     node.signal(signal.SIGHUP)
     await until(lambda: len([one for one in node.told("policy.loaded") if one["generation"] == 2]) == WORKERS, "both")
-    dialogs = [await site.parties.dial("rich", node.address) for _ in range(4)]
-    assert [dialog.status for dialog in dialogs] == [200] * 4
+    dialogs: list[Dialog] = []
+    while len(dialogs) < 4:
+        dialog = await site.parties.dial("rich", node.address)
+        assert dialog.status == 200
+        if owner(dialog) == "n.1":
+            dialogs.append(dialog)
+        else:
+            dialog.caller_leaves(node.address)
+            await site.record(dialog)
     node.signal(signal.SIGTERM)
     await until(lambda: len(node.told("edge.draining")) == WORKERS, "both to drain")
-    refused = [await site.parties.dial("saved", node.address) for _ in range(4)]
-    assert [dialog.status for dialog in refused] == [503] * 4
+    await until(lambda: len(workers_of(node)) == 1, "the end of the one that has no call")
+    refused: list[Dialog] = []
+    while {owner(dialog) for dialog in refused} != {"n.1", "n.2"} or len(refused) < 4:
+        refused.append(await site.parties.dial("saved", node.address))
+    assert {dialog.status for dialog in refused} == {503}
     for dialog in dialogs:
         dialog.caller_leaves(node.address)
     assert await node.ended() == 0
@@ -209,14 +271,16 @@ async def test_a_stop_drains_all_workers_and_a_reload_reaches_all(site: Site) ->
 async def test_operators_see_all_workers_as_one_edge(site: Site) -> None:
     """Calls of all are listed; `drain` of the edge's name is for each of its workers."""
     node = await start(site, calls=30)
-    dialogs = [await site.parties.dial("rich", node.address) for _ in range(6)]
+    dialogs: list[Dialog] = []
+    while {owner(dialog) for dialog in dialogs} != {"n.1", "n.2"}:
+        dialogs.append(await site.parties.dial("rich", node.address))
     async with Control(site.store.url) as control:
         calls = await control.list_calls()
         assert {row.uid for row in calls.calls} >= {str(one["uid"]) for one in node.records()}
-        assert len(calls.calls) == 6
+        assert len(calls.calls) == len(dialogs)
         assert {row.node for row in calls.calls} == {"n.1", "n.2"}
         done = await control.drain("n", by="test")
-        assert (done.calls, done.changed) == (6, True)
+        assert (done.calls, done.changed) == (len(dialogs), True)
         assert (await site.parties.dial("rich", node.address)).status == 503
         await control.undrain("n", by="test")
         assert (await site.parties.dial("rich", node.address)).status == 200
