@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from authority import Authority
 from edges import address_in
 from several import BOUND_S, POLICY, Address, Dialog, Node, Site, free_port, site_at, until
 
@@ -268,6 +270,39 @@ async def test_a_stop_drains_all_workers_and_a_reload_reaches_all(site: Site) ->
     assert all(len(site.records(dialog)) == 1 for dialog in dialogs)
 
 
+async def test_workers_end_with_the_process_that_keeps_them(site: Site) -> None:
+    """Killed, it leaves nobody on the ports; started again under its name it has the calls that were up."""
+    node = await start(site, "--takeover-s", "30", "--lease-s", "60")
+    dialogs: list[Dialog] = []
+    while {owner(dialog) for dialog in dialogs} != {"n.1", "n.2"}:
+        dialogs.append(await site.parties.dial("rich", node.address))
+        if len(dialogs) == 3:
+            dialogs[1].caller_leaves(node.address)
+            await site.record(dialogs.pop(1))
+    for name in ("n.1", "n.2"):
+        await site.store.noted(name, "rich", "trunk:out")
+    workers = workers_of(node)
+    assert len(workers) == WORKERS
+    node.signal(signal.SIGKILL)
+    await node.ended()
+    await until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), "the workers to end")
+    again = await start(site, "--takeover-s", "30", "--lease-s", "60")
+    for dialog in dialogs:
+        dialog.caller_leaves(again.address)
+        record = await site.record(dialog)
+        assert (record["node"], record["outcome"], record["lost"]) == (owner(dialog), "answered", False)
+    await site.assert_settled("rich")
+
+
+async def test_pinned_workers_stay_on_a_processor_each(site: Site) -> None:
+    """As many processors as there are; one worker more than those shares the first."""
+    node = await start(site, "--workers-pin", "true")
+    allowed = sorted(os.sched_getaffinity(0))
+    expected = sorted([allowed[worker % len(allowed)] for worker in range(WORKERS)])
+    assert sorted([min(os.sched_getaffinity(pid)) for pid in workers_of(node)]) == expected
+    assert {len(os.sched_getaffinity(pid)) for pid in workers_of(node)} == {1}
+
+
 async def test_operators_see_all_workers_as_one_edge(site: Site) -> None:
     """Calls of all are listed; `drain` of the edge's name is for each of its workers."""
     node = await start(site, calls=30)
@@ -289,19 +324,27 @@ async def test_operators_see_all_workers_as_one_edge(site: Site) -> None:
         await site.record(dialog)
 
 
-async def test_a_connection_carries_calls_of_every_worker(site: Site) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_connection_carries_calls_of_every_worker(site: Site, tmp_path: Path, transport: str) -> None:
     """One worker has the connection; calls of the other are answered by it too, and its dialogs followed (RFC 5626)."""
     port = free_port()
-    node = await start(site, "--listen", f"tcp:127.0.0.1:{port}", calls=30)
+    options, context = ["--listen", f"{transport}:127.0.0.1:{port}"], None
+    if transport == "tls":
+        authority = Authority(tmp_path)
+        options += ["--tls-certificates", str(authority.issue("edge.pem", "127.0.0.1"))]
+        context = ssl.create_default_context(cafile=str(authority.ca))
+    node = await start(site, *options, calls=30)
     async with asyncio.timeout(BOUND_S):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     owners = set()
     for number in range(8):
         call_id = b"over-tcp-%d@caller.example" % number
-        target = b"sip:+3314500%04d1@127.0.0.1:%d;transport=tcp" % (number, port)
-        from_, contact = b"<sip:+33612345678@192.0.2.9>;tag=c%d" % number, b"<sip:caller@192.0.2.9;transport=tcp>"
+        over = transport.encode()
+        here = b"SIP/2.0/%b 192.0.2.9:5060;branch=z9hG4bK" % over.upper()
+        target = b"sip:+3314500%04d1@127.0.0.1:%d;transport=%b" % (number, port, over)
+        from_, contact = b"<sip:+33612345678@192.0.2.9>;tag=c%d" % number, b"<sip:caller@192.0.2.9;transport=%b>" % over
         invite = compose.request(
-            b"INVITE", target, via=b"SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bKtcp%d" % number, from_=from_,
+            b"INVITE", target, via=here + b"tcp%d" % number, from_=from_,
             to=b"<%b>" % target, call_id=call_id, cseq=1,
             headers=((b"Contact", contact), (b"X-Account", b"rich")),
         )  # fmt: skip
@@ -318,7 +361,7 @@ async def test_a_connection_carries_calls_of_every_worker(site: Site) -> None:
         callee = answer.contact()
         assert callee is not None
         routes = tuple(reversed(answer.list_values(b"record-route")))
-        via = b"SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bKack%d" % number
+        via = here + b"ack%d" % number
         to = answer.to().raw
         writer.write(
             compose.request(b"ACK", callee.uri, via=via, from_=from_, to=to, call_id=call_id, cseq=1, routes=routes)
