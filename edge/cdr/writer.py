@@ -9,6 +9,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from edge.cdr import chain, closing, segments, settled
+from edge.cdr.group_sync import GroupSync
 from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
@@ -35,6 +37,8 @@ SYNC_S = 0.01
 """Longest time between a write and its fsync, when `run()` is running. 0: each write waits for its own."""
 REMIND_S = 60.0
 """While the disk refuses, it is told again this often."""
+ROOM_S = 0.5
+"""The room on the disk is looked at no more often than this."""
 LOW_BYTES = 1 << 30
 """Less room than this on the disk is told, once."""
 
@@ -55,9 +59,9 @@ class CdrWriter:
         "_billable_capacity",
         "_capacity",
         "_directory",
-        "_dirty",
         "_ends_at",
         "_fd",
+        "_group",
         "_is_chained",
         "_is_losing",
         "_is_low",
@@ -67,6 +71,7 @@ class CdrWriter:
         "_remind_at",
         "_retired",
         "_retry_at",
+        "_room_at",
         "_segment",
         "_segment_bytes",
         "_segment_s",
@@ -122,8 +127,9 @@ class CdrWriter:
         """Why the chain could not be written, when it was last tried; empty: it is as it should be."""
         self._next_seq = 1
         self._retry_at = 0.0
-        self._retired: list[int] = []
-        self._dirty = asyncio.Event()
+        self._retired: deque[int] = deque()
+        self._group = GroupSync(self.sync, wait_s=sync_s)
+        self._room_at = 0.0
         self._is_losing = False
         self._sync_error: OSError | None = None
         self.is_failing = False
@@ -229,21 +235,17 @@ class CdrWriter:
         return True
 
     def sync(self) -> None:
-        """Wait until everything written is on the disk. The owner's `run()` does it off the event loop."""
+        """Wait until everything written is on the disk. The owner's `run()` does it off the event loop. Duplicates and
+        retired files are closed here and nowhere else, whatever is rotated meanwhile."""
         self._sync_files(self._to_sync())
 
     async def run(self) -> None:
         """Group fsync for as long as the owner lives: at most one at a time, `sync_s` after a write."""
-        while True:
-            await self.sync_group()
-
-    async def sync_group(self) -> None:
-        """Wait for a write, let others join it, then fsync once for all of them, off the event loop."""
-        await self._dirty.wait()
-        await asyncio.sleep(self._sync_s)
-        self._dirty.clear()
-        # Duplicates and retired files: closed there and nowhere else, whatever is rotated meanwhile.
-        await asyncio.shield(asyncio.to_thread(self._sync_files, self._to_sync()))
+        self._group.start()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._group.stop()
 
     def close(self, now: float) -> int:
         """Last write, last fsync, files closed. Returns the lines that could not be written (told as `cdr.lost`)."""
@@ -337,7 +339,7 @@ class CdrWriter:
         self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
         self._segment = path.name
         self._is_chained = False
-        self._dirty.set()
+        self._group.due()
 
     def _put_away(self, now: float) -> None:
         """Close the segment in use where its time is over and nothing comes: else its records would outlive their
@@ -348,7 +350,7 @@ class CdrWriter:
         self._fd, self._size = -1, 0
         self._segment = segments.name_of(_day(self._wall_at_zero + now), self._next_seq)  # all before it is closed
         self._is_chained = False
-        self._dirty.set()
+        self._group.due()
 
     def _account_for(self, count: int) -> None:
         """Drop the lines of the `count` bytes that were written.
@@ -357,7 +359,7 @@ class CdrWriter:
         line however long the disk refuses.
         """
         queue = self._queue
-        self._dirty.set()
+        self._group.due()
         while queue and count >= len(queue[0]):
             line = queue.popleft()
             count -= len(line)
@@ -373,10 +375,13 @@ class CdrWriter:
 
     def _to_sync(self) -> list[int]:
         """Descriptors for `_sync_files`, which closes them: the retired ones, and a duplicate of the one in use."""
-        files, self._retired = self._retired, []
-        if self._fd >= 0:
+        files = []
+        while self._retired:
+            files.append(self._retired.popleft())
+        fd = self._fd  # once: the other thread may open the next segment meanwhile, and retires this one then
+        if fd >= 0:
             try:
-                files.append(os.dup(self._fd))
+                files.append(os.dup(fd))
             except OSError as error:
                 self._sync_error = error
         return files
@@ -393,8 +398,11 @@ class CdrWriter:
                     os.close(fd)
         self.synced += 1
         try:
-            room = os.statvfs(self._directory)
-            self.free_bytes = room.f_bavail * room.f_frsize
+            now = time.monotonic()
+            if now >= self._room_at:
+                self._room_at = now + ROOM_S
+                room = os.statvfs(self._directory)
+                self.free_bytes = room.f_bavail * room.f_frsize
             if not self._is_chained:
                 self._is_chained = True
                 closing.settle(self._directory, self._segment)
@@ -412,7 +420,7 @@ class CdrWriter:
             # Not for want of room: this very file may be the trouble (size limit, bad sector). Try another.
             self._retired.append(self._fd)
             self._fd = -1
-            self._dirty.set()
+            self._group.due()
         if not self.is_failing or now >= self._remind_at:
             self.is_failing = True
             self._remind_at = now + REMIND_S

@@ -7,11 +7,13 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from several import until
 
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.writer import RETRY_S, CdrError, CdrWriter
@@ -376,18 +378,17 @@ def test_the_queue_is_bounded_and_keeps_what_is_money(small_disk):
 
 
 async def test_writes_are_synced_in_groups(open_log):
-    """One fsync for all that was written meanwhile, and none while nothing is."""
+    """One fsync for all that was written meanwhile, in a thread that ends with `run`."""
     log = open_log()
-    for _ in range(5):
-        log.write()
-    async with asyncio.timeout(5):
-        await log.writer.sync_group()
+    log.write()
+    log.write(4)
+    syncing = asyncio.create_task(log.writer.run())
+    await until(lambda: log.writer.synced, "the first fsync")
+    assert "cdr-sync" in [thread.name for thread in threading.enumerate()]
+    syncing.cancel()
+    await asyncio.wait([syncing])
     assert log.writer.synced == 1
-
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0):
-            await log.writer.sync_group()
-    assert log.writer.synced == 1
+    assert "cdr-sync" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_no_descriptor_stays_open(open_log, tmp_path):
