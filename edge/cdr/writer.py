@@ -375,11 +375,11 @@ class CdrWriter:
 
     def _to_sync(self) -> list[int]:
         """Descriptors for `_sync_files`, which closes them: the retired ones, and a duplicate of the one in use."""
-        files = []
+        files: list[int] = []
         while self._retired:
             files.append(self._retired.popleft())
         fd = self._fd  # once: the other thread may open the next segment meanwhile, and retires this one then
-        if fd >= 0:
+        if fd >= 0 and self._sync_s:  # else each write has waited for its own
             try:
                 files.append(os.dup(fd))
             except OSError as error:
@@ -396,7 +396,7 @@ class CdrWriter:
             finally:
                 with suppress(OSError):
                     os.close(fd)
-        self.synced += 1
+        self.synced += bool(files)
         try:
             now = time.monotonic()
             if now >= self._room_at:
