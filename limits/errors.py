@@ -13,6 +13,10 @@ class StoreUnavailable(LimitsError):
     retryable = True
 
 
+class SpoiltKey(LimitsError, ValueError):
+    """A key holds something of another kind, put there by hand: asking again is no cure."""
+
+
 class UnknownAccount(LimitsError):
     """The store holds no account of this name."""
 

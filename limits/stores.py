@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 
 from limits.address import StoreAddress, StoreKind, parse_address
 from limits.connection import Find, always
-from limits.errors import StoreUnavailable
+from limits.errors import SpoiltKey, StoreUnavailable
 
 TIMEOUT_S = 5.0
 SENTINEL_TIMEOUT_S = 0.5
@@ -65,9 +65,9 @@ def open_server(address: StoreAddress, *, timeout_s: float = TIMEOUT_S, decode: 
 
 
 def translated(fault: redis.exceptions.RedisError) -> Exception:
-    """What an error of the client is to its caller: ValueError where a key was spoilt by hand (asking again is no cure,
-    and no other key is concerned), else StoreUnavailable."""
-    return ValueError(str(fault)) if "WRONGTYPE" in str(fault) else StoreUnavailable(str(fault))
+    """What an error of the client is to its caller: SpoiltKey, a ValueError, where a key was spoilt by hand (asking
+    again is no cure, and no other key is concerned), else StoreUnavailable."""
+    return SpoiltKey(str(fault)) if "WRONGTYPE" in str(fault) else StoreUnavailable(str(fault))
 
 
 def finder(address: StoreAddress) -> Find:

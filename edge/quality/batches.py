@@ -4,14 +4,15 @@ Each set carries the range of sequence numbers it stands for. The store adds it 
 range begins after what it has already added of that node: so a record that is delivered twice counts once.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from operator import add
 from typing import NamedTuple
 
 from edge.quality.counts import INDEX, SIZE, add_to
 from edge.quality.hours import HOUR_S, MINUTE_S, hour_of, month_of
 from edge.quality.places import DAY_S, DAYS_KEPT_S, place_of, places_bucket
-from edge.quality.sampling import Definition, Told, count, failed_before, minute_of_instant
+from edge.quality.sampling import Definition, Told, count, failed_before, minute_of_text
+from limits.account import is_holder_id
 from limits.additions import Addition, Batch, Note
 
 TOLD = INDEX["told"]
@@ -66,8 +67,24 @@ class _Minute(NamedTuple):
     notes: str
 
 
-_Key = tuple[str, str, bool, int]
-"""(account or empty, trunk that had the call or empty, does the trunk count it too, minute)."""
+class _Cell:
+    """Sums of records that are counted in the same places."""
+
+    __slots__ = ("account", "attempts", "minute", "numbers", "uids")
+
+    def __init__(self, account: str, minute: int, uids: dict[str, list[str]]) -> None:
+        self.account = account
+        """Empty: they count for none."""
+        self.minute = minute
+        self.numbers = [0] * SIZE
+        self.attempts = 0
+        """At their destination."""
+        self.uids = uids
+        """example -> uids, of the account and its hour: shared with other cells."""
+
+
+_Key = tuple[str, str, bool, bool, str, str, str]
+"""(account, trunk that had the call or empty, does each of them count it, minute, day, destination)."""
 
 
 def gather(
@@ -89,56 +106,59 @@ def gather(
 
 
 class _Gathering:
-    """Sums by account, trunk and minute first, which is one addition a record; the rest is made of them at the end."""
+    """Sums of what is alike first, which is one look-up and one addition a record; the rest is made of them at the
+    end."""
 
     def __init__(self, definition: Definition, after: Mapping[str, int], noted: Container[Example]) -> None:
         self._definition = definition
         self._after = after
         self._noted = noted
-        self._calls: dict[_Key, list[int]] = {}
-        self._failed: dict[_Key, list[int]] = {}
-        self._notes: dict[str, dict[tuple[str, str], list[str]]] = {}
+        self._cells: dict[_Key, _Cell] = {}
+        self._failed: dict[tuple[str, str, bool, int], list[int]] = {}
+        """(account or empty, trunk, does the trunk count it too, minute) -> tries before the last one."""
+        self._notes: dict[tuple[str, str], dict[str, list[str]]] = {}
+        """(account, bucket) -> example -> uids."""
         self._minutes: dict[int, _Minute] = {}
-        self._places: dict[tuple[str, int, str], int] = {}
-        """(account, day of UTC, destination) -> attempts."""
 
     def take(self, told: Told) -> None:
         """One record."""
         definition, after = self._definition, self._after
-        minute = told.minute(definition)
-        account = told.account
-        tried = told.tried
+        account, seq, tried = told.account, told.seq, told.tried
         trunk = tried[-1][0] if tried else ""
-        by_trunk = trunk != ""
+        by_account = by_trunk = True
         if after:
-            account = account if told.seq > after.get(account, 0) else ""
-            by_trunk = by_trunk and told.seq > after.get(f"trunk:{trunk}", 0)
-        key = (account, trunk, by_trunk, minute)
-        sums = self._calls.get(key)
-        if sums is None:
-            sums = self._calls[key] = [0] * SIZE
-        examples = count(told, definition, sums)
-        if account:
-            if examples:
-                self._note(told, minute, examples)
+            by_account, by_trunk = seq > after.get(account, 0), seq > after.get(f"trunk:{trunk}", 0)
+        place = place_of(told.called, told.zone)
+        key = (account, trunk, by_account, by_trunk, told.minute_text(definition), told.received_at[:10], place)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = self._cell(told, is_counted=by_account)
+        examples = count(told, definition, cell.numbers)
+        if cell.account:
+            for example in examples:
+                uids = cell.uids.get(example)
+                if uids is None:
+                    uids = self._wanted(cell, example)
+                if len(uids) < NOTED:
+                    uids.append(told.uid)
             if not told.emergency:
-                place = (account, minute_of_instant(told.received_at) // DAY_S, place_of(told.called, told.zone))
-                places = self._places
-                places[place] = places.get(place, 0) + 1
+                cell.attempts += 1
         if len(tried) > 1:
             for before, numbers in failed_before(told, definition)[-TRUNKS_AT_MOST:]:
-                counts_too = told.seq > after.get(f"trunk:{before}", 0)
-                add_to(self._failed.setdefault((account, before, counts_too, minute), [0] * SIZE), numbers)
+                by_trunk = seq > after.get(f"trunk:{before}", 0)
+                at = (cell.account, before, by_trunk, cell.minute)
+                add_to(self._failed.setdefault(at, [0] * SIZE), numbers)
 
-    def _note(self, told: Told, minute: int, examples: Iterable[str]) -> None:
-        account = told.account
-        bucket = self._place(minute).notes
-        for flag in examples:
-            if (account, bucket, flag) in self._noted:
-                continue
-            uids = self._notes.setdefault(account, {}).setdefault((bucket, flag), [])
-            if len(uids) < NOTED:
-                uids.append(told.uid)
+    def _cell(self, told: Told, *, is_counted: bool) -> _Cell:
+        account = told.account if is_counted and is_holder_id(told.account) else ""
+        minute = told.minute(self._definition)
+        return _Cell(account, minute, self._notes.setdefault((account, self._place(minute).notes), {}))
+
+    def _wanted(self, cell: _Cell, example: str) -> list[str]:
+        """Where its uids go; full where the store has enough of them."""
+        is_noted = (cell.account, self._place(cell.minute).notes, example) in self._noted
+        uids = cell.uids[example] = [""] * NOTED if is_noted else []
+        return uids
 
     def _place(self, minute: int) -> _Minute:
         found = self._minutes.get(minute)
@@ -157,32 +177,37 @@ class _Gathering:
             return {}
         first, last, after = records[0].seq, records[-1].seq, self._after
         sums: dict[str, dict[tuple[str, int], list[int]]] = {}
-        for (account, trunk, by_trunk, minute), numbers in self._calls.items():
+        places: dict[str, dict[tuple[str, str], int]] = {}
+        for (_, trunk, _, by_trunk, _, day, place), cell in self._cells.items():
+            account, minute, numbers = cell.account, cell.minute, cell.numbers
             if account:
                 _add(sums, account, ALL, minute, numbers)
                 if trunk:
                     _add(sums, account, f"trunk:{trunk}", minute, numbers)
-            if by_trunk:
+                if cell.attempts:
+                    of_account = places.setdefault(account, {})
+                    of_account[day, place] = of_account.get((day, place), 0) + cell.attempts
+            if trunk and by_trunk:
                 _add(sums, f"trunk:{trunk}", ALL, minute, numbers)
         for (account, trunk, by_trunk, minute), numbers in self._failed.items():
             if account:
                 _add(sums, account, f"trunk:{trunk}", minute, numbers)
             if by_trunk:
                 _add(sums, f"trunk:{trunk}", ALL, minute, numbers)
-        places: dict[str, list[Addition]] = {}
-        for (account, day, place), attempts in self._places.items():
-            one = Addition(places_bucket(day), place, 0, DAYS_KEPT_S, (attempts,))
-            places.setdefault(account, []).append(one)
+        notes: dict[str, list[Note]] = {}
+        for (account, bucket), of_hour in self._notes.items():
+            for example, uids in of_hour.items():
+                if uids[0]:
+                    note = Note(bucket, example, MINUTES_KEPT_S, NOTED, tuple(uids))
+                    notes.setdefault(account, []).append(note)
         return {
             holder: Batch(
                 holder,
                 source,
                 max(first, after.get(holder, 0) + 1),
                 last,
-                (*self._additions(by_minute, keep_s), *places.get(holder, ())),
-                tuple(
-                    [Note(*at, MINUTES_KEPT_S, NOTED, tuple(uids)) for at, uids in self._notes.get(holder, {}).items()]
-                ),
+                (*self._additions(by_minute, keep_s), *_places(places.get(holder, {}))),
+                tuple(notes.get(holder, ())),
                 sum([numbers[TOLD] for (field, _), numbers in by_minute.items() if field == ALL]),
             )
             for holder, by_minute in sums.items()
@@ -211,6 +236,14 @@ def _add(
     by_minute = sums.setdefault(holder, {})
     before = by_minute.get((field, minute))
     by_minute[field, minute] = numbers if before is None else list(map(add, before, numbers))
+
+
+def _places(attempts: Mapping[tuple[str, str], int]) -> list[Addition]:
+    """(day, destination) -> attempts, as the store takes them."""
+    return [
+        Addition(places_bucket(minute_of_text(day + "T00:00") // DAY_S), place, 0, DAYS_KEPT_S, (number,))
+        for (day, place), number in attempts.items()
+    ]
 
 
 def _merge(found: dict[tuple[str, str], Addition], one: Addition) -> None:

@@ -6,7 +6,7 @@ calls are free of every rule (R16); calls of a node that died are nobody's fault
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from edge.quality.counts import INDEX, SIZE, pdd_bucket
-from edge.quality.hours import MINUTE_S
 
 CLI_REASONS = frozenset({"cli_refused", "cli_invalid", "cli_not_owned", "cli_mismatch", "cli_do_not_originate"})
 """Refusals that are a finding on the caller's number (contract article 27); a withheld number is none."""
@@ -50,29 +49,32 @@ class Definition(NamedTuple):
     effective_causes: frozenset[int] = frozenset({17, 18, 19, 20})
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
-    """What quality needs of one record: columns of `cdr.record`, by name; all others are passed over unread."""
+class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What quality needs of one record: columns of `cdr.record`, by name; all others are passed over unread.
+
+    In the order of the record: the reader looks for each name first behind the one before."""
 
     seq: int
     uid: str
-    account: str
     outcome: str
     reason: str
     status: int
     q850: int
+    account: str
     egress_trunk: str
     candidates: tuple[tuple[str, int], ...]
+    called: str = ""
     emergency: bool
-    lost: bool
-    pdd_ms: int | None
-    duration_ms: int
-    billed_s: int
-    cost_micros: int
     received_at: str
     released_at: str | None
-    penalty_candidates: tuple[str, ...] = ()
-    called: str = ""
+    """Instants of UTC, in the 27 characters in which we write them (`_sound`)."""
+    pdd_ms: int | None
+    duration_ms: int
     zone: str = ""
+    billed_s: int
+    cost_micros: int
+    lost: bool
+    penalty_candidates: tuple[str, ...] = ()
 
     @property
     def tried(self) -> tuple[tuple[str, int], ...]:
@@ -86,12 +88,19 @@ class Told(msgspec.Struct, frozen=True, gc=False):
         """A finding on the caller's number: refused for it, or let pass by a rule that is only in shadow."""
         return self.reason in CLI_REASONS or "cli" in self.penalty_candidates
 
-    def minute(self, definition: Definition) -> int:
-        """The minute it is counted in: its first second, UTC."""
+    @property
+    def ended_s(self) -> int:
+        """The minute in which the attempt ended: its first second, UTC."""
+        return minute_of_text((self.released_at or self.received_at)[:16])
+
+    def minute_text(self, definition: Definition) -> str:
+        """The minute it is counted in: `2026-07-01T12:00`, UTC."""
         released = self.released_at
-        if released is None or definition.counted_at == "received":
-            return minute_of_instant(self.received_at)
-        return minute_of_instant(released)
+        return (self.received_at if released is None or definition.counted_at == "received" else released)[:16]
+
+    def minute(self, definition: Definition) -> int:
+        """Its first second."""
+        return minute_of_text(self.minute_text(definition))
 
 
 _DECODER = msgspec.json.Decoder(Told)
@@ -115,10 +124,27 @@ def read_record(record: Mapping[str, object]) -> Told:
 
 
 def _sound(told: Told) -> Told:
-    minute_of_instant(told.received_at)
-    if told.released_at is not None:
-        minute_of_instant(told.released_at)
-    return told
+    """With its instants as we write them, so that whoever wants their minute need not read more than its digits."""
+    received, released = told.received_at, told.released_at
+    as_received = _as_ours(received)
+    as_released = None if released is None else _as_ours(released)
+    if as_received is received and as_released is released:
+        return told
+    return msgspec.structs.replace(told, received_at=as_received, released_at=as_released)
+
+
+def _as_ours(text: str) -> str:
+    """An instant as `2026-07-01T12:00:00.000001Z`. Raises ValueError where it is none, or has no zone."""
+    if len(text) == 27 and text[16] == ":" and text[19] == "." and text[26] == "Z":
+        minute_of_text(text[:16])
+        return text
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("an instant without its zone")
+    try:
+        return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except OverflowError as error:
+        raise ValueError("an instant of no calendar") from error
 
 
 def kind_of(told: Told) -> str:
@@ -181,16 +207,7 @@ def failed_before(told: Told, definition: Definition) -> Sequence[tuple[str, tup
     return found
 
 
-def minute_of_instant(text: str) -> int:
-    """First second of its minute, UTC. Raises ValueError where it is no instant, or has no zone."""
-    if len(text) == 27 and text[16] == ":" and text[19] == "." and text[26] == "Z":
-        return _minute(text[:16])
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("an instant without its zone")
-    return int(at.timestamp() // MINUTE_S) * MINUTE_S
-
-
 @lru_cache(maxsize=4_096)
-def _minute(text: str) -> int:
+def minute_of_text(text: str) -> int:
+    """First second, UTC, of `2026-07-01T12:00`. Raises ValueError."""
     return int(datetime.fromisoformat(text + "Z").timestamp())

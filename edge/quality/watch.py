@@ -23,7 +23,8 @@ from edge.quality.terms import DOCUMENT, Terms, read_terms
 from edge.quality.windows import Window, buckets_for, minutes_of, rolling
 from limits.account import AccountId
 from limits.accounts import AccountStore
-from limits.errors import StoreUnavailable, UnknownAccount
+from limits.errors import SpoiltKey, StoreUnavailable, UnknownAccount
+from limits.keys import TALLY_NEWS
 from limits.ledger import Ledger
 from limits.tallies import Sight, TallyStore
 
@@ -100,13 +101,23 @@ class QualityWatch:
         if terms != self._judged_by:
             diary.clear()
             self._judged_by = terms
-        self._news, told = await tallies.news(self._news)
+        told = await self._heard(tallies)
         diary.heard(told)
         if not self._listed_s <= now_s < self._listed_s + LIST_S:
             hour = hour_of(now_s, terms.zone)
             diary.listed({*told, *await tallies.holders(hour), *await tallies.holders(hour - HOUR_S)})
             self._listed_s = now_s
         return sorted({*diary.due(now_s), *await tallies.watched()})
+
+    async def _heard(self, tallies: TallyStore) -> dict[str, int]:
+        """holder -> new records. Where the news were spoilt by hand, the lists of the hours and the minutes that pass
+        say whom to look at."""
+        try:
+            self._news, told = await tallies.news(self._news)
+        except SpoiltKey as fault:
+            self._tell(Fact("quality.spoilt", {"account": "", "key": TALLY_NEWS, "why": str(fault)}))
+            return {}
+        return told
 
     async def look(self, tallies: TallyStore, accounts: AccountStore, holder: str, terms: Terms, now_s: int) -> None:
         """At one account or trunk, by each of its rules. Raises StoreUnavailable; ValueError where it is spoilt."""

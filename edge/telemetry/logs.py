@@ -83,7 +83,9 @@ FACTS: tuple[FactRow, ...] = (
     FactRow("quality.half_open", "info", True, "the restriction has rested; calls are judged again"),
     FactRow("quality.recovered", "info", True, "the breach is over"),
     FactRow("quality.not_restricted", "error", True, "the restriction could not be made"),
-    FactRow("quality.spoilt", "error", True, "the counts of an account cannot be read: damage by hand"),
+    FactRow(
+        "quality.spoilt", "error", True, "counts of an account, or what `key` holds, cannot be read: damage by hand"
+    ),
     FactRow("quality.died", "error", False, "the watch over quality ended by a fault of ours; it begins again"),
     FactRow("penalty.entered", "info", True, "an entry of the penalty ledger, with its digest"),
     FactRow("penalty.refused", "error", True, "an hour was entered before with another amount; that one stays"),

@@ -60,11 +60,18 @@ local function add(holder, first, last, sums, additions, notes)
   for at = 1, #sums do
     known[at] = {}
   end
+  local seen = {}
+  local function is_sealed(hour)
+    if seen[hour] == nil then
+      seen[hour] = call('ZSCORE', prefix .. 'sealed', string.format('%.0f', hour)) ~= false
+    end
+    return seen[hour]
+  end
   for at = 1, #additions do
     local addition = additions[at]
     local bucket, hour = prefix .. addition[1], addition[2]
     local is_late = hour ~= 0
-      and (hour < oldest or call('ZSCORE', prefix .. 'sealed', string.format('%.0f', hour)) ~= false)
+      and (hour < oldest or is_sealed(hour))
     local fields, put = {}, {}
     for i = 4, #addition, 2 do
       if not is_late then

@@ -339,6 +339,21 @@ async def test_one_that_was_changed_or_called_since_is_not_closed(watched: Watch
     assert (await watched.values())[1] == "active"
 
 
+async def test_spoilt_news_are_told_and_whoever_has_calls_is_looked_at(watched: Watched) -> None:
+    """By the lists of the hours."""
+    client = client_of(watched.url)
+    client.delete(TALLY_NEWS)
+    client.set(TALLY_NEWS, "no stream")
+    now = await watched.tallies.now_ms() // 1_000
+    await watched.calls(10, answered=0, at_s=now)
+    await watched.watch.look_at_all(watched.tallies, watched.accounts, terms(action="notify"), now)
+    client.delete(TALLY_NEWS)
+    told = [
+        (fact.name, fact.fields.get("key")) for fact in watched.facts if fact.fields["account"] in ("", watched.account)
+    ]
+    assert told == [("quality.spoilt", TALLY_NEWS), ("quality.breach", None)]
+
+
 @pytest.mark.parametrize("damage", ["not a hash", "not numbers"])
 async def test_an_account_that_was_spoilt_by_hand_is_told_and_stops_no_other_one(watched: Watched, damage: str) -> None:
     """Its neighbour is looked at all the same, and the hours of others are closed."""

@@ -145,6 +145,27 @@ async def test_a_sealed_hour_takes_nothing_more(store, account_id):
     assert (await store.counts(account_id, TEN + 3_600))["told"] == 1
 
 
+async def test_whatever_was_sealed_is_forgotten_in_time(store, account_id):
+    """Of a holder that the store does not know too: it is on the list of the hour all the same."""
+    assert await store.tallies.add([batch(account_id, 1, 1)], oldest_hour=0) == {account_id: -1}
+    await store.closer().close(account_id, TEN, TERMS, NOW)
+    (key,) = keys_of(store.client, f"{{acct:{account_id}}}*")
+    assert TERMS.keep_s < store.client.ttl(key)
+
+
+async def test_spoilt_news_stop_no_counting(store, account_id):
+    """They say whom to look at; the sums are what counts."""
+    await store.account(account_id)
+    store.client.set("trunkgate:tally:news", "no stream")
+    tally = Tally(store.tallies, "n1")
+    await tally.start(0)
+    records = read(record(2, released=TEN + 5, account=account_id))
+    await tally.add(records, now_s=NOW)
+    await tally.add(records, now_s=NOW)
+    assert (await store.counts(account_id, TEN))["told"] == 1
+    assert await store.tallies.cursor(tally.source) == 2
+
+
 async def test_an_hour_that_is_too_old_counts_as_sealed(store, account_id):
     """Its counts may be forgotten already."""
     await store.account(account_id)

@@ -6,6 +6,7 @@ delivered, for its number would be given to another one.
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,12 +31,16 @@ class Reading(NamedTuple):
 class LogReader:
     """One place in the log of one node. Not for two threads at once."""
 
-    __slots__ = ("_directory", "_fd", "_gate", "_known", "_listed_at", "_name", "_offset", "_seq")
+    __slots__ = ("_condense", "_directory", "_fd", "_gate", "_known", "_listed_at", "_name", "_offset", "_seq")
 
-    def __init__(self, directory: Path, gate: Gate | None = None) -> None:
-        """`directory`: STATE/cdr. It may still be empty. `gate`: what may leave it; None: all of it."""
+    def __init__(
+        self, directory: Path, gate: Gate | None = None, condense: Callable[[Entry], Entry] | None = None
+    ) -> None:
+        """`directory`: STATE/cdr. It may still be empty. `gate`: what may leave it; None: all of it. `condense`: makes
+        what is handed out in place of an entry, while its line is at hand."""
         self._directory = directory
         self._gate = gate
+        self._condense = condense
         self._fd = -1
         self._name = ""
         self._offset = 0
@@ -88,6 +93,7 @@ class LogReader:
         if self._gate is not None:
             self._gate.look()
         last = ALL if self._gate is None else self._gate.seq
+        condense = self._condense
         entries: list[Entry] = []
         damaged: list[tuple[int, bytes]] = []
         doubtful: list[bytes] = []
@@ -129,7 +135,7 @@ class LogReader:
             self._offset = at + end
             if entry.seq > self._seq:
                 size -= len(line)
-                entries.append(entry)
+                entries.append(entry if condense is None else condense(entry))
                 self._seq = entry.seq
         return Reading(entries, damaged)
 

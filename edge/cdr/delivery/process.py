@@ -9,6 +9,7 @@ when the edge dies. Signals to the process group are not for it.
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -26,7 +27,7 @@ from edge.cdr.delivery.runner import Runner
 from edge.children import STARVED_S, end_of_input, give_way, starved, take_second_place
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
-from edge.quality.service import QualityService
+from edge.quality.service import QualityService, condensed
 from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import FactLog, LibraryHandler
 
@@ -36,12 +37,13 @@ NICENESS = 10
 """Calls come first where there is one processor for both."""
 PLACED_S = 600.0
 """One that follows on one that starved has a place of its own for so long."""
+GC_THRESHOLD = 50_000
+"""Objects between two looks of the collector."""
 
-
-QUALITY_BOUNDS = Bounds(records=20_000, size=32 << 20, age_s=10.0, few=200, few_age_s=2.0, poll_s=1.0, timeout_s=120.0)
+QUALITY_BOUNDS = Bounds(records=40_000, size=128 << 20, age_s=20.0, few=200, few_age_s=2.0, poll_s=1.0, timeout_s=120.0)
 """What is counted of one account in a batch costs the store no more than one record of it: where there are many, few
-and large ones. Nobody waits for a look at the log; and whoever gives way to everybody may take long over a batch, which
-would only be longer the second time."""
+and large ones, of which little is kept (`condensed`). Nobody waits for a look at the log; and whoever gives way to
+everybody may take long over a batch, which would only be longer the second time."""
 
 
 def main() -> int:
@@ -88,13 +90,15 @@ class _Process:
             return 0
         watch: list[asyncio.Task[None]] = []
         if quality is not None:
-            ready.append(Ready(quality.consumer, QUALITY_BOUNDS))
+            ready.append(Ready(quality.consumer, QUALITY_BOUNDS, condensed))
             watch.append(asyncio.ensure_future(quality.run()))
         if alerts is not None:
             watch.append(asyncio.ensure_future(alerts.run()))
         if desk is not None:
             watch.append(asyncio.ensure_future(desk.run()))
         runners = [self._runner(each) for each in ready]
+        gc.freeze()  # what is loaded stays; and what waits in a batch is no rubbish, however much it is
+        gc.set_threshold(GC_THRESHOLD, 50, 1000)
         work = [asyncio.ensure_future(runner.run()) for runner in runners]
         code = await self._until_over(ended)
         for task in watch:
@@ -154,6 +158,7 @@ class _Process:
             home=self._delivery / ready.consumer.name,
             tell=self._tell,
             bounds=ready.bounds,
+            condense=ready.condense,
         )
 
     async def _finish(self, runners: list[Runner], work: "list[asyncio.Task[None]]") -> None:

@@ -67,10 +67,12 @@ class Runner:
         home: Path,
         tell: Callable[[Fact], None],
         bounds: Bounds | None = None,
+        condense: Callable[[Entry], Entry] | None = None,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """`log`: STATE/cdr. `home`: STATE/delivery/NAME, made where it is missing. `tell` gets the alarms."""
+        """`log`: STATE/cdr. `home`: STATE/delivery/NAME, made where it is missing. `tell` gets the alarms. `condense`:
+        see `Ready`."""
         self._consumer = consumer
         self._home = home
         self._tell = tell
@@ -78,7 +80,8 @@ class Runner:
         self._clock: Clock = clock or SystemClock()
         self._draw = draw
         self._gate = Gate(log)
-        self._reader = LogReader(log, self._gate)
+        self._log = log
+        self._reader = LogReader(log, self._gate, condense)
         self._worker = Worker(f"delivery-{consumer.name}")
         self._position: Checkpoint | None = None
         """None: not loaded yet."""
@@ -259,7 +262,7 @@ class Runner:
             if not self._batch:
                 self._batch_since = self._clock.now()
             self._batch += reading.entries
-            self._batch_size += sum(len(entry.line) for entry in reading.entries)
+            self._batch_size += sum([entry.size for entry in reading.entries])
 
     def _watch_for_gaps(self, entries: list[Entry]) -> None:
         """Records that the log no longer has: lost by a full queue, or purged before they were delivered."""
@@ -304,8 +307,18 @@ class Runner:
             raise DeliveryFailed(f"refuses every record, so none is put aside any more: {why}")
         self._refused_in_a_row += 1
         (entry,) = entries
-        await self._put_aside(entry.seq, entry.uid, why, entry.line)
+        await self._put_aside(entry.seq, entry.uid, why, entry.line or await self._worker.do(self._line_of, entry))
         await self._advance(entries, quarantined=1)
+
+    def _line_of(self, entry: Entry) -> bytes:
+        """Of one that was condensed: read again. Raises OSError."""
+        reader = LogReader(self._log)
+        try:
+            reader.seek(entry.seq - 1)
+            again = reader.read(records=1, size=1).entries
+        finally:
+            reader.close()
+        return again[0].line if again and again[0].uid == entry.uid else b""
 
     async def _put_aside(self, seq: int, uid: str, why: str, line: bytes) -> None:
         wall = self._clock.wall()
@@ -328,7 +341,7 @@ class Runner:
         self._position = moved
         self._surprises = 0
         del self._batch[: len(entries)]
-        self._batch_size -= sum(len(entry.line) for entry in entries)
+        self._batch_size -= sum([entry.size for entry in entries])
 
     # -- trouble ---------------------------------------------------------------------------------------------------
 

@@ -157,3 +157,19 @@ def test_a_column_that_is_missing_is_named():
     del found["billed_s"]
     with pytest.raises(ValueError, match="billed_s"):
         read_record(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "minute"),
+    [
+        ("2026-11-26T12:00:59.999999Z", "2026-11-26T12:00"),
+        ("2026-11-26T12:00:59Z", "2026-11-26T12:00"),
+        ("2026-11-26T00:30:00.000001+01:00", "2026-11-25T23:30"),
+        ("2026-11-26T12:00:00.000001-05:30", "2026-11-26T17:30"),
+    ],
+)
+def test_an_instant_is_that_of_utc_however_it_is_written(text, minute):
+    """Records of ours have 27 characters and a Z; the day of a destination goes by the same text."""
+    told = read_record({**record(1, released=NOON), "received_at": text, "released_at": text})
+    assert (told.minute_text(DEFAULT), told.minute(DEFAULT), told.ended_s) == (minute, at(minute), at(minute))
+    assert told.received_at[:16] == minute
