@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from edge.quality.hours import MINUTE_S, minute_of
 from edge.quality.rules import Rule, least_to_break
-from edge.quality.windows import Minutes, rolling
+from edge.quality.windows import Minutes, rolling_ahead
 
 AHEAD = 5
 """So many minutes are looked ahead; then a holder is looked at whatever came."""
@@ -35,8 +35,7 @@ def patience(rules: Sequence[Rule], minutes: Minutes, now_s: int) -> Patience:
     clock of a node may be ahead."""
     begin = minute_of(now_s)
     records = 1 << 62
-    for ahead in range(AHEAD + 1):
-        counts = rolling(minutes, max(now_s, begin + ahead * MINUTE_S)).counts
+    for ahead, counts in enumerate(rolling_ahead(minutes, now_s, AHEAD)):
         needed = min([least_to_break(rule, counts) for rule in rules], default=records)
         if not needed:
             return Patience(records, begin + ahead * MINUTE_S) if ahead else NONE

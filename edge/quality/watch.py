@@ -143,13 +143,14 @@ class QualityWatch:
         rules = {rule.id: rule for rule in terms.rules_for(holder)}
         hours = buckets_for(now_s - HOUR_S, now_s + AHEAD_S)
         minutes = minutes_of(zip(hours, sight.buckets, strict=True), ALL, first=JUDGED)
+        windows: dict[int, Window] = {}
         # Whatever stops this look, there will be another one.
         self._diary.looked(holder, NONE)
         for rule in rules.values():
             text = states.get(rule.id, "")
             standing = Standing.from_text(text)
             since = standing.since_s if standing.state is State.PROBING else 0
-            window = rolling(minutes, now_s, since_s=since)
+            window = windows.get(since) or windows.setdefault(since, rolling(minutes, now_s, since_s=since))
             move = guard.look(
                 rule, standing, judge(rule, window.counts), amount=samples(rule, window.counts), now_s=now_s
             )

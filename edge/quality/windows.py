@@ -4,7 +4,8 @@ A rolling hour is 60 whole minutes. Those that end in a clock hour end at its mi
 clock hour itself. The rolling hour "now" is the running minute and the 59 before it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from operator import add, sub
 from typing import NamedTuple
 
 from edge.quality.counts import SIZE, Counts, add_to, total
@@ -44,6 +45,20 @@ def rolling(minutes: Minutes, now_s: int, *, since_s: int = 0) -> Window:
     begin = max(minute_of(now_s) - 59 * MINUTE_S, since_s)
     counts = total(one for at, one in minutes.items() if begin <= at <= now_s)
     return Window(begin, now_s, counts)
+
+
+def rolling_ahead(minutes: Minutes, now_s: int, count: int) -> Iterator[Counts]:
+    """The rolling hour now, and at the beginning of each of the next `count` minutes, with what there is."""
+    begin = minute_of(now_s)
+    counts = rolling(minutes, now_s).counts
+    yield counts
+    for at in range(begin + MINUTE_S, begin + (count + 1) * MINUTE_S, MINUTE_S):
+        comes, goes = minutes.get(at), minutes.get(at - HOUR_S)
+        if comes is not None:
+            counts = Counts(tuple(map(add, counts.numbers, comes.numbers)))
+        if goes is not None:
+            counts = Counts(tuple(map(sub, counts.numbers, goes.numbers)))
+        yield counts
 
 
 def worst_rolling(rule: Rule, minutes: Minutes, hour: int) -> Window | None:

@@ -7,7 +7,7 @@ from records import at
 from edge.quality.counts import Counts, total
 from edge.quality.rules import Judgement, judge
 from edge.quality.terms import Terms
-from edge.quality.windows import buckets_for, minutes_of, rolling, worst_rolling
+from edge.quality.windows import buckets_for, minutes_of, rolling, rolling_ahead, worst_rolling
 
 SHORT = next(rule for rule in Terms().rules if rule.id == "short_calls")
 TEN = at("2026-11-26T10:00")
@@ -79,3 +79,15 @@ def test_minutes_come_from_the_buckets_of_the_store():
 def test_the_buckets_that_cover_a_stretch():
     """Hours of UTC, also where the clock hour begins at half past."""
     assert list(buckets_for(TEN + 1_800, TEN + 3 * 1_800)) == [TEN, TEN + 3_600]
+
+
+@given(
+    st.dictionaries(st.integers(-70, 10), st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=80),
+    st.integers(0, 59),
+)
+def test_what_is_ahead_is_the_rolling_hour_of_each_minute_to_come(sums, second):
+    """With what is there already, as a node's clock may be ahead."""
+    there = {TEN + 60 * at: Counts.of(answered=answered, short=short) for at, (answered, short) in sums.items()}
+    now = TEN + second
+    expected = [rolling(there, now if ahead == 0 else TEN + 60 * ahead).counts for ahead in range(6)]
+    assert list(rolling_ahead(there, now, 5)) == expected
