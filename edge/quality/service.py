@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.cdr.delivery.consumer import DeliveryFailed, Entry
+from edge.cdr.delivery.consumer import DeliveryFailed, Entry, entry_of
+from edge.cdr.seal import Soundness, soundness
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME, Numbers, read_numbers, write_numbers
 from edge.quality.sampling import Told, read_line
@@ -33,15 +34,20 @@ class ToldEntry(Entry):
 
     __slots__ = ("told",)
 
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(entry.seq, entry.uid, b"", None, entry.segment, entry.end)
-        self.size = entry.size
-        self.told = _told(entry.line)
+    def __init__(self, told: Told | None, seq: int, uid: str, size: int, segment: str, end: int) -> None:
+        super().__init__(seq, uid, b"", None, segment, end)
+        self.size = size
+        self.told = told
+        """None: it makes no sense."""
 
 
-def condensed(entry: Entry) -> Entry:
-    """For whoever reads the log: what the consumer takes as well, and a batch of it fits into memory."""
-    return ToldEntry(entry)
+def told_entry(line: bytes, segment: str = "", end: int = 0) -> Entry | None:
+    """As `entry_of`: the consumer takes it as well, and a large batch of it fits into memory."""
+    told = _told(line) if soundness(line) is Soundness.SOUND else None
+    if told is not None:
+        return ToldEntry(told, told.seq, told.uid, len(line), segment, end)
+    entry = entry_of(line, segment, end)
+    return None if entry is None else ToldEntry(_told(line), entry.seq, entry.uid, len(line), segment, end)
 
 
 class QualityConsumer:

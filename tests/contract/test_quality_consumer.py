@@ -16,7 +16,7 @@ from edge.cdr.delivery.consumer import DeliveryFailed, Entry
 from edge.cdr.seal import sealed
 from edge.quality.batches import ALL, hour_bucket, minutes_bucket, month_bucket
 from edge.quality.hours import hour_of, minute_of, month_of
-from edge.quality.service import QualityConsumer, condensed
+from edge.quality.service import QualityConsumer, told_entry
 from edge.quality.terms import Terms
 from limits import Account
 from limits.accounts import AccountStore
@@ -44,6 +44,13 @@ def entries(account: str, ended_s: int) -> list[Entry]:
     return found
 
 
+def kept(entry: Entry) -> Entry:
+    """The same record as the delivery process reads it."""
+    found = told_entry(entry.line, entry.segment, entry.end)
+    assert found is not None
+    return found
+
+
 @pytest.fixture
 async def url(server_urls, account_id) -> str:
     """A server that knows the account, and another one of which it knows what came of it before."""
@@ -53,11 +60,11 @@ async def url(server_urls, account_id) -> str:
     return url
 
 
-async def test_what_is_condensed_counts_the_same(url, account_id):
-    """Of a record that waits nothing but what is counted is kept; every sum is that of the whole ones."""
+async def test_what_is_kept_of_a_record_counts_the_same(url, account_id):
+    """Of one that waits nothing but what is counted is kept; every sum is that of the whole ones."""
     now = int(time.time())
     sums = []
-    for account, make in ((account_id, lambda entry: entry), (f"{account_id}b", condensed)):
+    for account, make in ((account_id, lambda entry: entry), (f"{account_id}b", kept)):
         consumer = QualityConsumer(url, node=account)
         await consumer.start(0)
         taken = [make(entry) for entry in entries(account, now)]
@@ -72,21 +79,22 @@ async def test_what_is_condensed_counts_the_same(url, account_id):
     assert {ALL, "trunk:out", "trunk:first"} <= sums[1][0].keys()
 
 
-def test_of_what_is_condensed_the_line_is_gone():
+def test_the_line_is_not_kept():
     """A batch of many must fit into memory; where it is in the log stays known."""
     (whole,) = entries("acme", 1_800_000_000)[:1]
-    kept = condensed(whole)
-    assert (kept.line, kept.size) == (b"", len(whole.line))
-    assert (kept.seq, kept.uid, kept.segment, kept.end) == (whole.seq, whole.uid, whole.segment, whole.end)
+    entry = kept(whole)
+    assert (entry.line, entry.size) == (b"", len(whole.line))
+    assert (entry.seq, entry.uid, entry.segment, entry.end) == (whole.seq, whole.uid, whole.segment, whole.end)
+    assert told_entry(whole.line.replace(b"acme", b"acmf")) is None
 
 
 async def test_a_line_that_makes_no_sense_is_passed_over(url, account_id):
-    """Condensed or not."""
+    """With its line or without; it keeps its number."""
     consumer = QualityConsumer(url, node=account_id)
     await consumer.start(0)
     odd = Entry(2, "u2", sealed(b'{"seq":2,"uid":"u2"}\n'))
-    await consumer.deliver([odd, condensed(odd)])
-    assert (consumer.unreadable, consumer.counted) == (2, 0)
+    await consumer.deliver([odd, kept(odd)])
+    assert (consumer.unreadable, consumer.counted, kept(odd).seq, kept(odd).uid) == (2, 0, 2, "u2")
     await consumer.close()
 
 

@@ -72,7 +72,7 @@ class Hands:
 class Bench:
     """One runner over a state directory."""
 
-    def __init__(self, state: Path, sink, condense=None, **bounds: object) -> None:
+    def __init__(self, state: Path, sink, read=entry_of, **bounds: object) -> None:
         self.state = state
         self.home = state / "delivery" / sink.name
         self.facts: list[Fact] = []
@@ -83,7 +83,7 @@ class Bench:
             home=self.home,
             tell=self.facts.append,
             bounds=Bounds(age_s=0.0, retry_s=1.0, **bounds),
-            condense=condense,
+            read=read,
             clock=self.clock,
             draw=lambda: 0.0,
         )
@@ -125,19 +125,21 @@ async def test_refused_records_are_put_aside_and_the_rest_goes_on(tmp_path):
     await bench.runner.close()
 
 
-async def test_what_was_condensed_is_put_aside_whole(tmp_path):
-    """Its line is read again: only the log has it."""
+def without_line(line: bytes, segment: str, end: int) -> Entry | None:
+    """As a consumer that keeps something else."""
+    entry = entry_of(line, segment, end)
+    if entry is not None:
+        entry.line = b""
+    return entry
 
-    def condensed(entry: Entry) -> Entry:
-        kept = Entry(entry.seq, entry.uid, b"", None, entry.segment, entry.end)
-        kept.size = entry.size
-        return kept
 
+async def test_a_record_whose_line_was_not_kept_is_put_aside_whole(tmp_path):
+    """It is read again: only the log has it."""
     write_log(tmp_path, *range(1, 21))
     write_log(tmp_path, *range(21, 41), first=21)
     sink = Sink()
     sink.refuses = {1, 17, 21, 40}
-    bench = Bench(tmp_path, sink, records=32, condense=condensed)
+    bench = Bench(tmp_path, sink, records=32, read=without_line)
     await bench.to_the_end()
     assert len(sink.taken) == 36
     (kept,) = [path.read_bytes().splitlines() for path in bench.home.glob("quarantine-*")]
@@ -145,8 +147,8 @@ async def test_what_was_condensed_is_put_aside_whole(tmp_path):
     assert [orjson.loads(orjson.loads(text)["record"]) for text in kept] == whole
 
 
-async def test_condensed_records_fill_a_batch_by_what_they_were(tmp_path):
-    """The size of a batch is that of its lines in the log."""
+async def test_records_without_their_lines_fill_a_batch_all_the_same(tmp_path):
+    """Its size is that of the lines in the log."""
     write_log(tmp_path, *range(1, 21))
     sizes: list[int] = []
 
@@ -154,12 +156,7 @@ async def test_condensed_records_fill_a_batch_by_what_they_were(tmp_path):
         async def deliver(self, entries: Sequence[Entry]) -> None:
             sizes.append(len(entries))
 
-    def condensed(entry: Entry) -> Entry:
-        kept = Entry(entry.seq, entry.uid, b"")
-        kept.size = entry.size
-        return kept
-
-    bench = Bench(tmp_path, Sizes(), size=4 * len(line(10, called="+33170000001")), condense=condensed)
+    bench = Bench(tmp_path, Sizes(), size=4 * len(line(10, called="+33170000001")), read=without_line)
     await bench.to_the_end()
     assert sizes == [4] * 5
 

@@ -50,7 +50,7 @@ class Entry:
         self.seq = seq
         self.uid = uid
         self.line = line
-        """As it stands in the log, newline included; empty in one that was condensed (`Ready.condense`)."""
+        """As it stands in the log, newline included; empty where its consumer keeps something else."""
         self.size = len(line)
         """Bytes of the line in the log."""
         self.segment = segment
@@ -107,6 +107,10 @@ def _read_whole(line: bytes, segment: str, end: int) -> Entry | None:
     if not isinstance(seq, int) or isinstance(seq, bool) or not isinstance(uid, str):
         return None
     return Entry(seq, uid, line, record, segment, end)
+
+
+Read = Callable[[bytes, str, int], Entry | None]
+"""As `entry_of` does, in the thread that reads: the same seq, uid, segment, end and size."""
 
 
 class DeliveryFailed(Exception):
@@ -187,6 +191,5 @@ class Ready(NamedTuple):
 
     consumer: Consumer
     bounds: Bounds
-    condense: Callable[[Entry], Entry] | None = None
-    """What it makes of an entry as soon as that is read, in the thread that reads: of a batch that waits long, nothing
-    else is kept. The same seq, uid, segment, end and size."""
+    read: Read = entry_of
+    """How its lines are read: who lets many wait for long may keep less of each than the line (`Entry.line`)."""

@@ -6,12 +6,11 @@ delivered, for its number would be given to another one.
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.cdr import segments
-from edge.cdr.delivery.consumer import Entry, entry_of
+from edge.cdr.delivery.consumer import Entry, Read, entry_of
 from edge.cdr.settled import ALL, Gate
 
 CHUNK_BYTES = 1 << 18
@@ -31,16 +30,14 @@ class Reading(NamedTuple):
 class LogReader:
     """One place in the log of one node. Not for two threads at once."""
 
-    __slots__ = ("_condense", "_directory", "_fd", "_gate", "_known", "_listed_at", "_name", "_offset", "_seq")
+    __slots__ = ("_directory", "_fd", "_gate", "_known", "_listed_at", "_name", "_offset", "_read", "_seq")
 
-    def __init__(
-        self, directory: Path, gate: Gate | None = None, condense: Callable[[Entry], Entry] | None = None
-    ) -> None:
-        """`directory`: STATE/cdr. It may still be empty. `gate`: what may leave it; None: all of it. `condense`: makes
-        what is handed out in place of an entry, while its line is at hand."""
+    def __init__(self, directory: Path, gate: Gate | None = None, read: Read = entry_of) -> None:
+        """`directory`: STATE/cdr. It may still be empty. `gate`: what may leave it; None: all of it. `read`: makes of a
+        line what is handed out."""
         self._directory = directory
         self._gate = gate
-        self._condense = condense
+        self._read = read
         self._fd = -1
         self._name = ""
         self._offset = 0
@@ -93,7 +90,7 @@ class LogReader:
         if self._gate is not None:
             self._gate.look()
         last = ALL if self._gate is None else self._gate.seq
-        condense = self._condense
+        entry_of_line = self._read
         entries: list[Entry] = []
         damaged: list[tuple[int, bytes]] = []
         doubtful: list[bytes] = []
@@ -120,7 +117,7 @@ class LogReader:
                 data, at, place = b"", 0, 0
                 continue
             line, place = data[place:end], end
-            entry = entry_of(line, self._name, at + end)
+            entry = entry_of_line(line, self._name, at + end)
             if entry is None:
                 doubtful.append(line)
                 continue
@@ -135,7 +132,7 @@ class LogReader:
             self._offset = at + end
             if entry.seq > self._seq:
                 size -= len(line)
-                entries.append(entry if condense is None else condense(entry))
+                entries.append(entry)
                 self._seq = entry.seq
         return Reading(entries, damaged)
 

@@ -27,7 +27,7 @@ from edge.cdr.delivery.runner import Runner
 from edge.children import STARVED_S, end_of_input, give_way, starved, take_second_place
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME as QUALITY
-from edge.quality.service import QualityService, condensed
+from edge.quality.service import QualityService, told_entry
 from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import FactLog, LibraryHandler
 
@@ -42,7 +42,7 @@ GC_THRESHOLD = 50_000
 
 QUALITY_BOUNDS = Bounds(records=40_000, size=128 << 20, age_s=20.0, few=200, few_age_s=2.0, poll_s=1.0, timeout_s=120.0)
 """What is counted of one account in a batch costs the store no more than one record of it: where there are many, few
-and large ones, of which little is kept (`condensed`). Nobody waits for a look at the log; and whoever gives way to
+and large ones, of which little is kept (`told_entry`). Nobody waits for a look at the log; and whoever gives way to
 everybody may take long over a batch, which would only be longer the second time."""
 
 
@@ -90,7 +90,7 @@ class _Process:
             return 0
         watch: list[asyncio.Task[None]] = []
         if quality is not None:
-            ready.append(Ready(quality.consumer, QUALITY_BOUNDS, condensed))
+            ready.append(Ready(quality.consumer, QUALITY_BOUNDS, told_entry))
             watch.append(asyncio.ensure_future(quality.run()))
         if alerts is not None:
             watch.append(asyncio.ensure_future(alerts.run()))
@@ -158,7 +158,7 @@ class _Process:
             home=self._delivery / ready.consumer.name,
             tell=self._tell,
             bounds=ready.bounds,
-            condense=ready.condense,
+            read=ready.read,
         )
 
     async def _finish(self, runners: list[Runner], work: "list[asyncio.Task[None]]") -> None:

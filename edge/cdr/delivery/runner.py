@@ -17,7 +17,17 @@ from typing import Protocol, TypeVar
 from edge.cdr.delivery import checkpoint as checkpoints
 from edge.cdr.delivery import quarantine, status
 from edge.cdr.delivery.checkpoint import Checkpoint, CheckpointError
-from edge.cdr.delivery.consumer import REMIND_S, BatchRefused, Bounds, Consumer, DeliveryFailed, Entry, pause_s
+from edge.cdr.delivery.consumer import (
+    REMIND_S,
+    BatchRefused,
+    Bounds,
+    Consumer,
+    DeliveryFailed,
+    Entry,
+    Read,
+    entry_of,
+    pause_s,
+)
 from edge.cdr.delivery.log_reader import LogReader
 from edge.cdr.delivery.status import Status
 from edge.cdr.delivery.worker import Worker
@@ -67,12 +77,12 @@ class Runner:
         home: Path,
         tell: Callable[[Fact], None],
         bounds: Bounds | None = None,
-        condense: Callable[[Entry], Entry] | None = None,
+        read: Read = entry_of,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """`log`: STATE/cdr. `home`: STATE/delivery/NAME, made where it is missing. `tell` gets the alarms. `condense`:
-        see `Ready`."""
+        """`log`: STATE/cdr. `home`: STATE/delivery/NAME, made where it is missing. `tell` gets the alarms. `read`: see
+        `Ready`."""
         self._consumer = consumer
         self._home = home
         self._tell = tell
@@ -81,7 +91,7 @@ class Runner:
         self._draw = draw
         self._gate = Gate(log)
         self._log = log
-        self._reader = LogReader(log, self._gate, condense)
+        self._reader = LogReader(log, self._gate, read)
         self._worker = Worker(f"delivery-{consumer.name}")
         self._position: Checkpoint | None = None
         """None: not loaded yet."""
@@ -311,7 +321,7 @@ class Runner:
         await self._advance(entries, quarantined=1)
 
     def _line_of(self, entry: Entry) -> bytes:
-        """Of one that was condensed: read again. Raises OSError."""
+        """Of one whose consumer has not kept it: read again. Raises OSError."""
         reader = LogReader(self._log)
         try:
             reader.seek(entry.seq - 1)
