@@ -32,7 +32,7 @@ from limits.script_loader import script
 from limits.stores import is_cluster, open_store, translated
 
 TOGETHER = 8
-"""Holders in one script: it keeps the store from those who decide on calls, 0.9 ms at most on a crowded machine."""
+"""Holders in one script: it keeps the store from those who decide on calls, for half a millisecond to one."""
 PAUSE_S, PAUSES_S = 0.002, 4.0
 """Between two scripts the store is left to others for so long; all pauses of one addition together at most."""
 NEWS_KEPT_MS = 900_000
