@@ -230,6 +230,23 @@ async def test_a_record_in_a_batch_of_others_counts_once_however_batches_are_cut
     assert [(await store.counts(holder, TEN))["told"] for holder in (first, other)] == [4, 4]
 
 
+async def test_the_calls_of_a_trunk_count_once_however_batches_are_cut(store, account_id):
+    """It has a sum of its own, over all accounts: those that it lost to another one too."""
+    await store.account(account_id)
+    first, last = f"{account_id}x", f"{account_id}y"
+    records = read(
+        *[
+            record(seq, released=TEN + 5, account=account_id, trunk=last, tried=((first, 503), (last, 200)))
+            for seq in range(2, 10)
+        ]
+    )
+    tally = Tally(store.tallies, "n1")
+    await tally.start(0)
+    for begin, end in ((0, 3), (0, 5), (2, 7), (0, 8), (0, 8)):
+        await tally.add(records[begin:end], now_s=NOW)
+    assert [(await store.counts(f"trunk:{trunk}", TEN))["told"] for trunk in (first, last)] == [8, 8]
+
+
 async def test_one_of_many_moves_a_state(store, account_id):
     """Compare-and-set: of ten that saw the same, one."""
     async with store.others(10) as nodes:

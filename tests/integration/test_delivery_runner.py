@@ -148,17 +148,16 @@ async def test_a_record_whose_line_was_not_kept_is_put_aside_whole(tmp_path):
 
 
 async def test_records_without_their_lines_fill_a_batch_all_the_same(tmp_path):
-    """Its size is that of the lines in the log."""
-    write_log(tmp_path, *range(1, 21))
-    sizes: list[int] = []
-
-    class Sizes(Sink):
-        async def deliver(self, entries: Sequence[Entry]) -> None:
-            sizes.append(len(entries))
-
-    bench = Bench(tmp_path, Sizes(), size=4 * len(line(10, called="+33170000001")), read=without_line)
-    await bench.to_the_end()
-    assert sizes == [4] * 5
+    """Its size is that of the lines in the log: a full one goes at once."""
+    write_log(tmp_path, 11, 12, first=11)
+    sink = Sink()
+    bench = Bench(tmp_path, sink, read=without_line)
+    bench.runner._bounds = Bounds(age_s=60.0, size=4 * len(line(11, called="+33170000001")))
+    await bench.steps(2)
+    write_log(tmp_path, 13, 14, 15, first=11)
+    await bench.steps(2)
+    assert sink.taken == [11, 12, 13, 14]
+    await bench.runner.close()
 
 
 async def test_a_sink_that_refuses_everything_is_not_believed(tmp_path):
