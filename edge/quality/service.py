@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.cdr.delivery.consumer import DeliveryFailed, Entry, entry_of
+import msgspec
+
+from edge.cdr.delivery.consumer import DeliveryFailed, Entry, Json, entry_of
 from edge.cdr.seal import Soundness, soundness
 from edge.proxy.facts import Fact
 from edge.quality.numbers import NAME, Numbers, read_numbers, write_numbers
@@ -39,6 +41,11 @@ class ToldEntry(Entry):
         self.size = size
         self.told = told
         """None: it makes no sense."""
+
+    @property
+    def record(self) -> Mapping[str, Json]:
+        """The columns that were kept."""
+        return {} if self.told is None else msgspec.structs.asdict(self.told)
 
 
 def told_entry(line: bytes, segment: str = "", end: int = 0) -> Entry | None:

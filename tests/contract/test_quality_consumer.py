@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "edge" / "quality"))
 from records import record
 
 from edge.cdr.delivery.consumer import DeliveryFailed, Entry
+from edge.cdr.delivery.runner import ended_at
 from edge.cdr.seal import sealed
 from edge.quality.batches import ALL, hour_bucket, minutes_bucket, month_bucket
 from edge.quality.hours import hour_of, minute_of, month_of
@@ -85,6 +86,7 @@ def test_the_line_is_not_kept():
     entry = kept(whole)
     assert (entry.line, entry.size) == (b"", len(whole.line))
     assert (entry.seq, entry.uid, entry.segment, entry.end) == (whole.seq, whole.uid, whole.segment, whole.end)
+    assert ended_at(entry, 2e9) == ended_at(whole, 2e9) == 1_800_000_000.0  # for how long it has waited
     assert told_entry(whole.line.replace(b"acme", b"acmf")) is None
 
 
