@@ -102,7 +102,7 @@ def outcome(
         if not is_short:
             patch.setattr(usual, "preprocessed", lambda request, calls, listeners: None)
         core.received(data, Flow(0, source), 1001.0)
-    counters = {name: getattr(core.counters, name) for name in core.counters.__slots__}
+    counters = {name: getattr(core.counters, name) for name in dir(core.counters) if name[0] != "_"}
     sends = [(sent, flow) for sent, flow, _ in core.outbox.sends]
     states = [(call.uid, call.state, call.is_acked, call.facts.release_side) for call in core.calls.live()]
     return sends, counters, states, core.outbox.facts, core.outbox.asks, core.outbox.resolves, core.transactions
