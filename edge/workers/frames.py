@@ -26,7 +26,7 @@ class Kind(IntEnum):
     DISCONNECTED = 4
     """It is gone."""
     STARTED = 5
-    """I have just started, and have none; say which you have. The number is the worker's."""
+    """I have just started, and have none; say which you have. The number is the worker's, the data names the start."""
     REGISTERED = 6
     """Where this edge is registered, from the worker that registers."""
     KEPT = 7
@@ -34,7 +34,7 @@ class Kind(IntEnum):
     RELEASED = 8
     """I have them no more."""
     INTRODUCED = 9
-    """To `STARTED`: I have said it all."""
+    """To the `STARTED` of this name: I have said it all."""
 
 
 class Frame(NamedTuple):

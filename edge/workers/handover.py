@@ -9,6 +9,7 @@ came by it can be owned by another, which is told of the connection and answers 
 
 import asyncio
 import json
+import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ MOST_UNSAID = 1_000
 """Frames that wait for room."""
 AGAIN_S = 0.01
 """Between two tries to say what must be heard, while it finds no room."""
+LOOK_S = 10.0
+"""How often the live calls are gone through for those in custody: there may be many."""
 INTRODUCTION_S = 1.0
 """How long a worker that starts waits for the others' word at most: one of them may be starting too."""
 
@@ -91,12 +94,15 @@ class Handover:
         self._loop: asyncio.AbstractEventLoop
         self._connections: Connections
         self._custody = Custody()
+        self._look_at = 0.0
         self._unsaid: deque[tuple[int, bytes]] = deque()
         """Frames about custody that found no room yet."""
         self._saying: asyncio.TimerHandle | None = None
         self._unheard = {worker for worker in range(desk.workers) if worker != desk.worker}
         """Who has not said yet what it has of ours."""
         self._is_introduced = asyncio.Event()
+        self._start = secrets.token_bytes(8)
+        """Names this start: what was answered to an earlier one may still wait in the inbox."""
         self._elsewhere: set[int] = set()
         """Neighbours' connections that are up in other workers."""
         self._here: set[int] = set()
@@ -108,7 +114,7 @@ class Handover:
         """From now on the others are heard, and hear of us."""
         self._loop, self._connections = loop, connections
         loop.add_reader(self._desk.inbox.fileno(), self._readable)
-        self._tell_all(about(Kind.STARTED, self._desk.worker))
+        self._tell_all(about(Kind.STARTED, self._desk.worker, self._start))
         for worker in self._unheard:
             self._tell_kept(worker)
 
@@ -121,9 +127,11 @@ class Handover:
 
     def look(self) -> None:
         """From time to time: calls of others that have ended here are given back."""
-        if len(self._custody):
+        now = self._now()
+        if len(self._custody) and now >= self._look_at:
+            self._look_at = now + LOOK_S
             live = [call_id[:SHARE] for call_id in self._pump.call_ids()]
-            for worker, calls in self._custody.over(live, self._now()).items():
+            for worker, calls in self._custody.over(live, now).items():
                 self._say(worker, Kind.RELEASED, calls)
 
     def counts(self) -> dict[str, int]:
@@ -239,7 +247,6 @@ class Handover:
                 custody.took(call_id[:SHARE], worker, now)
         self._unsaid = deque([one for one in self._unsaid if one[0] != worker])
         self._say(worker, Kind.KEPT, custody.of(worker))
-        self._say_surely(worker, about(Kind.INTRODUCED, self._desk.worker))
 
     def _say(self, worker: int, kind: Kind, calls: Sequence[bytes]) -> None:
         for at in range(0, len(calls), CALLS_A_FRAME):
@@ -310,13 +317,15 @@ class Handover:
                 self._hand(number, about(Kind.CONNECTED, one))
             self._custody.lost(number)
             self._tell_kept(number)
+            self._say_surely(number, about(Kind.INTRODUCED, self._desk.worker, data))
         elif kind is Kind.KEPT:
             self._custody.gave(data.split(b"\n"), number)
         elif kind is Kind.RELEASED:
             self._custody.got_back(data.split(b"\n"), number)
         elif kind is Kind.INTRODUCED:
-            self._unheard.discard(number)
-            self._look_introduced()
+            if data == self._start:
+                self._unheard.discard(number)
+                self._look_introduced()
         else:
             self._pump.registered_elsewhere(json.loads(data))
 

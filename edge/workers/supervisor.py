@@ -1,8 +1,8 @@
 """Several SIP workers on one address, kept running (I/O): what is shared is here, calls are not.
 
 This process binds the ports and holds the sockets, runs the embedded store and the admin process, shows one metrics
-page for all, hands signals on, and starts again what dies. It carries no call: only where a worker dies again and again
-its messages are read here, for those that are up.
+page for all, hands signals on, and starts again what dies. It carries no call: only where a worker dies again and
+again, or has ended before the others, its messages are read here, for those that are up.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Who reads for a worker that rests (I/O): its messages go to those that do its work meanwhile.
+"""Who reads for a worker that rests, or has ended before the others (I/O): its messages go to those that are up.
 
 Only datagrams: a listening TCP socket is everybody's. Nothing is judged here; a call that the resting worker held goes
-on with whoever has adopted it, as after the loss of a host.
+on with whoever has adopted it, as after the loss of a host, and one that begins now stays with whoever begins it
+(`custody`).
 """
 
 import asyncio
