@@ -1,7 +1,7 @@
 """One worker's way to the others (I/O): what is not its own goes to the owner, what is comes in as if it had been heard
 here.
 
-Packets over pairs of Unix sockets, which outlive the workers: what was handed to one that has just died waits for the
+Datagrams over pairs of Unix sockets, which outlive the workers: what was handed to one that has just died waits for the
 next. A pair holds so much and no more; what finds no room is lost and counted, as it would be in the kernel's queue of
 the port itself. What is with another worker than its owner is in its `custody`. A connection lives in one worker. What
 came by it can be owned by another, which is told of the connection and answers through the worker that has it.
@@ -75,8 +75,7 @@ class Desk:
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """(outbox, inbox) of one worker."""
-    # Not SOCK_DGRAM: of datagrams the kernel holds ten (net.unix.max_dgram_qlen), however small they are.
-    outbox, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    outbox, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     for end in (outbox, inbox):
         end.setblocking(False)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)

@@ -10,6 +10,7 @@ from edge.sip.flow import Flow
 from edge.sip.framing import FramingFault
 from edge.transport.connections import Connections, StreamBounds
 from edge.workers.custody import LAST_WORDS_S
+from edge.workers.frames import Kind, about
 from edge.workers.handover import LOOK_S, MAX_FRAME, Desk, Handover, pair
 from edge.workers.ownership import slot_of
 
@@ -68,6 +69,9 @@ class Workers:
         handover.join(Connections(handover, bounds, None, lambda: self.now, worker=worker, workers=2), loop)
         self._stack.callback(handover.leave, loop)
         return handover
+
+    def say(self, worker: int, frame: bytes) -> None:
+        self._pairs[worker][0].send(frame)
 
     async def reads(self, worker: int) -> bytes:
         async with asyncio.timeout(BOUND_S):
@@ -133,6 +137,7 @@ async def test_a_keeper_that_is_not_up_is_handed_nothing() -> None:
     with two_workers() as workers:
         keeper = workers.start(1)
         workers.readers[1].live = [CALL_ID]
+        workers.say(0, about(Kind.INTRODUCED, 1, b"an earlier start"))
         owner = workers.start(0)
         await owner.introduced()
         owner.received(0, BYE, PORT)
@@ -145,7 +150,7 @@ async def test_a_keeper_that_is_not_up_is_handed_nothing() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [(200, 64), (1_400, 64), (MAX_FRAME, 2)])
 def test_a_burst_waits_whole_and_in_its_order(size: int, count: int) -> None:
-    """However many frames come before the other one reads (the kernel holds ten datagrams only)."""
+    """However many frames come before the other one reads: `net.unix.max_dgram_qlen` (ten) is no bound within a pair."""
     outbox, inbox = pair()
     frames = [number.to_bytes(2, "big").ljust(size, b"x") for number in range(count)]
     with outbox, inbox:
