@@ -150,7 +150,7 @@ async def test_a_keeper_that_is_not_up_is_handed_nothing() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [(200, 64), (1_400, 64), (MAX_FRAME, 2)])
 def test_a_burst_waits_whole_and_in_its_order(size: int, count: int) -> None:
-    """However many frames come before the other one reads: `net.unix.max_dgram_qlen` (ten) is no bound within a pair."""
+    """However many frames come before the other one reads: `net.unix.max_dgram_qlen` is no bound within a pair."""
     outbox, inbox = pair()
     frames = [number.to_bytes(2, "big").ljust(size, b"x") for number in range(count)]
     with outbox, inbox:
