@@ -59,7 +59,6 @@ class Deadlines:
             asked = timed.popleft()
             if not asked.done:
                 self._on_missed(asked)
-        is_more = self._on_round(now)
-        # Telling may have led to new requests, and those may have set the timer.
-        if self._timer is None and (timed or is_more):
+        # Telling may have led to new requests, and those may have set the timer; `watch` asks.
+        if self._on_round(now) or timed:
             self.watch(timed[0].at if timed else now)

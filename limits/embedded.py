@@ -89,20 +89,20 @@ class EmbeddedStore:
     async def keep(self) -> None:
         """Starts the server again whenever it ends by itself. The owner of `start` runs this, and cancels it before
         `stop`."""
-        while not self._stopping:
-            process = self._process
-            if process is not None:
-                await process.wait()
-            if self._stopping:
-                return
-            await asyncio.sleep(RESTART_PAUSE_S)
-            if self._stopping:
-                return
+        while await self._is_needed_again():
             # A start that fails is tried again: the limiter says meanwhile that the store is away.
             with contextlib.suppress(EmbeddedStoreError):
                 self.restarts += 1
                 await self._spawn(self._binary or find_binary())
         await self._end_child()
+
+    async def _is_needed_again(self) -> bool:
+        """Waits for the end of the server, and a moment longer. False: it was stopped."""
+        if self._process is not None:
+            await self._process.wait()
+        if not self._stopping:
+            await asyncio.sleep(RESTART_PAUSE_S)
+        return not self._stopping
 
     async def stop(self) -> None:
         """Stops the server, waits for it and lets go of the directory. Twice is once."""

@@ -189,7 +189,7 @@ class Gate:
         if principal.is_once and str(operation) != "POST /v1/tokens":
             why = "the one-time token makes the first token (POST /v1/tokens), and nothing else"
         elif not principal.may(operation.role):
-            why = f"{operation} needs the role {operation.role}; {principal.name} is {principal.role or 'nothing'}"
+            why = f"{operation} needs the role {operation.role}; {principal.name} is {principal.role}"
         elif operation.reach is Reach.ALL and principal.accounts:
             why = f"{operation} is for those who may see all accounts"
         elif operation.reach is Reach.ONE and not principal.may_see(found.words["account"]):

@@ -213,26 +213,23 @@ class CdrWriter:
             self._failed(error, now)
             return
         self._account_for(count)
-        if count == len(data) and self._is_synced():
+        # A short write: the disk is full or a limit is reached. The next try gets the error and its name.
+        fault = self._sync_at_once() if count == len(data) else OSError(errno.ENOSPC, "short write")
+        if fault is None:
             self._recovered()
-        elif self._sync_error is not None:
-            error, self._sync_error = self._sync_error, None
-            self._failed(error, now)
         else:
-            # A short write: the disk is full or a limit is reached. The next try gets the error and its name.
-            self._failed(OSError(errno.ENOSPC, "short write"), now)
+            self._failed(fault, now)
 
-    def _is_synced(self) -> bool:
-        """With a group fsync that is its business; without one, every write waits here."""
+    def _sync_at_once(self) -> OSError | None:
+        """With a group fsync that is its business; without one, every write waits here. Returns why it failed."""
         if self._sync_s:
-            return True
+            return None
         try:
             os.fdatasync(self._fd)
         except OSError as error:
-            self._sync_error = error
-            return False
+            return error
         self.synced += 1
-        return True
+        return None
 
     def sync(self) -> None:
         """Wait until everything written is on the disk. The owner's `run()` does it off the event loop. Duplicates and

@@ -341,6 +341,10 @@ class Branch:
         if now >= self.timer_c_at and not self.given_up:
             self.timer_c_at = now + self.timer_c_s
             self._timer_c(now)
+        self._watch_on(now)
+
+    def _watch_on(self, now: float) -> None:
+        """Whatever that has led to: is an answer still awaited?"""
         if self.is_open and not self.given_up:
             self.watch(now)
 

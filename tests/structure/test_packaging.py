@@ -1,5 +1,6 @@
 """What ships is what was tested: the wheel holds everything the product needs, and nothing else."""
 
+import ast
 import importlib.metadata
 import os
 import re
@@ -59,11 +60,20 @@ def test_nothing_else_ships(wheel_names):
     assert set() == {name for name in wheel_names if not re.match(ours, name)}
 
 
-def test_what_is_compiled(wheel_names):
-    """Nothing, in the wheel for every machine; else each module of the core, beside its source."""
+def named_in_setup(root: Path, name: str) -> tuple[str, ...]:
+    """A tuple of setup.py."""
+    body = ast.parse((root / "setup.py").read_text()).body
+    named = {ast.unparse(one.targets[0]): one.value for one in body if isinstance(one, ast.Assign)}
+    return ast.literal_eval(named[name])
+
+
+def test_what_is_compiled(wheel_names, root):
+    """Nothing, in the wheel for every machine; else each module of the core and those named beside it, with its
+    source."""
     objects = {name for name in wheel_names if name.endswith(".so")}
     core = {name for name in wheel_names if re.match(r"edge/(sip|proxy|policy)/.*(?<!__init__)\.py$", name)}
     assert core
+    core |= set(named_in_setup(root, "MODULES"))
     found = {f"{name.split('.')[0]}.py" for name in objects if "/" in name}
     assert (core if COMPILED else set()) == found
     assert [name.split(".")[0] for name in objects if "/" not in name] == ["trunkgate__mypyc"] * COMPILED
