@@ -30,12 +30,12 @@ class LocalShare:
         self._buckets: dict[str, tuple[int, int]] = {}
         """holder -> (micro-tokens, instant of that content in ms)."""
 
-    def note(self, holder: str, ceilings: Ceilings) -> None:
-        """The store has told the ceilings in force."""
+    def note(self, holder: str, ceilings: tuple[int, int, int]) -> None:
+        """The store has told the ceilings in force (`Ceilings`): nearly always what it told before."""
         if self._known.get(holder) != ceilings:
             if len(self._known) >= CAPACITY:
                 self._known.clear()
-            self._known[holder] = ceilings
+            self._known[holder] = Ceilings(*ceilings)
         if self._buckets:
             self._buckets.clear()  # the store is back: the next outage begins with a full share
 

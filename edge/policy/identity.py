@@ -45,12 +45,16 @@ def known_by(attempt: CallAttempt) -> str:
     ingress = attempt.ingress
     if ingress is None:
         return ""
-    words = [f"tls:{name}" for name in attempt.tls_names if name in ingress.tls_names][:1] or ["source"]
+    words = "source"
+    for name in attempt.tls_names:
+        if name in ingress.tls_names:
+            words = f"tls:{name}"
+            break
     if attempt.username and ingress.needs_digest:
-        words.append(f"digest:{attempt.username}")
+        words += f" digest:{attempt.username}"
     if attempt.tech_prefix:
-        words.append(f"prefix:{attempt.tech_prefix}")
+        words += f" prefix:{attempt.tech_prefix}"
     header = ingress.account_header
     if header is not None and attempt.request.has(header):
-        words.append(f"header:{header.decode()}")
-    return " ".join(words)
+        words += f" header:{header.decode()}"
+    return words

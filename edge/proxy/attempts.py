@@ -16,7 +16,7 @@ from edge.proxy.causes import NORMAL_CLEARING, cause_of, q850_of
 from edge.proxy.decisions import note_decided, note_judged
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.egress import Egress
-from edge.proxy.forwarding import is_secure
+from edge.proxy.forwarding import Hop, is_secure
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_text, is_elsewhere
 from edge.proxy.record import of_attempt
@@ -30,7 +30,6 @@ from edge.proxy.trunk_health import retry_after_of
 from edge.sip import compose
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
-from limits.local import Ceilings
 from limits.model import GROUP, PROFESSIONAL, TRUNK, Admit, Admitted, Denied, Unavailable
 
 _RESERVE = 8
@@ -173,10 +172,11 @@ class Attempts:
 
     def decided(self, verb: Admit, outcome: Admitted | Denied | Unavailable, now: float) -> None:
         """The limiter's answer: of the account, then of its group, then of each trunk tried that has ceilings."""
-        call = self._calls.get(verb.uid)
+        call, holder = self._calls.get(verb.uid), verb.account
         if isinstance(outcome, Admitted):
-            self._node.thresholds.note(verb.account, outcome, now, self._node.outbox.facts)
-        if verb.account.startswith(TRUNK):
+            self._node.thresholds.note(holder, outcome, now, self._node.outbox.facts)
+        is_own = call is not None and holder == call.facts.account
+        if not is_own and holder.startswith(TRUNK):
             self._ceilings.decided(call, verb, outcome, now)
             return
         if call is None or call.state not in (CallState.ADMITTING, CallState.ABANDONED):
@@ -185,9 +185,11 @@ class Attempts:
         attempt, context, facts = call.attempt, call.context, call.facts
         assert attempt is not None
         assert context is not None
-        of_group = verb.account.startswith(GROUP)
-        note_decided(facts, verb.account, outcome, now)
-        refusal = demand.read(outcome, attempt, of_group=of_group, local=lambda: self._has_share(verb.account, now))
+        note_decided(facts, holder, outcome, now)
+        refusal: Refuse | None = None
+        if not isinstance(outcome, Admitted):
+            of_group = holder.startswith(GROUP)
+            refusal = demand.read(outcome, attempt, of_group=of_group, local=lambda: self._has_share(holder, now))
         if refusal is not None:
             if call.state is CallState.ADMITTING:
                 self._refusals.refuse(context, facts, refusal, attempt, now)
@@ -200,11 +202,11 @@ class Attempts:
         if attempt.degraded and attempt.account is not None and attempt.account.store_away == "local":
             facts.decided_by = "share"
         if isinstance(outcome, Admitted):
-            self._node.local.note(verb.account, Ceilings(outcome.caps, outcome.burst, outcome.ceiling))
-            self._calls.lease(call, verb.account, outcome.paid_s)
+            self._node.local.note(holder, (outcome.caps, outcome.burst, outcome.ceiling))
+            self._calls.lease(call, holder, outcome.paid_s)
             settings = self._node.settings
             question = None
-            if verb.account == facts.account:
+            if is_own and outcome.group:
                 question = demand.ask_group(
                     attempt,
                     outcome,
@@ -213,7 +215,7 @@ class Attempts:
                     lease_ms=settings.lease_ms,
                     quantum_s=settings.quantum_s,
                 )
-            if question is None and not verb.account.startswith(PROFESSIONAL):
+            if question is None and attempt.contact is not None and not holder.startswith(PROFESSIONAL):
                 question = demand.ask_professional(
                     attempt,
                     uid=call.uid,
@@ -226,7 +228,7 @@ class Attempts:
                 return
         else:
             call.is_unlimited = True
-            self._calls.lease(call, verb.account)
+            self._calls.lease(call, holder)
             self._calls.write_down(call)
         self._admitted(call, now)
 
@@ -250,7 +252,7 @@ class Attempts:
         hides = call.attempt is not None and call.attempt.treatment != ""
         flow = b"" if call.flow is None else flow_text(call.flow)
         call.token = node.identifiers.token(call.uid, call.call_id, hides=hides, flow=flow)
-        node.layer.respond(context.server, 100, compose.response(context.server.request, 100, b"Trying"), now)
+        node.layer.respond(context.server, 100, compose.trying(context.server.request), now)
         refusal = self._choice.choose(call, now)
         if not self._try_candidate(call, now):
             self._fail(call, context, refusal, now)
@@ -283,13 +285,17 @@ class Attempts:
         """There is a place on this trunk: where is it?"""
         attempt = call.attempt
         assert attempt is not None
+        # §26.2.2: what asks for TLS all the way goes to no trunk that takes less; an emergency call does (R16).
+        secure = is_secure(attempt.request) and not attempt.emergency
+        way, listener = self._destinations.toward_trunk(trunk, call.inbound, secure=secure)
+        if not isinstance(way, Hop):
+            self._forward(call, attempt, trunk, way, now)
+            return
 
         def forward(flows: Flows, now: float) -> None:
             self._forward(call, attempt, trunk, flows, now)
 
-        # §26.2.2: what asks for TLS all the way goes to no trunk that takes less; an emergency call does (R16).
-        secure = is_secure(attempt.request) and not attempt.emergency
-        self._destinations.toward_trunk(trunk, call.inbound, now, forward, secure=secure)
+        self._destinations.locate(way, listener, now, forward)
 
     def _forward(self, call: Call, attempt: CallAttempt, trunk: EgressTrunk, flows: Flows, now: float) -> None:
         context = call.context

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from edge.config.snapshot import PolicySnapshot
 from edge.config.trunk_orders import Orders
 from edge.policy.verdicts import Reason
-from edge.proxy import session_timers, usual
+from edge.proxy import opening, session_timers, usual
 from edge.proxy.actions import Opened, Outbox
 from edge.proxy.adoption import Adoption
 from edge.proxy.attempts import Attempts
@@ -467,6 +467,9 @@ class ProxyCore:
         if pre is not None:
             self._see(request, pre.token, txn.flow, txn)
             self._in_dialog.relay(txn, request, pre, loop, now)
+            return
+        if request.method == b"INVITE" and opening.is_usual(request, node.listeners):
+            self._attempts.arrive(txn, request, loop, now)
             return
         fault = validation.check(request) or session_timers.fault(request, node.settings.min_session_s)
         if fault is not None:

@@ -64,8 +64,8 @@ def note_account(facts: CallFacts, account: AccountPolicy) -> None:
 def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Unavailable, now: float) -> None:
     """The limits' answer for the account, its group or its professional."""
     facts.decided_at = now
-    is_own = not holder.startswith(KINDS)
-    if holder.startswith(GROUP):
+    is_own = holder == facts.account or not holder.startswith(KINDS)
+    if not is_own and holder.startswith(GROUP):
         facts.group = holder[len(GROUP) :]
     if isinstance(outcome, Admitted):
         facts.decided_by = "limits"

@@ -114,8 +114,9 @@ class Destinations:
                 self._by_uri[uri, listener] = flows
         return flows
 
-    def toward_trunk(self, trunk: EgressTrunk, inbound: int, now: float, then: Then, *, secure: bool) -> None:
-        """The flows to this trunk for a call that came in by the listener `inbound`. `secure`: TLS, or nothing."""
+    def toward_trunk(self, trunk: EgressTrunk, inbound: int, *, secure: bool) -> tuple[Hop | Flows, int]:
+        """The flows to this trunk for a call that came in by the listener `inbound`, or the hop to be located, and from
+        which listener. `secure`: TLS, or nothing."""
         known = self._by_trunk.get((trunk.id, inbound, secure))
         if known is None or known[0] is not trunk:
             transport = trunk.transport or (b"" if trunk.port is None else b"udp")
@@ -128,7 +129,7 @@ class Destinations:
             if len(self._by_trunk) >= _NUMERIC_LIMIT:
                 self._by_trunk.clear()
             self._by_trunk[trunk.id, inbound, secure] = known
-        self.locate(known[1], known[2], now, then)
+        return known[1], known[2]
 
     def resolved(self, ticket: int, addresses: tuple[Address, ...], now: float) -> None:
         """The rim's answer, in the order to try it; empty: there is no such name, or the look-up took too long."""

@@ -18,7 +18,7 @@ from edge.sip.uri import SipUri, parse_uri
 DEFAULT_MAX_FORWARDS = b"70"
 MAX_BREADTH = 60
 """RFC 5393 §5.3.3: recommended value and our maximum."""
-_BREADTH = b"%d" % MAX_BREADTH
+_BREADTH = b"Max-Breadth: %d" % MAX_BREADTH
 MAX_UDP_REQUEST = 1300
 """RFC 3261 §18.1.1: larger requests belong on a congestion-controlled transport."""
 
@@ -167,10 +167,10 @@ def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listen
         request.append(b"Max-Forwards", DEFAULT_MAX_FORWARDS)
     breadth = request.value(b"max-breadth")
     if breadth is None:
-        request.append(b"Max-Breadth", _BREADTH)
+        request.add_line(b"Max-Breadth:", _BREADTH)
     elif not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
         request.remove(b"max-breadth")
-        request.append(b"Max-Breadth", _BREADTH)
+        request.add_line(b"Max-Breadth:", _BREADTH)
     if listeners.reliable[listener]:
         say_length(request)
     request.push_via(listeners.via_prefixes[listener], branch)
@@ -185,9 +185,9 @@ def say_length(message: Message) -> None:
 def record_route(request: Request, token: bytes, *, inbound: int, outbound: int, listeners: Listeners) -> None:
     """§16.6 item 4; two values where the call enters and leaves by different listeners (RFC 5658)."""
     secure = is_secure(request)
-    request.prepend(b"Record-Route", listeners.record_route(inbound, token, secure=secure))
-    if inbound != outbound:
-        request.prepend(b"Record-Route", listeners.record_route(outbound, token, secure=secure))
+    for listener in (inbound,) if inbound == outbound else (inbound, outbound):
+        line = b"Record-Route: " + listeners.record_route(listener, token, secure=secure)
+        request.put_above(b"record-route", b"Record-Route:", line)
 
 
 def is_secure(request: Request) -> bool:

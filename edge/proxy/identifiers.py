@@ -22,6 +22,7 @@ _SIGNATURE_LENGTH = 16
 MAX_FLOW_TEXT = 80
 """Bytes of what a token carries besides: a flow, a mark of the trunks."""
 _LOOP_BYTES = 5
+_ROUTING = frozenset((b"route", b"proxy-authorization"))
 _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES = 10
@@ -41,7 +42,7 @@ _DOOR_UID = 20
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_contacts", "_digests", "_fresh", "_sealing", "_secret", "door")
+    __slots__ = ("_contacts", "_digests", "_fresh", "_sealing", "_secret", "_signer", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -52,6 +53,8 @@ class Identifiers:
         self._contacts = contacts or secret
         self._digests: dict[str, str] = {}
         """Of the numbers seen last: an account's own come again and again."""
+        self._signer = blake2b(digest_size=_SIGNATURE_LENGTH // 2, key=secret)
+        """To be copied: the key is in it."""
         self._sealing: AESSIV | None = None
         self.door = blake2b(_DOOR, key=secret, digest_size=_DOOR_BYTES).hexdigest().encode()
         """How every To tag of `door_tag` begins, on any node that shares the secret: their ACKs are known by it."""
@@ -153,7 +156,9 @@ class Identifiers:
 
     def _sign(self, name: bytes, call_id: bytes, hides: bool) -> bytes:
         signed = name + (_HIDES if hides else b"\0") + call_id
-        return blake2b(signed, digest_size=_SIGNATURE_LENGTH // 2, key=self._secret).hexdigest().encode()
+        signer = self._signer.copy()
+        signer.update(signed)
+        return signer.hexdigest().encode()
 
 
 def number_digest(key: bytes, number: str) -> str:
@@ -168,12 +173,14 @@ def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> b
     A request that comes back from another neighbour is routed by another trunk's rules: that is a spiral. It does not
     vary with the method, so CANCEL and ACK agree with their INVITE. The Call-ID keeps two requests apart that collide
     (§4.2.4). To be made before route preprocessing."""
-    parts = [request.uri, source.encode(), request.call_id()]
-    positions = request.layout.positions
-    for name in (b"route", b"proxy-authorization", *names):
-        if name in positions:
-            parts += request.values(name)
-    return blake2b(b"\0".join(parts), digest_size=_LOOP_BYTES).hexdigest().encode()
+    key = b"%b\0%b\0%b" % (request.uri, source.encode(), request.call_id())
+    if request.has_any(_ROUTING):
+        for value in (*request.values(b"route"), *request.values(b"proxy-authorization")):
+            key += b"\0" + value
+    for name in names:
+        for value in request.values(name):
+            key += b"\0" + value
+    return blake2b(key, digest_size=_LOOP_BYTES).hexdigest().encode()
 
 
 def loop_part_of(branch: bytes) -> bytes:

@@ -8,7 +8,7 @@ so do we: it survives a restart and is known to every node).
 from binascii import unhexlify
 from ipaddress import ip_address
 
-from edge.proxy.listeners import default_port
+from edge.proxy.listeners import DEFAULT_PORT
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
 from edge.sip.message import Request
@@ -18,13 +18,16 @@ from edge.sip.uri import SipUri, parse_uri
 def is_elsewhere(request: Request, flow: Flow, nat: str, *, is_reliable: bool) -> bool:
     """Do requests to this caller go by the flow of its INVITE, and not to its Contact? `request`: with its top Via
     stamped (§18.2.1). Never where another proxy stands between: its route set says more than an address."""
-    if nat == "off" or request.has_more_vias() or request.value(b"record-route") is not None:
+    via = request.via()
+    is_where_it_says = (via.received is None or via.received == via.host) and (
+        not via.rport or via.rport == (via.port or DEFAULT_PORT)
+    )
+    if nat == "off" or (is_where_it_says and nat != "always" and not is_reliable):
+        return False
+    if request.has_more_vias() or request.has(b"record-route"):
         return False
     if nat == "always" or is_reliable:
         return True
-    via = request.via()
-    if via.received in (None, via.host) and via.rport in (None, 0, via.port or default_port(b"udp")):
-        return False  # it is where it says
     try:
         contact = request.contact()
         uri = None if contact is None else parse_uri(contact.uri)

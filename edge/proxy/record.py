@@ -6,7 +6,6 @@ spoilt: a record that cannot be read is None.
 """
 
 import re
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
@@ -18,7 +17,7 @@ from edge.proxy.identifiers import MAX_FLOW_TEXT, Identifiers
 from edge.proxy.presentation import Naming, naming_of
 from edge.sip.errors import FieldError, ParseError
 from edge.sip.message import Request, parse
-from limits.model import InForce
+from limits.model import NOTHING_IN_FORCE, InForce
 from limits.rates import Price
 
 if TYPE_CHECKING:
@@ -53,11 +52,6 @@ _WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
     "emergency": bool,
 }  # fmt: skip
 """Kept only where they say something; a record of an older edge has none of them."""
-
-
-_ALWAYS = (*_TEXTS, *_NUMBERS, *_FLAGS, *_INSTANTS)
-_always_of = attrgetter(*_ALWAYS)
-_where_set_of = attrgetter(*_WHERE_SET)
 
 
 def of_attempt(facts: CallFacts, node: "Node") -> bytes:
@@ -230,29 +224,84 @@ def _of_type(value: object, kind: type[_T]) -> _T:
     return value
 
 
-def _facts_record(facts: CallFacts, wall_offset: float) -> Record:
-    record: Record = dict(zip(_ALWAYS, _always_of(facts), strict=True))
-    for name in _INSTANTS:
-        instant = record[name]
-        if instant is not None:
-            record[name] = instant + wall_offset
-    record["v"] = VERSION
-    record["shadowed"] = facts.shadowed
-    record["candidates"] = facts.candidates
-    for name, value in zip(_WHERE_SET, _where_set_of(facts), strict=True):
-        if value:
-            record[name] = value
+def _facts_record(facts: CallFacts, offset: float) -> Record:
+    # Written out: asking by name for what stands in the slots took three times as long.
+    decided_at, sent_at, ringing_at, answered_at = (
+        facts.decided_at, facts.sent_at, facts.ringing_at, facts.answered_at,
+    )  # fmt: skip
+    record: Record = {
+        "call_id": facts.call_id,
+        "from_tag": facts.from_tag,
+        "to_tag": facts.to_tag,
+        "source": facts.source,
+        "account": facts.account,
+        "ingress_trunk": facts.ingress_trunk,
+        "ingress_class": facts.ingress_class,
+        "egress_trunk": facts.egress_trunk,
+        "cli_original": facts.cli_original,
+        "cli_presented": facts.cli_presented,
+        "cli_network": facts.cli_network,
+        "called_original": facts.called_original,
+        "called": facts.called,
+        "rule": facts.rule,
+        "group": facts.group,
+        "zone": facts.zone,
+        "rate_prefix": facts.rate_prefix,
+        "currency": facts.currency,
+        "status": facts.status,
+        "in_use": facts.in_use,
+        "policy_generation": facts.policy_generation,
+        "paid_s": facts.paid_s,
+        "withheld": facts.withheld,
+        "degraded": facts.degraded,
+        "received_at": facts.received_at + offset,
+        "decided_at": None if decided_at is None else decided_at + offset,
+        "sent_at": None if sent_at is None else sent_at + offset,
+        "ringing_at": None if ringing_at is None else ringing_at + offset,
+        "answered_at": None if answered_at is None else answered_at + offset,
+        "v": VERSION,
+        "shadowed": facts.shadowed,
+        "candidates": facts.candidates,
+        "price": None if facts.price is None else list(facts.price),
+    }
+    if facts.listener:
+        record["listener"] = facts.listener
+    if facts.route:
+        record["route"] = facts.route
+    if facts.identified_by:
+        record["identified_by"] = facts.identified_by
+    if facts.purpose:
+        record["purpose"] = facts.purpose
+    if facts.cli_rewritten:
+        record["cli_rewritten"] = facts.cli_rewritten
+    if facts.called_rewritten:
+        record["called_rewritten"] = facts.called_rewritten
+    if facts.attestation:
+        record["attestation"] = facts.attestation
+    if facts.attestation_source:
+        record["attestation_source"] = facts.attestation_source
+    if facts.ruleset:
+        record["ruleset"] = facts.ruleset
+    if facts.decided_by:
+        record["decided_by"] = facts.decided_by
+    if facts.hold_micros:
+        record["hold_micros"] = facts.hold_micros
+    if facts.holds:
+        record["holds"] = facts.holds
+    if facts.automated:
+        record["automated"] = True
+    if facts.emergency:
+        record["emergency"] = True
     if facts.tags:
         record["tags"] = facts.tags
     if facts.cli_shadowed:
         record["cli_shadowed"] = facts.cli_shadowed
+    if facts.tries:
+        record["tries"] = [(_moved(sent, -offset), _moved(ended, -offset)) for sent, ended in facts.tries]
     if any(facts.candidate_causes):
         record["causes"] = facts.candidate_causes
-    if facts.tries:
-        record["tries"] = [(_moved(sent, -wall_offset), _moved(ended, -wall_offset)) for sent, ended in facts.tries]
-    if facts.in_force.generation:
+    if facts.in_force is not NOTHING_IN_FORCE and facts.in_force.generation:
         record["in_force"] = list(facts.in_force)
-    record["price"] = None if facts.price is None else list(facts.price)
     return record
 
 

@@ -318,9 +318,11 @@ class Branch:
 
     def watch(self, now: float) -> None:
         """Look at the deadlines again in time."""
-        at = min(now + TICK_S, self.timer_c_at)
-        if self.silence_at is not None:
-            at = min(at, self.silence_at)
+        at, silence_at = now + TICK_S, self.silence_at
+        if self.timer_c_at < at:
+            at = self.timer_c_at
+        if silence_at is not None and silence_at < at:
+            at = silence_at
         self.context.node.timers.schedule(at, self, "C")
 
     def fire(self, letter: str, now: float) -> None:

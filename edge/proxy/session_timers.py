@@ -14,6 +14,7 @@ from edge.sip.validation import Fault
 LEAST_S = 90
 """No minimum may be lower (RFC 4028 §5), and none is meant where Min-SE is absent."""
 
+_ABOUT_IT = frozenset((b"session-expires", b"min-se", b"supported"))
 REFRESHES = frozenset((b"INVITE", b"UPDATE"))
 
 _DELTA = re.compile(rb"[ \t]*([0-9]{1,9})[ \t]*(;[^\r\n]*)?\Z")
@@ -41,6 +42,12 @@ def fault(request: Request, least_s: int) -> Fault | None:
 def ask(onward: Request, wanted_s: int, least_s: int) -> Asked | None:
     """Edit the request that leaves; None: no session timer is asked for. `wanted_s`: the longest interval we want, 0:
     only what others ask for. The refresher parameter is never ours to write (§8.1)."""
+    if not onward.has_any(_ABOUT_IT):
+        if not wanted_s:
+            return None
+        interval = max(wanted_s, LEAST_S)
+        onward.add_line(b"Session-Expires:", b"Session-Expires: %d" % interval)
+        return Asked(interval, False)
     is_asked = onward.has(b"session-expires")
     if not is_asked and not wanted_s:
         return None

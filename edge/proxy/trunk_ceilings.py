@@ -39,6 +39,8 @@ class TrunkCeilings:
 
     def ask(self, call: Call, trunk: EgressTrunk) -> bool:
         """Ask for a place on this trunk; False: it has no ceilings, or none that stand before this call (R16)."""
+        if not trunk.holder:
+            return False
         settings = self._node.settings
         question = demand.ask_trunk(trunk, uid=call.uid, node=settings.node, lease_ms=settings.lease_ms)
         if question is None or call.facts.emergency:

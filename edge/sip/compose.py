@@ -20,6 +20,7 @@ DEFAULT_MAX_FORWARDS = 70
 _MAX_FORWARDS = b"Max-Forwards: %d" % DEFAULT_MAX_FORWARDS
 _status_lines: dict[tuple[int, bytes], bytes] = {}
 _STATUS_LINES_MAX = 256
+_TRYING = b"SIP/2.0 100 Trying"
 _NO_BODY = b"Content-Length: 0\r\n\r\n"
 
 
@@ -54,6 +55,14 @@ def response(
         return b"\r\n".join(lines)
     lines += (b"Content-Length: %d" % len(body), b"", body)
     return b"\r\n".join(lines)
+
+
+def trying(request: Message) -> bytes:
+    """`response(request, 100, b"Trying")`, at a third of its price where no Timestamp came."""
+    if request.has(b"timestamp"):
+        return response(request, 100, b"Trying")
+    copied, _ = request.answered_lines()
+    return b"\r\n".join((_TRYING, *copied, _NO_BODY))
 
 
 def tail(headers: Headers) -> bytes:

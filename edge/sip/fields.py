@@ -18,6 +18,7 @@ from edge.sip.grammar import (
     PARAM_PIECE,
     QUOTED_STRING,
     SCHEME,
+    TOKEN_BYTES,
     USUAL_ADDRESS,
     USUAL_SENT_BY,
     USUAL_VIA_PARAMS,
@@ -174,6 +175,12 @@ def parse_via(value: bytes) -> Via:
     return via
 
 
+def read_via(value: bytes) -> Via:
+    """As `parse_via`, of a value that will hardly come again, as the branch of a request is another one each time: not
+    remembered. Thousands of readings nobody asks for push out of the processor's caches what is asked for."""
+    return _parse_usual_via(value) or _parse_via_completely(value)
+
+
 def remember_via(value: bytes, via: Via) -> None:
     """This value reads so; it will come again."""
     if len(value) <= SEEN_LENGTH:
@@ -184,6 +191,13 @@ def remember_via(value: bytes, via: Via) -> None:
 
 def _parse_usual_via(value: bytes) -> Via | None:
     head, _, params = value.partition(b";")
+    if params[:7] == b"branch=":
+        branch, flag = (params[7:-6], 0) if params[-6:] == b";rport" else (params[7:], None)
+        sent_by = _sent_bys_seen.get(head)
+        if branch and sent_by is not None and not branch.translate(None, TOKEN_BYTES):
+            # Not through Via's own constructor, which costs three times as much.
+            transport, host, port = sent_by
+            return tuple.__new__(Via, (transport, host, port, branch, None, flag, value[len(head) :], value))
     usual = USUAL_VIA_PARAMS.fullmatch(params)
     if usual is None:
         return None
@@ -197,7 +211,6 @@ def _parse_usual_via(value: bytes) -> Via | None:
         rport = int(filled)
         if rport > 65535:
             return None
-    # Not through Via's own constructor, which costs three times as much.
     return tuple.__new__(Via, (transport, host, port, branch, received, rport, value[len(head) :], value))
 
 

@@ -18,6 +18,8 @@ number, which costs six times as much."""
 
 TOKEN_CHARS = rb"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
+TOKEN_BYTES = bytes([byte for byte in range(256) if TOKEN.match(bytes([byte])) is not None])
+"""The same characters: what `bytes.translate` leaves of a text without them is what makes it no token."""
 
 QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 QUOTED_STRING = re.compile(QUOTED, re.DOTALL)

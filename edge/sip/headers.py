@@ -24,7 +24,7 @@ from edge.sip.fields import (
     split_list,
     unfold,
 )
-from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN, canonical, is_clean, is_token
+from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN_BYTES, canonical, is_clean, is_token
 from edge.sip.layout import Layout, with_line, without_line
 
 MAX_FORWARDS_LIMIT = 255
@@ -116,8 +116,12 @@ class Message:
         return unfold(value) if CR in value else value
 
     def has_any(self, names: frozenset[bytes]) -> bool:
-        """Is any of these header fields there?"""
-        return not names.isdisjoint(self.layout.positions.keys())
+        """Is any of these header fields there? A constant set: what was found is kept with the layout."""
+        layout = self.layout
+        found = layout.any_of.get(names)
+        if found is None:
+            found = layout.any_of[names] = not names.isdisjoint(layout.positions.keys())
+        return found
 
     def list_values(self, name: bytes) -> list[bytes]:
         """The values of a comma list over all its lines. FieldError over MAX_LIST_VALUES of them."""
@@ -263,7 +267,7 @@ class Message:
     def push_via(self, sent_by: bytes, branch: bytes) -> None:
         """Our Via on top. `sent_by`: all of it before the branch; `branch`: with whatever parameters follow it."""
         read = _sent_bys_read.get(sent_by) or _read_sent_by(sent_by)
-        if TOKEN.fullmatch(branch) is None:
+        if not branch or branch.translate(None, TOKEN_BYTES):
             self.prepend(b"Via", sent_by + branch)
             return
         layout = self.layout
@@ -286,6 +290,22 @@ class Message:
         rows.append(line)
         if name in _TYPED:
             self._forget(name)
+        self._wire = None
+
+    def add_line(self, printed: bytes, line: bytes) -> None:
+        """As `append`, of a line of ours that is sound, and whose name is not read and kept. `printed`: the name with
+        its colon."""
+        rows = self._rows
+        self.layout = with_line(self.layout, len(rows), printed)
+        rows.append(line)
+        self._wire = None
+
+    def put_above(self, name: bytes, printed: bytes, line: bytes) -> None:
+        """As `prepend`, of such a line."""
+        layout = self.layout
+        at, _ = layout.first.get(name, _ON_TOP)
+        self._rows.insert(at, line)
+        self.layout = with_line(layout, at, printed)
         self._wire = None
 
     def spend_hop(self) -> bool:

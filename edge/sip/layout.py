@@ -32,7 +32,8 @@ SINGLE = (b"call-id", b"cseq", b"from", b"to", b"max-forwards", b"content-length
 """Fields that stand once or never. Two of them are an attack or a defect: the next hop may read the other one."""
 
 PLAIN = frozenset((*REQUIRED, b"max-forwards", b"route"))
-READ_FURTHER = frozenset((b"contact", b"record-route", b"proxy-require", b"max-breadth", b"session-expires"))
+OPENING = frozenset((*REQUIRED, b"max-forwards", b"contact"))
+READ_FURTHER = frozenset((b"record-route", b"proxy-require", b"max-breadth", b"session-expires"))
 
 _SHOWN = {b"via": "Via", b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq",
           b"max-forwards": "Max-Forwards", b"content-length": "Content-Length"}  # fmt: skip
@@ -48,8 +49,8 @@ class Layout:
     """The index of all messages whose header lines carry these names in this order. Compared by identity."""
 
     __slots__ = (
-        "answered", "answered_to", "cseq_at", "fault", "first", "is_kept", "is_plain", "length_at", "names",
-        "positions", "slices", "starts",
+        "answered", "answered_to", "any_of", "cseq_at", "fault", "first", "is_kept", "is_opening", "is_plain",
+        "length_at", "names", "positions", "slices", "starts",
     )  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -78,10 +79,20 @@ class Layout:
         self.is_plain = (
             PLAIN <= positions.keys()
             and len(positions[b"via"]) == len(positions[b"route"]) == 1
+            and b"contact" not in positions
             and positions.keys().isdisjoint(READ_FURTHER)
         )
         """Is there one Via line and one Route, and no other field that must be read before a request inside a dialog
         may go on (§16.3, §16.4)?"""
+        self.is_opening = (
+            OPENING <= positions.keys()
+            and len(positions[b"via"]) == len(positions[b"contact"]) == 1
+            and b"route" not in positions
+            and positions.keys().isdisjoint(READ_FURTHER)
+        )
+        """The same of a request outside a dialog, with one Contact line and no Route."""
+        self.any_of: dict[frozenset[bytes], bool] = {}
+        """What was asked before: is any of these names there? As many as there are such questions in the code."""
         self.is_kept = sum(self.starts) <= MAX_LAYOUT_BYTES
 
 

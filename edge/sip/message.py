@@ -7,7 +7,7 @@ layout is known needs one comparison (`edge.sip.layout`); every other one is sur
 """
 
 from edge.sip.errors import FieldError, LocalError, ParseError
-from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via
+from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via, read_via
 from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token
 from edge.sip.headers import Message
 from edge.sip.layout import Layout, guessed, remember, survey
@@ -181,7 +181,10 @@ def parse(data: bytes) -> Request | Response:
     via = lines[at][start:]
     try:
         message._cseq = _cseqs_seen.get(line) or _read_cseq(line)
-        message._via = parse_via((cut_first(via)[0] if COMMA in via else via).strip(LWS))
+        if COMMA in via:
+            via = cut_first(via)[0]
+        # Our own Vias come back with responses; a branch of somebody else nearly always is a new one.
+        message._via = parse_via(via.strip(LWS)) if status else read_via(via.strip(LWS))
     except FieldError:
         return _parse_oddly(data)
     return message

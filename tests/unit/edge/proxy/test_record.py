@@ -71,6 +71,28 @@ def test_what_only_some_attempts_have_comes_out_too():
     assert (plain.tries, plain.holds, plain.listener, plain.in_force.generation) == ([], 0, "", 0)
 
 
+@pytest.mark.parametrize("name", [*record._TEXTS, *record._NUMBERS, *record._FLAGS, *record._INSTANTS])
+def test_what_is_always_read_is_always_written(name):
+    """Under its own name, and nothing of another."""
+    facts, node = CallFacts("u", 1000.0), Wire().core._node
+    node.wall_offset = 0.0
+    value = "w" if name in record._TEXTS else True if name in record._FLAGS else 7
+    setattr(facts, name, value)
+    plain = record.read(record.of_attempt(CallFacts("u", 1000.0), node))
+    assert record.read(record.of_attempt(facts, node)) == {**plain, name: value}
+
+
+@pytest.mark.parametrize("name", record._WHERE_SET)
+def test_what_is_read_where_it_is_set_is_written_there(name):
+    """And left out of a record where it says nothing."""
+    facts, node = CallFacts("u", 1000.0), Wire().core._node
+    value = {str: "w", int: 7, bool: True}[record._WHERE_SET[name]]
+    setattr(facts, name, value)
+    plain = record.read(record.of_attempt(CallFacts("u", 1000.0), node))
+    assert name not in plain
+    assert record.read(record.of_attempt(facts, node)) == {**plain, name: value}
+
+
 @pytest.mark.parametrize("wrong", [{"tries": [[1]]}, {"holds": "3"}, {"in_force": [1, 2]}, {"cli_shadowed": [1]}])
 def test_a_spoilt_record_has_no_facts(wrong):
     """Whatever is in it that we did not write."""

@@ -4,6 +4,7 @@ import pytest
 
 from edge.sip import compose
 from edge.sip.errors import LocalError, ParseError
+from edge.sip.headers import Message
 from edge.sip.message import Request, Response, parse
 
 INVITE = (
@@ -42,6 +43,18 @@ def test_a_response_copies_what_8_2_6_names() -> None:
         b"cseq: 0007 INVITE\r\n"
         b"Content-Length: 0\r\n\r\n"
     )
+
+
+@pytest.mark.parametrize("gone", [b"", b"Timestamp: 54\r\n", b"To : <sip:c@d> \r\n", b"i:x@y\r\n"])
+def test_the_100_made_at_once_is_the_100(gone: bytes) -> None:
+    """Byte for byte, of what could not be parsed too."""
+    data = INVITE.replace(gone, b"")
+    try:
+        made: Message | None = parse(data)
+    except ParseError as error:
+        made = error.salvage
+    assert made is not None
+    assert compose.trying(made) == compose.response(made, 100, b"Trying")
 
 
 def test_a_100_gets_no_tag_and_gives_the_timestamp_back() -> None:
