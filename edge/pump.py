@@ -58,6 +58,7 @@ class Pump:
     __slots__ = (
         "_core",
         "_is_pump_due",
+        "_is_turning",
         "_loop",
         "_now",
         "_outlets",
@@ -80,6 +81,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_pump_due = False
+        self._is_turning = False
         self._sleepers: list[tuple[asyncio.Future[bool], Callable[[], bool]]] = []
         self.idle = asyncio.Event()
         """Set whenever after a turn no call is live and no registration is being taken back."""
@@ -181,7 +183,7 @@ class Pump:
         return [call.call_id for call in self._core.calls.live()]
 
     def deliver(self, verb: Verb, outcome: Outcome) -> None:
-        """The limiter's answer; the answers of one reading share a turn."""
+        """The limiter's answer; answers that come together share a turn, and the last one under way has it at once."""
         self.watch.see(verb, outcome)
         if type(verb) is Settle:
             self._outlets.verdicts.heard(verb, outcome)
@@ -189,7 +191,10 @@ class Pump:
             self._core.limiter_answered(verb, outcome, self._now())
         except Exception:
             self._escaped("limiter_answered")
-        self._turn_soon()
+        if self._outlets.limiter.is_answering_last:
+            self.turn()
+        elif not self._is_turning:
+            self._turn_soon()
 
     def _turn_soon(self) -> None:
         if not self._is_pump_due:
@@ -241,7 +246,16 @@ class Pump:
 
     def turn(self) -> None:
         """Do what the core asks, until it asks for nothing: records are written before anything is
-        answered or settled (R14)."""
+        answered or settled (R14). Asked for amid a turn, that one goes on until then."""
+        if self._is_turning:
+            return
+        self._is_turning = True
+        try:
+            self._turn()
+        finally:
+            self._is_turning = False
+
+    def _turn(self) -> None:
         self._is_pump_due = False
         out = self._core.outbox
         outlets = self._outlets

@@ -117,6 +117,11 @@ class ClusterLimiter:
         return bool(self._lanes) and all(lane.limiter.is_up for lane in self._lanes.values())
 
     @property
+    def is_answering_last(self) -> bool:
+        """See `Limiter.is_answering_last`, of the master that answers."""
+        return any(lane.limiter.is_answering_last for lane in self._lanes.values())
+
+    @property
     def is_breaker_open(self) -> bool:
         """One of the masters is not asked at this moment."""
         return any(lane.limiter.is_breaker_open for lane in self._lanes.values())

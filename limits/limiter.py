@@ -36,3 +36,8 @@ class Limiter(Protocol):
     @property
     def is_up(self) -> bool:
         """Can the store be asked at this moment?"""
+
+    @property
+    def is_answering_last(self) -> bool:
+        """Asked while an answer is being delivered: it is a reply of the store, and no other is under way. What comes
+        of it may be done at once then, since nothing is to be had by waiting for more."""

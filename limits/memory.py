@@ -58,6 +58,11 @@ class MemoryLimiter:
         """Memory is never away."""
         return True
 
+    @property
+    def is_answering_last(self) -> bool:
+        """It answers while it is being asked: whoever asks goes on first."""
+        return False
+
     def submit(self, verb: Verb) -> None:
         """See `Limiter.submit`."""
         self._queue.append(verb)

@@ -272,7 +272,9 @@ class RedisLimiter(Tally):
                 self._breaker.tell(BreakerInput.ANSWERED)
             if type(outcome) is Denied and self._loop is not None:
                 self._near.note(verb.account, outcome, self._loop.time())
+            self.is_answering_last = not self._pending.on_wire
             self._deliver(verb, outcome)
+            self.is_answering_last = False
         else:
             self.late += not asked.own
             self._kept.ended(asked)

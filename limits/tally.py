@@ -31,6 +31,8 @@ class Tally:
         """Connections closed for silence."""
         self.last_fault = ""
         """Why the store was last found away, for people."""
+        self.is_answering_last = False
+        """See `Limiter.is_answering_last`."""
 
     @property
     def is_up(self) -> bool:
