@@ -13,6 +13,7 @@ import re
 from base64 import urlsafe_b64decode
 from typing import NamedTuple
 
+from edge.sip.errors import FieldError
 from edge.sip.message import Request
 
 MAX_PAYLOAD = 4_096
@@ -40,7 +41,7 @@ NONE = Attestation()
 
 def attestation_of(request: Request) -> Attestation:
     """Of an INVITE from a trusted trunk. Never raises: what cannot be read says nothing."""
-    if not request.has_any(_TELLING) and b"verstat" not in (request.value(b"from") or b"").lower():
+    if not request.has_any(_TELLING) and b"verstat" not in _from(request).lower():
         return NONE
     for value in request.values(b"identity")[:MAX_IDENTITIES]:
         level = _claimed(value)
@@ -56,6 +57,13 @@ def attestation_of(request: Request) -> Attestation:
             if found is not None:
                 return Attestation(found[1].decode().upper(), "verstat")
     return NONE
+
+
+def _from(request: Request) -> bytes:
+    try:
+        return request.from_().raw
+    except FieldError:
+        return request.value(b"from") or b""
 
 
 def _claimed(identity: bytes) -> str:

@@ -443,7 +443,7 @@ class Attempts:
             return Refuse(Reason.DRAINING)
         elif node.is_overloaded:
             return Refuse(Reason.OVERLOADED)
-        elif request.value(b"route") is not None:
+        elif request.has(b"route"):
             return Refuse(Reason.ROUTE_NOT_ALLOWED)  # a preloaded route past us would go round the trunks
         return Refuse(Reason.OVERLOADED) if len(self._calls) >= limit else None
 

@@ -47,6 +47,7 @@ from edge.sip.framing import FramingFault
 from edge.sip.locating import Address
 from edge.sip.message import Request, Response, parse
 from edge.sip.timers import TimerWheel
+from edge.sip.transaction import keys
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from limits.local import Ceilings
 from limits.model import (
@@ -253,7 +254,10 @@ class ProxyCore:
             sources = self._node.sources
             if not sources.is_known(flow.listener, flow.address[0]) and self._layer.awaits(message):
                 sources.prove(flow.address[0])
-        elif message.method == b"INVITE" and self._shedding.takes(message, flow, now):
+        elif message.method == b"INVITE":
+            key = keys.server_key(message, b"INVITE")
+            if not self._shedding.takes(message, key, flow, now):
+                self._layer.receive_request(message, key, flow, now)
             return
         self._layer.receive(message, flow, now)
 

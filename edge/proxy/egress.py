@@ -9,7 +9,7 @@ from edge.proxy import session_timers, topology
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.destinations import Destinations, Flows
-from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, record_route, with_number
+from edge.proxy.forwarding import MAX_UDP_REQUEST, add_hop, is_secure, put_hop, with_number
 from edge.proxy.hygiene import Crossing, words_of
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_text
@@ -152,10 +152,11 @@ class Egress:
         if crossing is not None and crossing.from_egress:
             shown = topology.toward_egress(node, call.call_id, crossing, flow, call.inbound, call.token)
             restore = topology.hide_opening(request, shown, attempt.request, secure=is_secure(request))
+            add_hop(request, node.branch(call.loop, flow), listener=flow.listener, listeners=listeners)
         else:
-            record_route(request, call.token, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
+            branch = node.branch(call.loop, flow)
+            put_hop(request, call.token, branch, inbound=call.inbound, outbound=flow.listener, listeners=listeners)
         context.mend = mend
-        add_hop(request, node.branch(call.loop, flow), listener=flow.listener, listeners=listeners)
         return request, restore
 
 

@@ -161,16 +161,29 @@ def _may_have_been_here(request: Request, listeners: Listeners) -> bool:
     return False
 
 
+def put_hop(
+    request: Request, token: bytes, branch: bytes, *, inbound: int, outbound: int, listeners: Listeners
+) -> None:
+    """`record_route` and `add_hop`, which for nearly every request is one step."""
+    if inbound == outbound and request.uri[:4] == b"sip:" and not listeners.reliable[outbound]:
+        route = b"Record-Route: <sip:" + token + listeners.record_routes[inbound]
+        if request.put_hop(route, listeners.via_prefixes[outbound], branch, _BREADTH):
+            return
+    record_route(request, token, inbound=inbound, outbound=outbound, listeners=listeners)
+    add_hop(request, branch, listener=outbound, listeners=listeners)
+
+
 def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listeners) -> None:
     """§16.6 items 3 and 8, RFC 5393 §5.3.3: Max-Forwards, Max-Breadth, our Via."""
     if not request.spend_hop():
         request.append(b"Max-Forwards", DEFAULT_MAX_FORWARDS)
-    breadth = request.value(b"max-breadth")
-    if breadth is None:
+    if not request.has(b"max-breadth"):
         request.add_line(b"Max-Breadth:", _BREADTH)
-    elif not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
-        request.remove(b"max-breadth")
-        request.add_line(b"Max-Breadth:", _BREADTH)
+    else:
+        breadth = request.value(b"max-breadth") or b""
+        if not breadth.isdigit() or int(breadth[:9]) > MAX_BREADTH or len(request.values(b"max-breadth")) > 1:
+            request.remove(b"max-breadth")
+            request.add_line(b"Max-Breadth:", _BREADTH)
     if listeners.reliable[listener]:
         say_length(request)
     request.push_via(listeners.via_prefixes[listener], branch)
@@ -185,14 +198,17 @@ def say_length(message: Message) -> None:
 def record_route(request: Request, token: bytes, *, inbound: int, outbound: int, listeners: Listeners) -> None:
     """§16.6 item 4; two values where the call enters and leaves by different listeners (RFC 5658)."""
     secure = is_secure(request)
-    for listener in (inbound,) if inbound == outbound else (inbound, outbound):
-        line = b"Record-Route: " + listeners.record_route(listener, token, secure=secure)
+    line = b"Record-Route: " + listeners.record_route(inbound, token, secure=secure)
+    request.put_above(b"record-route", b"Record-Route:", line)
+    if inbound != outbound:
+        line = b"Record-Route: " + listeners.record_route(outbound, token, secure=secure)
         request.put_above(b"record-route", b"Record-Route:", line)
 
 
 def is_secure(request: Request) -> bool:
     """Does the Request-URI ask for TLS all the way (§26.2.2)?"""
-    return request.uri[:5].lower() == b"sips:"
+    uri = request.uri
+    return uri[:4] != b"sip:" and uri[:5].lower() == b"sips:"
 
 
 def next_hop(request: Request) -> Hop:

@@ -66,11 +66,10 @@ class Shedding:
         name = data[data.rfind(b"\n", 0, at) + 1 : at].partition(b":")[0]
         return name.rstrip(b" \t").lower() in (b"to", b"t")
 
-    def takes(self, request: Request, flow: Flow, now: float) -> bool:
-        """Is this INVITE answered here? Then nobody else hears of it."""
+    def takes(self, request: Request, key: keys.Key, flow: Flow, now: float) -> bool:
+        """Is this INVITE answered here? Then nobody else hears of it. `key`: of its server transaction."""
         node = self._node
         host = flow.address[0]
-        key = keys.server_key(request, b"INVITE")
         tag = self._newer.get(key) or self._older.get(key)
         try:
             if tag is None and (request.to().tag is not None or node.layer.knows(key)):

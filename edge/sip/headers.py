@@ -25,7 +25,7 @@ from edge.sip.fields import (
     unfold,
 )
 from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN_BYTES, canonical, is_clean, is_token
-from edge.sip.layout import Layout, with_line, without_line
+from edge.sip.layout import Layout, hop_of, with_line, without_line
 
 MAX_FORWARDS_LIMIT = 255
 """RFC 3261 §20.22."""
@@ -238,14 +238,6 @@ class Message:
 
     # Editing
 
-    def _give(self, twin: Message) -> None:
-        """What has been read of this one, to its copy."""
-        twin._via = self._via
-        twin._cseq = self._cseq
-        twin._from = self._from
-        twin._to = self._to
-        twin._call_id = self._call_id
-
     def prepend(self, header: bytes, value: bytes) -> None:
         """A new line above the first line of that name, else above all header lines."""
         line = header_line(header, value)
@@ -266,20 +258,35 @@ class Message:
 
     def push_via(self, sent_by: bytes, branch: bytes) -> None:
         """Our Via on top. `sent_by`: all of it before the branch; `branch`: with whatever parameters follow it."""
-        read = _sent_bys_read.get(sent_by) or _read_sent_by(sent_by)
         if not branch or branch.translate(None, TOKEN_BYTES):
             self.prepend(b"Via", sent_by + branch)
             return
         layout = self.layout
         at, _ = layout.first.get(b"via", _ON_TOP)
-        value = sent_by + branch
-        self._rows.insert(at, b"Via: " + value)
+        self._via = via = _via_of(sent_by, branch)
+        self._rows.insert(at, b"Via: " + via.raw)
         self.layout = with_line(layout, at, b"Via:")
         self._wire = None
-        transport, host, port, params = read
-        # As `parse_via` would read it back, at a fifth of the price.
-        self._via = via = tuple.__new__(Via, (transport, host, port, branch, None, None, params + branch, value))
-        remember_via(value, via)
+
+    def put_hop(self, route: bytes, sent_by: bytes, branch: bytes, last: bytes) -> bool:
+        """All that a hop of ours does to a request (RFC 3261 §16.6), in one go: one less in Max-Forwards, this
+        Record-Route line on top, our Via as `push_via` writes it, this Max-Breadth line at the end. False, and nothing
+        is done: it is not the usual request, to be edited step by step."""
+        after, via_at, hops_at = self.layout.hop or hop_of(self.layout)
+        if after is None or not branch or branch.translate(None, TOKEN_BYTES):
+            return False
+        rows = self._rows
+        line = _hops_spent.get(rows[hops_at])
+        if line is None:
+            return False
+        self._via = via = _via_of(sent_by, branch)
+        rows[hops_at] = line
+        rows.insert(via_at, b"Via: " + via.raw)
+        rows.insert(0, route)
+        rows.append(last)
+        self.layout = after
+        self._wire = None
+        return True
 
     def append(self, header: bytes, value: bytes) -> None:
         """A new line below all header lines."""
@@ -443,6 +450,15 @@ _TYPED = frozenset((b"via", b"cseq", b"from", b"to", b"call-id"))
 
 _sent_bys_read: dict[bytes, tuple[bytes, bytes, int | None, bytes]] = {}
 """Our own, as Vias begin with them: transport, host, port, and what stands before the branch. As many as listeners."""
+
+
+def _via_of(sent_by: bytes, branch: bytes) -> Via:
+    """Of this sent-by and a branch that is a token: as `parse_via` would read it back, at a fifth of the price."""
+    transport, host, port, params = _sent_bys_read.get(sent_by) or _read_sent_by(sent_by)
+    value = sent_by + branch
+    via: Via = tuple.__new__(Via, (transport, host, port, branch, None, None, params + branch, value))
+    remember_via(value, via)
+    return via
 
 
 def _read_sent_by(sent_by: bytes) -> tuple[bytes, bytes, int | None, bytes]:

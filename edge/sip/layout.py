@@ -45,11 +45,20 @@ Index = Mapping[bytes, tuple[int, ...]]
 _NOWHERE = (-1, 0)
 
 
+class Hop(NamedTuple):
+    """Where our lines go in a request that leaves: Record-Route on top, Max-Breadth at the end, Via above the first."""
+
+    after: "Layout | None"
+    """The layout then; None: this one has no Max-Forwards, or some of those lines already."""
+    via_at: int = 0
+    hops_at: int = 0
+
+
 class Layout:
     """The index of all messages whose header lines carry these names in this order. Compared by identity."""
 
     __slots__ = (
-        "answered", "answered_to", "any_of", "cseq_at", "fault", "first", "is_kept", "is_opening", "is_plain",
+        "answered", "answered_to", "any_of", "cseq_at", "fault", "first", "hop", "is_kept", "is_opening", "is_plain",
         "length_at", "names", "positions", "slices", "starts",
     )  # fmt: skip
 
@@ -93,6 +102,8 @@ class Layout:
         """The same of a request outside a dialog, with one Contact line and no Route."""
         self.any_of: dict[frozenset[bytes], bool] = {}
         """What was asked before: is any of these names there? As many as there are such questions in the code."""
+        self.hop: Hop | None = None
+        """Where a hop of ours goes (`hop_of`); None: not asked yet."""
         self.is_kept = sum(self.starts) <= MAX_LAYOUT_BYTES
 
 
@@ -155,6 +166,18 @@ def without_line(layout: Layout, at: int) -> Layout:
     """The layout after the line at this position has gone."""
     step = (layout, at, b"")
     return _steps.get(step) or _remember_step(step, layout.names[:at] + layout.names[at + 1 :])
+
+
+def hop_of(layout: Layout) -> Hop:
+    """Kept with the layout."""
+    names, hops, via = layout.positions.keys(), layout.first.get(b"max-forwards"), layout.first.get(b"via")
+    if hops is None or via is None or b"record-route" in names or b"max-breadth" in names:
+        found = Hop(None)
+    else:
+        after = with_line(with_line(layout, len(layout.names), b"Max-Breadth:"), 0, b"Record-Route:")
+        found = Hop(with_line(after, via[0] + 1, b"Via:"), via[0], hops[0])
+    layout.hop = found
+    return found
 
 
 def _remember_step(step: tuple[Layout, int, bytes], names: tuple[bytes, ...]) -> Layout:

@@ -81,7 +81,8 @@ class Request(Message):
         twin = Request(
             self.data, self.first, self._rows.copy(), self.body, self.layout, self._wire, self.method, self.uri
         )
-        self._give(twin)
+        twin._via, twin._cseq, twin._from = self._via, self._cseq, self._from
+        twin._to, twin._call_id = self._to, self._call_id
         return twin
 
     def remains(self) -> "Request":
@@ -135,7 +136,8 @@ class Response(Message):
         twin = Response(
             self.data, self.first, self._rows.copy(), self.body, self.layout, self._wire, self.status, self.reason
         )
-        self._give(twin)
+        twin._via, twin._cseq, twin._from = self._via, self._cseq, self._from
+        twin._to, twin._call_id = self._to, self._call_id
         return twin
 
 

@@ -104,7 +104,7 @@ class TransactionLayer:
         elif message.method == b"ACK":
             self._receive_ack(message, flow, now)
         else:
-            self._receive_request(message, flow, now)
+            self.receive_request(message, keys.server_key(message, message.method), flow, now)
 
     def awaits(self, response: Response) -> bool:
         """Does it answer a request of ours? Nobody can know the branch who did not get it."""
@@ -114,9 +114,9 @@ class TransactionLayer:
         """Is there a server transaction with this key?"""
         return key in self._servers
 
-    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+    def receive_request(self, request: Request, key: keys.Key, flow: Flow, now: float) -> None:
+        """The same of a request, of any method but ACK, whose key (`keys.server_key`) is known already."""
         method = request.method
-        key = keys.server_key(request, method)
         is_invite = method == b"INVITE"
         txn = self._servers.get(key)
         if txn is not None:

@@ -1,6 +1,8 @@
 """Route preprocessing (§16.4), loop detection (§16.3 item 4, RFC 5393) and the copy that leaves (§16.6)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from network import Caller, Wire
 
 from edge.proxy.forwarding import (
@@ -11,6 +13,7 @@ from edge.proxy.forwarding import (
     is_looped,
     next_hop,
     preprocess,
+    put_hop,
     record_route,
     reply_flow,
     stamp_top_via,
@@ -18,7 +21,7 @@ from edge.proxy.forwarding import (
 )
 from edge.proxy.identifiers import Identifiers, loop_part
 from edge.proxy.listeners import Listener, Listeners
-from edge.sip.errors import FieldError
+from edge.sip.errors import FieldError, LocalError
 from edge.sip.flow import Flow
 from edge.sip.message import parse
 
@@ -28,6 +31,7 @@ LISTENERS = Listeners(
         Listener("b", b"UDP", "2001:db8::10", 5062, "2001:db8::10", 5062),
     ]
 )
+THREE = Listeners([*LISTENERS.all, Listener("c", b"TCP", "192.0.2.10", 5060, "edge.example", 5060)])
 IDENTIFIERS = Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"fresh")
 CALL_ID = b"c@h"
 TOKEN = IDENTIFIERS.token("a" * 32, CALL_ID)
@@ -322,3 +326,60 @@ def test_a_loop_through_the_core_is_refused_at_the_third_pass():
 def test_another_number_in_the_same_uri(uri, number, expected):
     """Host, parameters and scheme stay; a context of the old number goes."""
     assert with_number(uri.encode(), number) == expected.encode()
+
+
+HOP_LINES = st.lists(
+    st.sampled_from([
+        "Via: SIP/2.0/UDP far.example;branch=z9hG4bK2",
+        "v: SIP/2.0/UDP h;branch=z9hG4bK3, SIP/2.0/UDP g;branch=z9hG4bK4",
+        "Record-Route: <sip:h;lr>", "Max-Breadth: 7", "Max-Breadth: 90", "max-breadth: x", "Route: <sip:h;lr>",
+        "X-Account: acme", "Subject: a\r\n b",
+    ]),
+    max_size=4,
+    unique=True,
+)  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(
+    lines=HOP_LINES,
+    hops=st.sampled_from([None, "70", "071", "1", "5 "]),
+    place=st.integers(0, 4),
+    uri=st.sampled_from(["sip:bob@far.example", "sips:bob@far.example", "SIP:bob@far.example", "tel:+331"]),
+    ends=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    branch=st.sampled_from([b"z9hG4bKours.x", b"z9hG4bKours.x;oc", b"", b"a b"]),
+)
+def test_a_hop_put_in_one_go_is_the_one_put_step_by_step(lines, hops, place, uri, ends, branch):
+    """Byte for byte, with the same index and the same readings, the first time and from memory."""
+    if hops is not None:
+        lines = [*lines[:place], f"Max-Forwards: {hops}", *lines[place:]]
+    inbound, outbound = ends
+    for _ in range(2):
+        short, complete = request(uri, *lines), request(uri, *lines)
+        record_route(complete, b"token", inbound=inbound, outbound=outbound, listeners=THREE)
+        try:
+            add_hop(complete, branch, listener=outbound, listeners=THREE)
+        except LocalError:
+            with pytest.raises(LocalError):
+                put_hop(short, b"token", branch, inbound=inbound, outbound=outbound, listeners=THREE)
+            continue
+        put_hop(short, b"token", branch, inbound=inbound, outbound=outbound, listeners=THREE)
+        assert short.render() == complete.render()
+        assert (short.layout, short.via(), short.max_forwards()) == (
+            complete.layout,
+            complete.via(),
+            complete.max_forwards(),
+        )
+        again = parse(short.render())
+        assert (short.layout.positions, short.via()) == (again.layout.positions, again.via())
+
+
+def test_nearly_every_request_takes_the_hop_in_one_go():
+    """And one that has been somewhere before does not."""
+    via = b"SIP/2.0/UDP edge.example:5060;branch="
+    request("sip:bob@far.example", "Max-Forwards: 70").spend_hop()
+    for lines, is_usual in ((["Max-Forwards: 70"], True), (["Max-Forwards: 70", "Record-Route: <sip:h;lr>"], False)):
+        made = request("sip:bob@far.example", *lines)
+        before = made.render()
+        assert made.put_hop(b"Record-Route: <sip:t@h;lr>", via, b"z9hG4bK1", b"Max-Breadth: 60") is is_usual
+        assert (made.render() != before) is is_usual
