@@ -32,6 +32,8 @@ from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from limits.model import GROUP, PROFESSIONAL, TRUNK, Admit, Admitted, Denied, Unavailable
 
+DECISIONS = (Admitted, Denied, Unavailable)
+"""What the limits answer to an attempt. A tuple: a union would be built anew at every question."""
 _RESERVE = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
 _REASON_OF_CAUSE = {

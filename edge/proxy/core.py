@@ -13,7 +13,7 @@ from edge.policy.verdicts import Reason
 from edge.proxy import opening, session_timers, usual
 from edge.proxy.actions import Opened, Outbox
 from edge.proxy.adoption import Adoption
-from edge.proxy.attempts import Attempts
+from edge.proxy.attempts import DECISIONS, Attempts
 from edge.proxy.authentication import Authentication
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallTracker
@@ -50,20 +50,7 @@ from edge.sip.timers import TimerWheel
 from edge.sip.transaction import keys
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from limits.local import Ceilings
-from limits.model import (
-    REFUSED,
-    Admit,
-    Admitted,
-    Adopted,
-    Answer,
-    Denied,
-    Outcome,
-    Renew,
-    Settle,
-    Settled,
-    Unavailable,
-    Verb,
-)
+from limits.model import REFUSED, Admit, Adopted, Answer, Outcome, Renew, Settle, Settled, Unavailable, Verb
 
 _REASONS = {
     400: Reason.BAD_REQUEST,
@@ -74,7 +61,6 @@ _REASONS = {
 
 _LISTENERS = (Branch, Ending, Probe, TrunkProbe, Registering, Proving)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
-_DECISIONS = (Admitted, Denied, Unavailable)
 
 
 class ProxyCore:
@@ -290,7 +276,7 @@ class ProxyCore:
     def limiter_answered(self, verb: Verb, outcome: Outcome, now: float) -> None:
         """The answer to a verb from the outbox."""
         if isinstance(verb, Admit):
-            if isinstance(outcome, _DECISIONS):
+            if isinstance(outcome, DECISIONS):
                 self._attempts.decided(verb, outcome, now)
         elif isinstance(verb, Renew):
             self.calls.renewals.answered(verb, outcome, now)
