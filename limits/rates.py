@@ -43,7 +43,12 @@ def billed_s(price: Price, duration_ms: int) -> int:
 
 def cost(price: Price, duration_ms: int) -> int:
     """Micro-units an answered call of this length costs: connect + ceil(rate x billed / 60)."""
-    return price.connect_micros - (-price.rate_micros * billed_s(price, duration_ms) // 60)
+    return cost_of(price, billed_s(price, duration_ms))
+
+
+def cost_of(price: Price, seconds: int) -> int:
+    """The same of so many seconds billed."""
+    return price.connect_micros - (-price.rate_micros * seconds // 60)
 
 
 def interval_s(price: Price, paid_s: int, quantum_s: int) -> int:

@@ -5,12 +5,14 @@ duration is never negative whatever happens to the wall clock. Imports the stand
 record. Every string may come from a hostile caller: a line is always one line, always valid UTF-8, and bounded.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import orjson
 
+from edge.cdr.instants import Instants
 from edge.cdr.marks import DEFAULT, MarkThresholds, marks
 from edge.cdr.record import SCHEMA_VERSION, CallOutcome
+from edge.cdr.short_road import Json, Pair, ShortRoad, Times
 from edge.proxy.facts import CallFacts
 from edge.proxy.shed import Sender, Shed
 from limits import rates
@@ -35,11 +37,6 @@ _GAVE_UP = frozenset({"cancelled", "abandoned"})
 
 _NO_PRICE = Price(0, 0, 0, 0, 0)
 
-Instants = tuple[datetime | None, datetime | None]
-Pair = tuple[str, int] | tuple[str, str] | Instants
-Pairs = list[tuple[str, int]] | list[tuple[str, str]] | list[Instants] | list[int] | list[Pair | int]
-Json = tuple[str, ...] | str | int | datetime | None | Pairs
-
 
 def outcome_of(facts: CallFacts) -> CallOutcome:
     """The one word for how it ended, from what happened and not from what anybody claims."""
@@ -62,17 +59,26 @@ class CdrBuilder:
     `wall0` (UTC seconds) and `mono0` (monotonic seconds) are one instant, read together when the process starts.
     """
 
-    __slots__ = ("_node", "_shed_lines", "_thresholds", "_wall_at_zero")
+    __slots__ = ("_instants", "_node", "_shed_lines", "_short", "_thresholds")
 
     def __init__(self, node: str, *, wall0: float, mono0: float, thresholds: MarkThresholds = DEFAULT) -> None:
         self._node = _safe(node)
         self._thresholds = thresholds
-        self._wall_at_zero = wall0 - mono0
+        self._instants = Instants(wall0 - mono0)
+        self._short = ShortRoad(self._node, self._instants, thresholds, self._columns)
         self._shed_lines: dict[Sender, bytes] = {}
 
     def line(self, facts: CallFacts, seq: int) -> bytes:
         """One record with its newline. Never raises on what a caller sent."""
-        values = self._values(facts, seq) | self._more(facts)
+        try:
+            line = self._short.line(facts, seq).encode()
+        except (ValueError, TypeError, OverflowError):  # lone surrogates, or a number that 64 bits do not hold
+            line = b""
+        return line if line and len(line) <= MAX_LINE_BYTES else self.complete(facts, seq)
+
+    def complete(self, facts: CallFacts, seq: int) -> bytes:
+        """The same by the long road, which says what it is: every column by its name, whatever its values."""
+        values = self._columns(facts, seq)
         try:
             line = orjson.dumps(values, option=_OPTIONS)
         except (orjson.JSONEncodeError, UnicodeError):  # lone surrogates, or a number that 64 bits do not hold
@@ -85,7 +91,7 @@ class CdrBuilder:
         """As `line`, of an attempt that was refused at the door, by a short way: what all attempts of its sender share
         is rendered once (a test compares with the long way)."""
         pattern = self._shed_lines.get(shed.sender) or self._shed_pattern(shed)
-        at = self.instant(shed.at).isoformat(timespec="microseconds")[:-6].encode()
+        at = self._instants.text(shed.at).encode()
         texts = [shed.uid, shed.source, shed.call_id, shed.from_tag, shed.cli_original, shed.cli_presented,
                  shed.called_original, shed.called]  # fmt: skip
         try:
@@ -101,29 +107,23 @@ class CdrBuilder:
     def _shed_pattern(self, shed: Shed) -> bytes:
         """A line of this sender with places for the columns that differ, in their order."""
         facts = shed._replace(at=0.0).facts()
-        values = self._values(facts, 0) | self._more(facts)
+        values = self._columns(facts)
         marks = {name: f"\1{name}\1" for name in _SHED_COLUMNS}
         line = orjson.dumps(values | marks, option=_OPTIONS).replace(b"%", b"%%")
         for name, mark in marks.items():
-            place = b"%d" if name == "seq" else b'"%bZ"' if name.endswith("_at") else b"%b"
+            place = b"%d" if name == "seq" else b"%b"
             line = line.replace(orjson.dumps(mark), place)
         if len(self._shed_lines) >= MAX_SHED_LINES:
             self._shed_lines.clear()
         self._shed_lines[shed.sender] = line
         return line
 
-    def instant(self, at: float) -> datetime:
-        """UTC of a monotonic instant.
-
-        A whole second is moved by one microsecond: orjson would leave its fraction out, and readers that guess one
-        format for a column from its first lines would stumble over the one line in a million.
-        """
-        instant = datetime.fromtimestamp(self._wall_at_zero + at, UTC)
-        return instant if instant.microsecond else instant.replace(microsecond=1)
+    def _columns(self, facts: CallFacts, seq: int = 0) -> dict[str, Json]:
+        return self._values(facts, seq) | self._more(facts)
 
     def _values(self, facts: CallFacts, seq: int) -> dict[str, Json]:
         """The first columns in the order of `record.COLUMNS` (a test compares). Written out: this is the hot road."""
-        instant = self.instant
+        instant = self._instants.moment
         received = facts.received_at
         decided = facts.decided_at
         sent = facts.sent_at
@@ -172,7 +172,7 @@ class CdrBuilder:
             "released_at": None if released is None else instant(released),
             "decision_us": None if decided is None else max(0, round((decided - received) * 1_000_000)),
             "pdd_ms": None if ringing is None else max(0, int((ringing - received) * 1_000 + 1e-6)),
-            "duration_ms": (duration := duration_ms(facts)),
+            "duration_ms": (duration := facts.duration_ms),
             "group": facts.group,
             "zone": facts.zone,
             "rate_prefix": facts.rate_prefix,
@@ -230,8 +230,11 @@ class CdrBuilder:
             "identified_by": facts.identified_by,
         }
 
-    def _try(self, sent: float | None, ended: float | None) -> Instants:
-        return (None if sent is None else self.instant(sent), None if ended is None else self.instant(ended))
+    def _try(self, sent: float | None, ended: float | None) -> Times:
+        return (
+            None if sent is None else self._instants.moment(sent),
+            None if ended is None else self._instants.moment(ended),
+        )
 
 
 def _safe(text: str) -> str:

@@ -14,6 +14,8 @@ PURE_ROOMS = (
     "edge.config.snapshot",
     "edge.cdr.record",
     "edge.cdr.builder",
+    "edge.cdr.instants",
+    "edge.cdr.short_road",
     "edge.cdr.marks",
     "edge.cdr.schema",
     "edge.cdr.seal",
