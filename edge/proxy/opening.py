@@ -28,7 +28,7 @@ def is_usual(request: Request, listeners: Listeners) -> bool:
             return False  # it may have been here before
     at, start = layout.first[b"contact"]
     contact = lines[at]
-    if COMMA in contact or CR in contact:
+    if CR in contact:
         return False
     try:
         if request.to().tag is not None or not request.max_forwards() or request.cseq().method != request.method:

@@ -35,6 +35,16 @@ def test_a_ceiling_of_nothing_stays_nothing():
     assert not known(caps=0, burst=0).admit("acme", in_use=0, nodes=1, now_ms=0)
 
 
+def test_other_ceilings_take_the_place_of_those_before():
+    """Raised, lowered, and told of another holder."""
+    share = known(calls=30)
+    for calls in (40, 20):
+        share.note("acme", (10, 10, calls))
+        assert share.known("acme") == Ceilings(10, 10, calls)
+        assert [share.admit("acme", in_use=used, nodes=1, now_ms=0) for used in (calls - 1, calls)] == [True, False]
+    assert share.known("other") is None
+
+
 def test_the_store_is_heard_again():
     """The next outage begins with a full share."""
     share = known(caps=1, burst=1)

@@ -91,7 +91,7 @@ def test_emergency_call_of_an_unknown_account(snapshot: PolicySnapshot, attempt_
 PROVED = """
 [[ingress]]
 id = "certified"
-tls_names = ["SIP.peer.example"]
+tls_names = ["SIP.peer.example", "b.peer.example"]
 trusted = true
 account_header = "X-Account"
 
@@ -120,6 +120,8 @@ md5 = "00000000000000000000000000000000"
         ("198.51.100.1", (), "", "+33261910000", ["X-Account: robot"], "source header:x-account"),
         ("198.51.100.9", ("a.example", "sip.peer.example"), "", "+33261910000", ["X-Account: acme"],
          "tls:sip.peer.example header:x-account"),
+        ("198.51.100.9", ("b.peer.example", "sip.peer.example"), "", "+33261910000", ["X-Account: acme"],
+         "tls:b.peer.example header:x-account"),
         ("198.51.100.7", (), "pbx-1", "+33261910000", [], "source digest:pbx-1"),
         ("198.51.100.7", (), "", "112", [], "source"),
         ("198.51.100.8", (), "", "9901+33261910000", [], "source prefix:9901"),

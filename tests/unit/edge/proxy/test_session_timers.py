@@ -53,6 +53,9 @@ K = "Supported: 100rel, timer"
         # "A proxy MAY insert a Session-Expires header field ... MUST NOT include a refresher parameter"
         ((), 1800, ("1800", None), Asked(1800, False)),
         ((K,), 1800, ("1800", None), Asked(1800, True)),
+        # the absolute minimum is 90 seconds (§4)
+        ((), 30, ("90", None), Asked(90, False)),
+        ((K,), 30, ("90", None), Asked(90, True)),
         # "... but not with a duration lower than the value in the Min-SE header field"
         (("Min-SE: 3600",), 1800, ("3600", "3600"), Asked(3600, False)),
         # nothing is asked for: nothing is written
