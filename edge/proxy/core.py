@@ -9,58 +9,42 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from edge.config.snapshot import PolicySnapshot
 from edge.config.trunk_orders import Orders
-from edge.policy.verdicts import Reason
-from edge.proxy import opening, session_timers, usual
 from edge.proxy.actions import Opened, Outbox
 from edge.proxy.adoption import Adoption
+from edge.proxy.arrivals import Arrivals
 from edge.proxy.attempts import DECISIONS, Attempts
 from edge.proxy.authentication import Authentication
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallTracker
-from edge.proxy.concealment import unsealed
 from edge.proxy.destinations import Destinations
 from edge.proxy.facts import MAX_TOLD, Counters, Fact
-from edge.proxy.forwarding import is_looped, preprocess, reply_flow, stamp_top_via
-from edge.proxy.identifiers import Identifiers, loop_part
+from edge.proxy.identifiers import Identifiers
 from edge.proxy.indialog import InDialog
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Node, Settings
 from edge.proxy.overload import Measures, Overload
 from edge.proxy.own_answers import OwnAnswers
-from edge.proxy.probes import Probe, Probes
-from edge.proxy.proving import Proving
-from edge.proxy.registration import Registering
+from edge.proxy.probes import Probes
 from edge.proxy.registrations import Registrations
 from edge.proxy.renewals import Renewals
-from edge.proxy.responses import Branch
 from edge.proxy.shedding import Shedding
+from edge.proxy.short_road import ShortRoad
 from edge.proxy.sources import SourceBudgets
 from edge.proxy.strangers import Strangers
-from edge.proxy.teardown import Ending, Teardown
-from edge.proxy.trunk_probes import TrunkProbe, TrunkProbes
-from edge.proxy.unproven import is_ourselves, no_larger
+from edge.proxy.teardown import Teardown
+from edge.proxy.trunk_probes import TrunkProbes
 from edge.proxy.unreadable import Unreadable
-from edge.sip import validation
-from edge.sip.errors import FieldError, ParseError
+from edge.sip.errors import ParseError
 from edge.sip.flow import Flow
 from edge.sip.framing import FramingFault
 from edge.sip.locating import Address
-from edge.sip.message import Request, Response, parse
+from edge.sip.message import Response, parse
 from edge.sip.timers import TimerWheel
 from edge.sip.transaction import keys
 from edge.sip.transaction.layer import Transaction, TransactionLayer
 from limits.local import Ceilings
 from limits.model import REFUSED, Admit, Adopted, Answer, Outcome, Renew, Settle, Settled, Unavailable, Verb
 
-_REASONS = {
-    400: Reason.BAD_REQUEST,
-    416: Reason.UNSUPPORTED_SCHEME,
-    420: Reason.BAD_EXTENSION,
-    422: Reason.SESSION_INTERVAL,
-}
-
-_LISTENERS = (Branch, Ending, Probe, TrunkProbe, Registering, Proving)
-"""Users of client transactions. A tuple: a union would be built anew at every question."""
 
 
 class ProxyCore:
@@ -91,8 +75,13 @@ class ProxyCore:
         self._node = node
         node.wall_offset = wall_offset
         self._timers = timers
+        arrivals = Arrivals(node)
         node.layer = self._layer = TransactionLayer(
-            self, node.outbox.sends, timers, settings.durations, reliable=lambda flow: listeners.reliable[flow.listener]
+            arrivals,
+            node.outbox.sends,
+            timers,
+            settings.durations,
+            reliable=lambda flow: listeners.reliable[flow.listener],
         )
         self._destinations = Destinations(node)
         self._teardown = Teardown(node, self._destinations)
@@ -105,15 +94,18 @@ class ProxyCore:
         self._unreadable = Unreadable(node, self._strangers)
         authentication = Authentication(node, identifiers.tag, now)
         self._attempts = Attempts(node, self.calls, self._destinations, self._teardown, self._strangers, authentication)
-        self._in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
+        in_dialog = InDialog(node, self.calls, self._destinations, self._teardown, self._adoption)
         self._trunk_probes = TrunkProbes(node, self._destinations)
         self._trunk_probes.adopt(now)
         node.passwords = passwords or {}
         node.registrations = Registrations(node, self._destinations)
         node.registrations.adopt(now)
         self._requests = self._new = 0
-        self._shedding = Shedding(node, self._is_known, self._attempts.has_begun)
-        self._own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
+        self._shedding = Shedding(node, node.is_known, self._attempts.has_begun)
+        arrivals.attempts, arrivals.calls, arrivals.in_dialog = self._attempts, self.calls, in_dialog
+        arrivals.own = OwnAnswers(node, self._attempts, self._strangers, self._unreadable)
+        arrivals.short_road = ShortRoad(node, self._destinations, in_dialog)
+        arrivals.strangers, arrivals.unreadable = self._strangers, self._unreadable
 
     # -- what the rim reads ----------------------------------------------------------------------------------------
 
@@ -235,7 +227,7 @@ class ProxyCore:
         if isinstance(message, Response):
             via = message.via()
             if not self._node.listeners.is_us(via.host, via.port):
-                self._drop("response_not_ours")  # §18.1.2
+                self._node.counters.drop("response_not_ours")  # §18.1.2
                 return
             sources = self._node.sources
             if not sources.is_known(flow.listener, flow.address[0]) and self._layer.awaits(message):
@@ -430,158 +422,3 @@ class ProxyCore:
         """Fire what is due; renewals of one account travel together."""
         self._timers.expire(now)
         self.calls.renewals.collect(now)
-
-    # -- the transaction layer's user ------------------------------------------------------------------------------
-
-    def on_request(self, txn: Transaction, request: Request, now: float) -> None:
-        """A new request: §16.3 to §16.6."""
-        self._node.counters.requests_in += 1
-        try:
-            txn.reply_to = reply_flow(request, txn.flow, self._node.listeners)
-            txn.feedback = self._node.feedback.heard(request, txn.flow, now, is_known=self._is_known)
-            if not self._node.sources.is_known(txn.flow.listener, txn.flow.address[0]):
-                self._be_modest(txn, request)
-            stamp_top_via(request, txn.flow)
-            if request.method == b"CANCEL":
-                self._own.cancel(txn, request, now)
-            else:
-                self._take(txn, request, now)
-        except FieldError as error:
-            txn.user = None
-            self._own.refuse(txn, request, Reason.BAD_REQUEST, now, fault=str(error))
-
-    def _take(self, txn: Transaction, request: Request, now: float) -> None:
-        node = self._node
-        loop = loop_part(request, txn.flow.address[0], node.account_headers)
-        pre = usual.preprocessed(request, self.calls, node.listeners)
-        if pre is not None:
-            self._see(request, pre.token, txn.flow, txn)
-            self._in_dialog.relay(txn, request, pre, loop, now)
-            return
-        if request.method == b"INVITE" and opening.is_usual(request, node.listeners):
-            self._attempts.arrive(txn, request, loop, now)
-            return
-        fault = validation.check(request) or session_timers.fault(request, node.settings.min_session_s)
-        if fault is not None:
-            if fault.status == 483 and self._own.is_for_us(request):
-                self._own.tell_capabilities(txn, request, now)  # §16.3 item 3: as its final recipient
-                return
-            reason = _REASONS.get(fault.status, Reason.TOO_MANY_HOPS)
-            self._own.refuse(txn, request, reason, now, headers=fault.headers, fault=fault.reason)
-            return
-        if request.value(b"max-breadth") == b"0":
-            raise FieldError("Max-Breadth", "not a positive number")  # RFC 5393 §5.3.1: nothing may be forwarded
-        if is_looped(request, loop, node.listeners):
-            self._own.refuse(txn, request, Reason.LOOP, now)
-            return
-        if request.to().tag is not None:
-            request = unsealed(request, node.identifiers)
-        pre = preprocess(request, node.listeners, node.identifiers)
-        is_invite = request.method == b"INVITE"
-        # A UA of RFC 2543 gives no tag: its dialog is known by our token alone.
-        if request.to().tag is not None or (not is_invite and self._in_dialog.knows(request, pre.token)):
-            self._see(request, pre.token, txn.flow, txn)
-            self._in_dialog.relay(txn, request, pre, loop, now)
-        elif is_invite:
-            self._attempts.arrive(txn, request, loop, now)
-        elif self._own.is_for_us(request):
-            self._own.tell_capabilities(txn, request, now)
-        elif self._strangers.ignores(Reason.UNKNOWN_SOURCE, txn):
-            return
-        elif request.method == b"BYE":
-            node.counters.indialog_unknown += 1
-            self._own.gone(txn, request, now)  # §15.1.2
-        else:
-            self._own.reply(txn, request, node.snapshot.outside_dialog(request.method), now)
-
-    def on_ack(self, request: Request, flow: Flow, now: float) -> None:
-        """An ACK to a 2xx, or one that belongs to nothing: §16.6 without a transaction; never answered (§17.1.1.3)."""
-        node = self._node
-        node.counters.requests_in += 1
-        try:
-            loop = loop_part(request, flow.address[0], node.account_headers)
-            pre = usual.preprocessed(request, self.calls, node.listeners)
-            if pre is None:
-                if validation.check(request) is not None:
-                    self._drop("ack_invalid")
-                    return
-                if is_looped(request, loop, node.listeners):
-                    self._drop("ack_looped")
-                    return
-            node.feedback.heard(request, flow, now, is_known=self._is_known)
-            stamp_top_via(request, flow)
-            if pre is None:
-                request = unsealed(request, node.identifiers)
-                pre = preprocess(request, node.listeners, node.identifiers)
-            self._see(request, pre.token, flow)
-            self._in_dialog.relay_ack(request, pre, loop, flow, now)
-        except FieldError:
-            self._drop("ack_invalid")
-
-    def on_response(self, txn: Transaction, response: Response, now: float) -> None:
-        """A response of a client transaction goes to whoever started it."""
-        node = self._node
-        node.counters.responses_in += 1
-        if node.oc_throttle.servers:
-            node.oc_throttle.heard(txn.flow.address, response.via().params, now)
-        user = txn.user
-        if not isinstance(user, _LISTENERS):
-            return
-        try:
-            user.on_response(response, now)
-        except FieldError as error:
-            self._unreadable.count(str(error), txn.flow)
-            if response.status >= 200:
-                user.on_transport_error(now)  # an answer nobody can read is no answer
-
-    def on_stray_response(self, response: Response, flow: Flow, now: float) -> None:
-        """Not forwarded (RFC 6026 §7.3), only counted."""
-        self._node.counters.stray_responses += 1
-
-    def on_timeout(self, txn: Transaction, now: float) -> None:
-        """B or F of a client transaction; H of a server one needs nothing more."""
-        user = txn.user
-        if isinstance(user, _LISTENERS):
-            user.on_timeout(now)
-
-    def on_transport_error(self, txn: Transaction, now: float) -> None:
-        """A request could not be sent."""
-        user = txn.user
-        if isinstance(user, _LISTENERS):
-            user.on_transport_error(now)
-
-    def on_gone(self, txn: Transaction) -> None:
-        """The transaction is over; nobody may keep it."""
-        user = txn.user
-        if isinstance(user, Branch):
-            user.on_gone()
-
-    def _see(self, request: Request, token: bytes | None, flow: Flow, txn: Transaction | None = None) -> None:
-        """Whoever sends a token that only our Record-Route carries gets what we send: no modesty is needed then."""
-        sources = self._node.sources
-        if not sources.is_known(flow.listener, flow.address[0]) and self._in_dialog.knows(request, token):
-            sources.prove(flow.address[0])
-            if txn is not None:
-                txn.feedback, txn.reliable = None, self._node.listeners.reliable[flow.listener]
-
-    def _is_known(self, flow: Flow) -> bool:
-        """Does a trunk name this neighbour, or has it proved itself?"""
-        node = self._node
-        host, listener = flow.address[0], node.listeners.all[flow.listener].name
-        return not node.snapshot.is_stranger(host, listener, flow.names) or host in node.sources.proved
-
-    def _be_modest(self, txn: Transaction, request: Request) -> None:
-        """Over UDP, to whom has proved nothing: no repeats by a timer, and to a stranger never more than it sent."""
-        node, flow = self._node, txn.flow
-        host = flow.address[0]
-        if txn.reliable or is_ourselves(host) or host in node.sources.proved:
-            return
-        listener = node.listeners.all[flow.listener].name
-        if node.snapshot.known(host, listener) is None:
-            txn.reliable = True  # Timer G runs over unreliable transports alone
-            if node.snapshot.is_stranger(host, listener):
-                txn.feedback = no_larger(request.data, lambda: self._drop("amplification"))
-
-    def _drop(self, reason: str) -> None:
-        drops = self._node.counters.drops
-        drops[reason] = drops.get(reason, 0) + 1

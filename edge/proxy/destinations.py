@@ -91,16 +91,18 @@ class Destinations:
         self._node.outbox.resolves.append(Resolve(self._next_ticket, target))
 
     def at_once(self, request: Request, listener: int) -> Flows | None:
-        """The flows for a request without Route whose URI has a numeric host, where no TLS is spoken: what `locate`
-        would find for `forwarding.next_hop`. None: ask them. Raises FieldError."""
-        if request.has(b"route"):
-            return None
-        uri = request.uri
+        """The flows for a request without Route whose URI has a numeric host: what `locate` would find for
+        `forwarding.next_hop`. None: ask them. Raises FieldError."""
+        return None if request.has(b"route") else self.of_uri(request.uri, listener)
+
+    def of_uri(self, uri: bytes, listener: int) -> Flows | None:
+        """The flows for a URI with a numeric host where no TLS is spoken (its names are for `locate`); None:
+        it is another one. Raises FieldError."""
         flows = self._by_uri.get((uri, listener))
         if flows is None:
-            if self._node.listeners.has_tls:
-                return None
             hop = hop_of(uri)
+            if self._node.listeners.has_tls and (hop.secure or hop.transport):
+                return None
             host = self._numeric.get(hop.host, "")
             if host == "":
                 host = self._remember(hop.host)

@@ -29,6 +29,8 @@ class Dialog:
         "invite_shift",
         "is_confirmed",
         "leaving",
+        "loop",
+        "looped",
         "missed",
         "on_ack",
         "outbound",
@@ -58,6 +60,9 @@ class Dialog:
         """So far above the caller's numbers are those that the callee knows (`proving`)."""
         self.invite_shift = 0
         """The same for the latest INVITE: its ACK, and what acknowledges its provisional responses, name its number."""
+        self.looped: tuple[bytes, bytes, str] | None = None
+        self.loop = b""
+        """Request-URI, Route and source of the latest request along our route, and the loop part of its branch."""
         self.proof: tuple[bytes, bytes] | None = None
         """Header field with which the INVITE proved who we are: its ACK carries it too (RFC 3261 §22.1)."""
         self.session_s = 0
@@ -83,6 +88,13 @@ class Dialog:
         self.outbound = outbound
         self.target_egress = None
         self.probed_at = now
+
+    def acknowledged(self, now: float) -> None:
+        """The caller's ACK passes."""
+        if self.is_confirmed and not self.acked:
+            self.acked = True
+            if self.on_ack is not None:
+                self.on_ack.send_waiting(now)
 
     def proved(self, proof: tuple[bytes, bytes] | None) -> None:
         """The INVITE that began it carried this proof, and so the next CSeq number; or none."""

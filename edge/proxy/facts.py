@@ -321,3 +321,7 @@ class Counters:
         self.transport_errors = 0
         self.trunks_skipped: dict[str, int] = {}
         """Attempts that passed an egress trunk over, by trunk."""
+
+    def drop(self, reason: str) -> None:
+        """A message is dropped."""
+        self.drops[reason] = self.drops.get(reason, 0) + 1

@@ -189,6 +189,18 @@ def add_hop(request: Request, branch: bytes, *, listener: int, listeners: Listen
     request.push_via(listeners.via_prefixes[listener], branch)
 
 
+def one_hop_on(request: Request, via: bytes) -> bytes:
+    """The bytes of a request with a plain layout one hop further, by a datagram: what `add_hop` makes of it without its
+    one Route. The request stays as it is. Raises FieldError where its Max-Forwards is no number."""
+    first = request.layout.first
+    hops_at, route_at, via_at = first[b"max-forwards"][0], first[b"route"][0], first[b"via"][0]
+    lines = request.lines.copy()
+    lines[hops_at] = request.hop_less() or b""
+    del lines[route_at]
+    lines.insert(via_at if via_at < route_at else via_at - 1, b"Via: " + via)
+    return b"\r\n".join([request.first, *lines, _BREADTH, b"", request.body])
+
+
 def say_length(message: Message) -> None:
     """§18.3: over a stream Content-Length must stand there; a datagram may have come without."""
     if message.value(b"content-length") is None:

@@ -70,6 +70,13 @@ class Way:
         built_in = (OUTSIDE.rules_from, HeaderRules())
         return self._first in built_in and self._second in built_in and self.reason == "pass"
 
+    def lets_all(self, layout: Layout) -> bool:
+        """Does every message of this layout cross as it is?"""
+        plan = self._plans.get(layout)
+        if plan is None:
+            plan = self._remember(layout)
+        return plan is _NOTHING and not self.adds and self.reason == "pass"
+
     def cross(self, message: Message, words: Words, *kinds: bytes, is_judged: bool = False) -> None:
         """Take off and add. `kinds`: method, `requests` or `responses`. `is_judged`: policy has judged the
         P-Asserted-Identity of this message, and left what may be told."""

@@ -8,7 +8,7 @@ every identifier.
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -27,6 +27,8 @@ _HIDES = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES = 10
 _DIGESTS_MAX = 4_096
+_NUMBER_BYTES = 16
+_HMAC_BLOCK = 64
 
 SEALED = b"hidden-"
 """Before a word that `Identifiers.seal` made."""
@@ -42,7 +44,7 @@ _DOOR_UID = 20
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_contacts", "_digests", "_fresh", "_sealing", "_secret", "_signer", "door")
+    __slots__ = ("_digests", "_fresh", "_numbers", "_sealing", "_secret", "_signer", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -50,7 +52,7 @@ class Identifiers:
         `contacts`: key of the digests of called numbers, the same on every node of a store."""
         self._secret = secret
         self._fresh = fresh
-        self._contacts = contacts or secret
+        self._numbers = _NumberDigests(contacts or secret)
         self._digests: dict[str, str] = {}
         """Of the numbers seen last: an account's own come again and again."""
         self._signer = blake2b(digest_size=_SIGNATURE_LENGTH // 2, key=secret)
@@ -70,7 +72,7 @@ class Identifiers:
         """The word a number is counted and recorded under: nobody without the key can tell which number it is."""
         digest = self._digests.get(number)
         if digest is None:
-            digest = number_digest(self._contacts, number)
+            digest = self._numbers.digest(number)
             if len(self._digests) >= _DIGESTS_MAX:
                 self._digests.clear()
             self._digests[number] = digest
@@ -161,9 +163,26 @@ class Identifiers:
         return signer.hexdigest().encode()
 
 
+class _NumberDigests:
+    """`number_digest` with one key, which is taken in once (RFC 2104 §4): a third of the price."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = (sha256(key).digest() if len(key) > _HMAC_BLOCK else key).ljust(_HMAC_BLOCK, b"\0")
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+
+    def digest(self, number: str) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(number.encode())
+        outer.update(inner.digest())
+        return outer.digest()[:_NUMBER_BYTES].hex()
+
+
 def number_digest(key: bytes, number: str) -> str:
     """A keyed digest of a number in E.164 (HMAC-SHA-256, 128 bits of it in hexadecimal)."""
-    return hmac.digest(key, number.encode(), "sha256")[:16].hex()
+    return hmac.digest(key, number.encode(), "sha256")[:_NUMBER_BYTES].hex()
 
 
 def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> bytes:

@@ -93,8 +93,9 @@ class InDialog:
         if request.method in session_timers.REFRESHES:
             self._ask_for_refreshes(relayed, onward)
         if request.method == b"BYE":
-            self._bye(relayed, request, now)
-            if uid is not None and relayed.call is None:
+            if relayed.call is not None and relayed.dialog is not None:
+                self.leave(relayed.call, relayed.dialog, request, now, from_ingress=relayed.from_ingress)
+            elif uid is not None and relayed.call is None:
                 self._adoption.note_goodbye(uid, request.from_().tag or b"", now)
 
         def forward(flows: Flows, now: float) -> None:
@@ -238,10 +239,31 @@ class InDialog:
         if call is None or not is_callers:
             return
         dialog = call.dialogs.get(request.to().tag or b"")
-        if dialog is not None and dialog.is_confirmed and not dialog.acked:
-            dialog.acked = True
-            if dialog.on_ack is not None:
-                dialog.on_ack.send_waiting(now)
+        if dialog is not None:
+            dialog.acknowledged(now)
+
+    def branch_of(
+        self,
+        server: Transaction,
+        client: Transaction,
+        call: Call,
+        dialog: Dialog,
+        sent_at: float,
+        from_ingress: bool,
+    ) -> Branch:
+        """What became of a request that went the short road needs the complete one: context, user and branch, as
+        `relay` would have left them."""
+        context = server.user = ResponseContext(self._node, server)
+        relayed = context.user = _Relayed(self, server.request)
+        relayed.call, relayed.dialog, relayed.from_ingress = call, dialog, from_ingress
+        branch = client.user = Branch(context, None, client.flow, sent_at)
+        branch.client = client
+        context.branches.append(branch)
+        if call.crossing is not None:
+            passage = relayed.passage = Passage.of_call(self._node, call, from_ingress=from_ingress)
+            context.reason = passage.back.reason
+            branch.way, branch.words = passage.back, passage.words
+        return branch
 
     def _passage(
         self, call: Call | None, pre: Preprocessed, request: Request, flow: Flow, *, from_ingress: bool
@@ -337,22 +359,25 @@ class InDialog:
 
     # -- BYE -------------------------------------------------------------------------------------------------------
 
-    def _bye(self, relayed: "_Relayed", request: Request, now: float) -> None:
+    def leave(self, call: Call, dialog: Dialog, request: Request, now: float, *, from_ingress: bool) -> None:
         """The call is released when the BYE of its last live dialog arrives; the lease goes back with its final.
 
         In an early dialog (§15) nothing happens yet: the final response to the INVITE ends the call, and where that is
         a 2xx, which has crossed the BYE, the dialog is being left from its beginning."""
-        call, dialog = relayed.call, relayed.dialog
-        if call is not None and dialog is not None:
-            dialog.leaving += 1
-            side = "ingress" if relayed.from_ingress else "egress"
-            self._calls.left(call, side, q850_of(request, NORMAL_CLEARING), now, request.value(b"reason"))
+        dialog.leaving += 1
+        side = "ingress" if from_ingress else "egress"
+        reason, cause = request.value(b"reason"), NORMAL_CLEARING
+        if reason is not None:
+            cause = q850_of(request, NORMAL_CLEARING)
+        self._calls.left(call, side, cause, now, reason)
 
     def over(self, relayed: "_Relayed", status: int, now: float) -> None:
         """A request has its final response or its time-out; the dialog ends with a BYE."""
-        call, dialog = relayed.call, relayed.dialog
-        if relayed.method != b"BYE" or call is None or dialog is None:
-            return
+        if relayed.method == b"BYE" and relayed.call is not None and relayed.dialog is not None:
+            self.bye_over(relayed.call, relayed.dialog, status, now)
+
+    def bye_over(self, call: Call, dialog: Dialog, status: int, now: float) -> None:
+        """The same of a BYE in this dialog."""
         dialog.leaving -= 1
         if dialog.ended or not dialog.is_confirmed or call.state in (CallState.TEARING_DOWN, CallState.ENDED):
             return  # over already, not begun, or ended by the edge's own BYEs

@@ -162,6 +162,11 @@ class Node:
         branch = self.identifiers.branch(loop)
         return branch + self.oc_throttle.params(flow.address) if self.oc_throttle.servers else branch
 
+    def is_known(self, flow: Flow) -> bool:
+        """Does a trunk name this neighbour, or has it proved itself?"""
+        host, listener = flow.address[0], self.listeners.all[flow.listener].name
+        return not self.snapshot.is_stranger(host, listener, flow.names) or host in self.sources.proved
+
     def refused_unasked(self, account: str, uid: str) -> None:
         """This attempt is refused for what is amiss with this node. Where others share the store, one of them may hold
         its call (an address that moved here): the record of this refusal stands only if nobody does."""

@@ -6,7 +6,7 @@ answer, so that somebody calls back. One such call is an accident; the limits co
 
 from edge.config.telemarketing import PingCalls
 from edge.policy.behaviour import ping_frequency
-from edge.policy.demand import Digest, hidden
+from edge.policy.demand import Digest
 from edge.proxy.facts import CallFacts, Fact
 from limits.frequency import Frequency
 from limits.model import Outcome, Settle, Settled, Verb
@@ -39,7 +39,7 @@ class Pings:
         if not is_ping(facts, ping):
             return ()
         facts.tags += (TAG,)
-        return (hidden(ping_frequency(ping, facts.cli_presented), digest),)
+        return (ping_frequency(ping, digest(facts.cli_presented)),)
 
     def heard(self, verb: Verb, outcome: Outcome, now: float, facts: list[Fact]) -> None:
         """A settlement that left a mark says how many there are now: a fact, where they are too many and it was not

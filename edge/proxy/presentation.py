@@ -41,6 +41,7 @@ _SPEAK_OF_CALLER = (b"remote-party-id", b"p-preferred-identity")
 """Of a caller who asks to be hidden: not for a trunk outside the trust domain."""
 
 _SAID_AGAIN = (b"p-asserted-identity", *_SPEAK_OF_CALLER)
+_NAMES_AGAIN = frozenset(_SAID_AGAIN)
 _USUAL_NAMES = {
     b"from": b"From",
     b"p-asserted-identity": b"P-Asserted-Identity",
@@ -108,6 +109,11 @@ def toward_caller(request: Request, naming: Naming, came: Request, identifiers: 
         conceal, call_id=request.call_id(), hidden=naming.hidden, identifiers=identifiers, is_private=naming.is_private
     )
     return partial(_mend, kept=kept, then=conceal_answer)
+
+
+def is_as_judged(request: Request, invite: bytes) -> bool:
+    """Would `keep_judged` change nothing, as it mostly does not?"""
+    return not request.has_any(_NAMES_AGAIN) and _said(b"from", request.value(b"from") or b"", invite)
 
 
 def keep_judged(request: Request, invite: bytes) -> tuple[bool, Mend | None]:

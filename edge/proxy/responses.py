@@ -150,14 +150,7 @@ class ResponseContext:
             response.replace(b"cseq", self.cseq)
         if self.reason != "pass" and response.status >= 300:
             tell(response, self.reason, cause_of(response.status, response.value(b"warning") or b"")[1])
-        if self.server.reliable:
-            say_length(response)
-        data = response.render()
-        for line in response.header_lines(b"via"):
-            if b"oc" in line.lower():
-                data = overload_params.cleaned(data)
-                break
-        self.node.layer.respond(self.server, response.status, data, now)
+        self.node.layer.respond(self.server, response.status, bytes_up(response, self.server), now)
 
     def answer(
         self,
@@ -293,7 +286,7 @@ class Branch:
 
     def _take_in(self, response: Response) -> None:
         """What goes up, or may go up: without our Via, as its neighbour may say it."""
-        _take_via_off(response, is_last=self.restore is not None)
+        take_via_off(response, is_last=self.restore is not None)
         if self.restore is not None:
             self.restore(response)
         if self.way is not None:
@@ -401,7 +394,20 @@ class Branch:
             self.context.branch_failed(self, status, None, now)
 
 
-def _take_via_off(response: Response, *, is_last: bool) -> None:
+def bytes_up(response: Response, server: Transaction) -> bytes:
+    """What leaves by this transaction: over a stream with its length, and without what a server further on says to its
+    neighbour of overload (RFC 7339 §5.4)."""
+    if server.reliable:
+        say_length(response)
+    data = response.render()
+    lines = response.lines
+    for at in response.layout.positions[b"via"]:
+        if b"oc" in lines[at].lower():
+            return overload_params.cleaned(data)
+    return data
+
+
+def take_via_off(response: Response, *, is_last: bool) -> None:
     """§16.7 item 3. A response that was for us alone is no answer to a request that we forwarded."""
     response.to()
     if not response.drop_via(is_last=is_last):

@@ -1,13 +1,14 @@
-"""The short road of a request inside a dialog that this node holds: along our Record-Route alone, with nothing in it
-that must be read further. Pure.
+"""Requests inside a dialog that this node holds, along our Record-Route alone, with nothing in them that must be read
+further. Pure.
 
 Nearly every ACK and BYE is such a one. What RFC 3261 §16.3 and §16.4 ask of any request then follows from a few
 comparisons; whatever is not exactly so takes the complete road (`validation.check`, `forwarding.is_looped`,
-`concealment.unsealed`, `forwarding.preprocess`), which would come to the same.
+`concealment.unsealed`, `forwarding.preprocess`), which would come to the same. Where nothing is changed between the two
+sides of the call either, `edge.proxy.short_road` takes it.
 """
 
+from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
-from edge.proxy.forwarding import Preprocessed
 from edge.proxy.identifiers import SEALED, UID_LENGTH
 from edge.proxy.listeners import Listeners
 from edge.sip.errors import FieldError
@@ -16,26 +17,30 @@ from edge.sip.message import Request
 from edge.sip.uri import SipUri, parse_uri
 
 _ROUTE = b"Route: <sip:"
+_TOKEN_AT = len(_ROUTE)
+_UID_END = _TOKEN_AT + UID_LENGTH
 
 
-def preprocessed(request: Request, calls: CallTracker, listeners: Listeners) -> Preprocessed | None:
-    """§16.4 for such a request, whose Route is off it then; None: it is another one, and has not been touched."""
+def call_of(request: Request, calls: CallTracker, listeners: Listeners) -> Call | None:
+    """The call of such a request: §16.4 takes its one Route off, whose token is that of the call, and finds nothing
+    else to do. None: it is another one."""
     layout = request.layout
     if not layout.is_plain:
         return None
     lines = request.lines
     route = lines[layout.first[b"route"][0]]
-    via = lines[layout.first[b"via"][0]]
-    token = route[len(_ROUTE) : route.find(b"@")]
-    call = calls.get(token[:UID_LENGTH].decode("latin-1"))
-    if call is None or not call.token or call.token != token or COMMA in via:
+    call = calls.get(route[_TOKEN_AT:_UID_END].decode("latin-1"))
+    if call is None or request.call_id() != call.call_id:
         return None
-    if not route.startswith(_ROUTE) or route[len(_ROUTE) + len(token) :] not in listeners.record_routes:
+    token = call.token
+    if not token or not route.startswith(_ROUTE) or not route.startswith(token, _TOKEN_AT):
+        return None
+    via = lines[layout.first[b"via"][0]]
+    if route[_TOKEN_AT + len(token) :] not in listeners.record_routes or COMMA in via:
         return None
     for sent_by in listeners.sent_bys:
         if sent_by in via:
             return None  # it may have been here before
-    call_id = request.call_id()
     try:
         to_tag = request.to().tag
         request.from_()
@@ -43,11 +48,8 @@ def preprocessed(request: Request, calls: CallTracker, listeners: Listeners) -> 
         is_sound = bool(request.max_forwards()) and request.cseq().method == request.method
     except FieldError:
         return None
-    if not is_sound or to_tag is None or to_tag.startswith(SEALED):
-        return None
-    if call_id != call.call_id or call_id.startswith(SEALED):
+    if not is_sound or to_tag is None or to_tag.startswith(SEALED) or call.call_id.startswith(SEALED):
         return None
     if not isinstance(uri, SipUri) or uri.params or uri.headers:
         return None
-    request.remove(b"route")
-    return Preprocessed(token, None)
+    return call

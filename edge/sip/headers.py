@@ -317,19 +317,26 @@ class Message:
 
     def spend_hop(self) -> bool:
         """One hop less in Max-Forwards, where it stands and is more than 0. False: it does not stand there."""
-        found = self.layout.first.get(b"max-forwards")
-        if found is None:
-            return False
-        row = self._rows[found[0]]
-        line = _hops_spent.get(row)
+        line = self.hop_less()
         if line is None:
-            self.replace(b"max-forwards", b"%d" % max(0, (self.max_forwards() or 0) - 1))
-            line = self._rows[found[0]]
-            if len(_hops_spent) < _HOPS_SEEN_MAX and len(row) <= 40:
-                _hops_spent[row] = line
-        self._rows[found[0]] = line
+            return False
+        self._rows[self.layout.first[b"max-forwards"][0]] = line
         self._wire = None
         return True
+
+    def hop_less(self) -> bytes | None:
+        """The Max-Forwards line with one hop less; None: there is none."""
+        found = self.layout.first.get(b"max-forwards")
+        if found is None:
+            return None
+        at, start = found
+        row = self._rows[at]
+        line = _hops_spent.get(row)
+        if line is None:
+            line = _with_value(row, start, b"%d" % max(0, (self.max_forwards() or 0) - 1))
+            if len(_hops_spent) < _HOPS_SEEN_MAX and len(row) <= 40:
+                _hops_spent[row] = line
+        return line
 
     def replace(self, name: bytes, value: bytes) -> None:
         """Another value for the only or first line of that name; the printed name and the space around it stay."""
@@ -339,14 +346,7 @@ class Message:
         if found is None:
             raise LocalError(f"no {name.decode('latin-1')} header to replace")
         at, start = found
-        rows = self._rows
-        row = rows[at]
-        old = row[start:].strip(_BLANKS)
-        if old:
-            start = row.index(old, start)
-            rows[at] = row[:start] + value + row[start + len(old) :]
-        else:
-            rows[at] = row[:start] + b" " + value
+        self._rows[at] = _with_value(self._rows[at], start, value)
         if name in _TYPED:
             self._forget(name)
         self._wire = None
@@ -472,6 +472,15 @@ def _read_sent_by(sent_by: bytes) -> tuple[bytes, bytes, int | None, bytes]:
     if len(_sent_bys_read) < _NAMES_SEEN_MAX:
         _sent_bys_read[sent_by] = read
     return read
+
+
+def _with_value(row: bytes, start: int, value: bytes) -> bytes:
+    """This line with another value; the printed name and the space around it stay."""
+    old = row[start:].strip(_BLANKS)
+    if not old:
+        return row[:start] + b" " + value
+    start = row.index(old, start)
+    return row[:start] + value + row[start + len(old) :]
 
 
 def _shown(name: bytes) -> str:

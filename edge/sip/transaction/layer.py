@@ -55,8 +55,8 @@ class TransactionLayer:
     """All transactions of one core."""
 
     __slots__ = (
-        "_clients", "_late_trying", "_legacy", "_reliable", "_servers", "_timer_b", "_unanswered", "absorbed",
-        "durations", "sends", "timer_j", "timer_k", "timer_l", "timer_m", "timers", "user",
+        "_clients", "_late_trying", "_legacy", "_servers", "_timer_b", "_unanswered", "absorbed", "durations",
+        "reliable", "sends", "timer_j", "timer_k", "timer_l", "timer_m", "timers", "user",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +75,7 @@ class TransactionLayer:
         self.absorbed = 0
         """Inputs from outside that meant nothing in the state they met, and answers that came too late or that
         RFC 4320 forbids."""
-        self._reliable = reliable
+        self.reliable = reliable
         # Read once: they are asked for with every transaction.
         self._late_trying, self._unanswered = durations.late_trying, durations.unanswered
         self._timer_b = durations.timer_b
@@ -126,7 +126,8 @@ class TransactionLayer:
         table, state = (INVITE_SERVER, State.PROCEEDING) if is_invite else (NON_INVITE_SERVER, State.TRYING)
         via = request.via()
         branch = via.branch or b""
-        txn = Transaction(self, table, state, key, request, branch, flow, now, True, self._reliable(flow), None)
+        txn = Transaction(self, table, state, key, method, branch, flow, now, True, None)
+        txn.request = request
         if not is_invite:
             txn.deadline = now + self._unanswered
         elif not keys.is_compliant(branch):
@@ -221,20 +222,32 @@ class TransactionLayer:
         branch = request.via().branch
         if method == b"ACK" or branch is None:
             raise LocalError("a client transaction needs a branch, and ACK has none (§17.1)")
-        key = (branch, method)
-        if key in self._clients:
-            raise LocalError(f"branch {branch!r} is in use")
         is_invite = method == b"INVITE"
         table, state = (INVITE_CLIENT, State.CALLING) if is_invite else (NON_INVITE_CLIENT, State.TRYING)
-        txn = Transaction(self, table, state, key, request, branch, flow, now, False, self._reliable(flow), user)
-        txn.last = request.render()
-        txn.deadline = now + (self._timer_b if timeout_s is None else timeout_s)
-        self._clients[key] = txn
+        txn = Transaction(self, table, state, (branch, method), method, branch, flow, now, False, user)
+        txn.request = request
+        self._open(txn, request.render(), self._timer_b if timeout_s is None else timeout_s, now)
         if is_invite:
             send_invite(txn, None, now)
         else:
             send_request(txn, None, now)
         return txn
+
+    def send(self, method: bytes, branch: bytes, data: bytes, flow: Flow, now: float, *, user: object) -> Transaction:
+        """The same with nothing but the bytes of the request, for any method but INVITE, of whose request ACK and
+        CANCEL are made. `branch`: of its top Via."""
+        key = (branch, method)
+        txn = Transaction(self, NON_INVITE_CLIENT, State.TRYING, key, method, branch, flow, now, False, user)
+        self._open(txn, data, self._timer_b, now)
+        send_request(txn, None, now)
+        return txn
+
+    def _open(self, txn: Transaction, data: bytes, timeout_s: float, now: float) -> None:
+        if txn.key in self._clients:
+            raise LocalError(f"branch {txn.branch!r} is in use")
+        txn.last = data
+        txn.deadline = now + timeout_s
+        self._clients[txn.key] = txn
 
     def abandon(self, txn: Transaction) -> None:
         """End an INVITE client transaction that has no final response (§9.1: 64*T1 after the CANCEL). A response that

@@ -110,8 +110,9 @@ class Transaction:
     """For the compiled form, where other attributes cannot be deleted."""
 
     request: Request
-    """Server: as received. Client: as sent. After the final response a server INVITE keeps its `remains`, a client
-    INVITE with a 2xx its header lines; any other has none (AttributeError), nor has what is gone."""
+    """Server: as received. Client: as sent, unless it was sent as bytes alone. After the final response a server INVITE
+    keeps its `remains`, a client INVITE with a 2xx its header lines; any other has none (AttributeError), nor has what
+    is gone. Set by the layer."""
 
     def __init__(
         self,
@@ -119,12 +120,11 @@ class Transaction:
         table: Table,
         state: State,
         key: tuple[object, ...],
-        request: Request,
+        method: bytes,
         branch: bytes,
         flow: Flow,
         now: float,
         is_server: bool,
-        reliable: bool,
         user: object | None,
     ) -> None:
         self.layer = layer
@@ -134,8 +134,7 @@ class Transaction:
         self.key = key
         self.legacy_key: tuple[object, ...] | None = None
         """Under which the ACK of an RFC 2543 client finds this INVITE server transaction."""
-        self.request = request
-        self.method = request.method
+        self.method = method
         self.branch = branch
         """Of the top Via; empty where an RFC 2543 client sent none."""
         self.flow = flow
@@ -151,7 +150,7 @@ class Transaction:
         """Server: what is done to each response of the user before it leaves (RFC 7339 §5.2); empty: none leaves."""
         self.user = user
         """Whatever the layer's user wants to find again."""
-        self.reliable = reliable
+        self.reliable = layer.reliable(flow)
         self.is_server = is_server
         self.since = now
         self.interval = 0.0

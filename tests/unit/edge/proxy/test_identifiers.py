@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from edge.proxy.identifiers import UID_LENGTH, Identifiers, loop_part, loop_part_of
+from edge.proxy.identifiers import UID_LENGTH, Identifiers, loop_part, loop_part_of, number_digest
 from edge.sip.message import parse
 
 TOKEN_CHARACTERS = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+")
@@ -142,3 +142,13 @@ def test_a_token_may_say_that_the_caller_is_hidden():
     assert (names.hides_caller(plain, b"c"), names.hides_caller(hiding, b"c")) == (False, True)
     assert names.read_token(hiding, b"d") is None
     assert not names.hides_caller(hiding, b"d")
+
+
+@pytest.mark.parametrize("size", [16, 63, 64, 65, 200])
+@pytest.mark.parametrize("number", ["", "+33170000001", "3 1" * 50])
+def test_the_digest_of_a_number_is_an_hmac(size, number):
+    """Whether the key was taken in before or not (RFC 2104: one longer than a block is hashed first)."""
+    key = bytes(range(size))
+    made = Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"f", contacts=key)
+    assert made.number_digest(number) == number_digest(key, number)
+    assert made.number_digest(number) == number_digest(key, number)  # and again

@@ -5,20 +5,20 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network import CALLER, TRUNK_A, Caller, Established, Wire
+from network import CALLER, POLICY, TRUNK_A, Address, Caller, Established, Wire, policy, reply
 
 from edge.proxy import usual
 from edge.sip.flow import Flow
-from edge.sip.message import parse
+from edge.sip.message import Request, parse
 
 BRANCH = "z9hG4bKshort"
 
 
-def established() -> Established:
+def established(document: str = POLICY) -> Established:
     """Each time the same call, on a node of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Caller, "_numbers", count(1))
-        return Established(Wire())
+        return Established(Wire(document))
 
 
 def lines_of(call: Established, method: str, from_caller: bool) -> dict[str, str]:
@@ -93,27 +93,90 @@ def written(text: str, call: Established, via: str) -> str:
     return text.format(via=via, route=route, uid=route.removeprefix("<sip:")[:32])
 
 
+ANSWERS = st.lists(
+    st.tuples(
+        st.sampled_from([100, 183, 200, 202, 302, 401, 404, 408, 481, 486, 503, 600]),
+        st.sampled_from(["", "X-Y: z", "P-Asserted-Identity: <sip:x@y>", "Privacy: id", 'Reason: Q.850;cause=31',
+                         "Retry-After: 3", "Session-Expires: 90", "Record-Route: <sip:a@b;lr>"]),
+        st.sampled_from(["as they came", "on one line", "with blanks", "compact", "ours alone", "bad To", "oc", "<"]),
+    ),
+    max_size=3,
+)  # fmt: skip
+"""What comes back to what left: status, one more header line, and how its Vias are written."""
+
+
+def answer_of(request: Request, status: int, extra: str, how: str) -> bytes:
+    """This answer, its Vias written so."""
+    data = reply(request, status, extra=extra)
+    lines = data.split(b"\r\n")
+    vias = [line for line in lines if line.startswith(b"Via: ")]
+    if how == "ours alone":
+        lines.remove(vias[-1])
+    elif how == "bad To":
+        lines = [b"To: <sip:x" if line.startswith(b"To:") else line for line in lines]
+    elif how != "as they came":
+        glue = {"on one line": b", ", "with blanks": b" \t,\t ", "<": b';x="<", '}.get(how, b",")
+        written = glue.join([via[5:] for via in vias]) + (b";oc=3;oc-validity=5" if how == "oc" else b"")
+        written = (b"v:" if how == "compact" else b"Via: ") + written
+        at = lines.index(vias[0])
+        lines = [line for line in lines if line not in vias]
+        lines.insert(at, written)
+    return b"\r\n".join(lines)
+
+
 def outcome(
-    data: bytes, source: tuple[str, int], is_short: bool, monkeypatch: pytest.MonkeyPatch
+    data: bytes, source: Address, is_short: bool, answers: list[tuple[int, str, str]], document: str
 ) -> tuple[object, ...]:
-    """All that leaves and is counted when this datagram comes to a call of its own core."""
-    core = established().wire.core
-    with monkeypatch.context() as patch:
+    """All that leaves and is counted when this datagram comes to a call of its own core, and these answers after it."""
+    core = established(document).wire.core
+    other = TRUNK_A if source == CALLER else CALLER
+    with pytest.MonkeyPatch.context() as patch:
         if not is_short:
-            patch.setattr(usual, "preprocessed", lambda request, calls, listeners: None)
+            patch.setattr(usual, "call_of", lambda request, calls, listeners: None)
         core.received(data, Flow(0, source), 1001.0)
+        onward = [sent for sent, flow, _ in core.outbox.sends if flow.address == other]
+        now = 1001.0
+        for status, extra, how in answers if onward else ():
+            now += 0.3
+            request = parse(onward[0])
+            assert isinstance(request, Request)
+            core.received(answer_of(request, status, extra, how), Flow(0, other), now)
+        while (at := core.next_timer()) is not None and at <= 1050.0:
+            core.handle_timer(at)
     counters = {name: getattr(core.counters, name) for name in dir(core.counters) if name[0] != "_"}
     sends = [(sent, flow) for sent, flow, _ in core.outbox.sends]
     states = [(call.uid, call.state, call.is_acked, call.facts.release_side) for call in core.calls.live()]
-    return sends, counters, states, core.outbox.facts, core.outbox.asks, core.outbox.resolves, core.transactions
+    ended = [{name: getattr(facts, name) for name in facts.__slots__} for facts in core.outbox.ended]
+    out = core.outbox
+    return sends, counters, states, ended, out.facts, out.asks, out.resolves, core.transactions, core.absorbed
 
 
-@settings(max_examples=40)
+POLICIES = st.sampled_from([
+    POLICY,
+    POLICY,
+    policy(large_requests='"tcp"'),
+    policy(boundary='{ reason = "q850" }'),
+    policy(boundary="{ hide_topology = true }"),
+    policy(boundary='{ headers_to = "odd" }') + '\n[header_rules.odd]\nstrip = ["X-*"]\n',
+    policy(boundary='{ headers_from = "odd" }') + '\n[header_rules.odd]\nadd = [{ name = "X-A", value = "b", '
+    'into = ["responses", "BYE"] }]\n',
+    POLICY + "\n[numbers]\nnormalise = false\n",
+])  # fmt: skip
+
+
+@settings(max_examples=30)
 @pytest.mark.parametrize("method", ["ACK", "BYE", "INFO", "UPDATE", "INVITE", "OPTIONS"])
-@given(from_caller=st.booleans(), uri=URIS, odd=st.lists(ODDITIES, max_size=2), order=st.randoms(use_true_random=False))
-def test_both_roads_send_the_same_bytes(method, from_caller, uri, odd, order):
-    """Whatever the request: what leaves, what is counted, what becomes of the call."""
-    call = established()
+@given(
+    from_caller=st.booleans(),
+    uri=URIS,
+    odd=st.lists(ODDITIES, max_size=2),
+    order=st.randoms(use_true_random=False),
+    answers=ANSWERS,
+    document=POLICIES,
+)
+def test_both_roads_send_the_same_bytes(method, from_caller, uri, odd, order, answers, document):
+    """Whatever the request and its answers: what leaves, what is counted, what becomes of the call."""
+    call = established(document)
     lines = lines_of(call, method, from_caller)
     via = "192.0.2.1:5060" if from_caller else "198.51.100.1:5060"
     for name, text in odd:
@@ -122,8 +185,7 @@ def test_both_roads_send_the_same_bytes(method, from_caller, uri, odd, order):
     order.shuffle(shuffled)
     data = "\r\n".join([f"{method} {uri} SIP/2.0", *shuffled, "", ""]).encode()
     source = CALLER if from_caller else TRUNK_A
-    with pytest.MonkeyPatch.context() as patch:
-        assert outcome(data, source, True, patch) == outcome(data, source, False, patch)
+    assert outcome(data, source, True, answers, document) == outcome(data, source, False, answers, document)
 
 
 def request_of(call: Established, change: tuple[str, str] = ("", ""), uri: str = "sip:x@198.51.100.1:5060"):
@@ -133,15 +195,14 @@ def request_of(call: Established, change: tuple[str, str] = ("", ""), uri: str =
     return parse("\r\n".join([f"BYE {uri} SIP/2.0", *[line for line in lines.values() if line], "", ""]).encode())
 
 
-def test_what_nearly_everyone_sends_takes_the_short_road():
-    """Its Route is off it, and its token is told."""
+def test_what_nearly_everyone_sends_is_known_at_once():
+    """As a request of its call; and it is not touched."""
     wire = Wire()
-    call = Established(wire)
-    request = request_of(call)
-    token = request.value(b"route")[5:].partition(b"@")[0]
-    pre = usual.preprocessed(request, wire.core.calls, wire.listeners)
-    assert pre is not None
-    assert (pre.token, pre.routed_out, pre.side, request.has(b"route")) == (token, None, b"", False)
+    request = request_of(Established(wire))
+    before = request.render()
+    (call,) = wire.core.calls.live()
+    assert usual.call_of(request, wire.core.calls, wire.listeners) is call
+    assert request.render() == before
 
 
 USUAL_ALL_THE_SAME = (
@@ -162,9 +223,9 @@ def test_whatever_is_odd_takes_the_complete_road(odd):
     wire = Wire()
     request = request_of(Established(wire), odd)
     before = request.render()
-    pre = usual.preprocessed(request, wire.core.calls, wire.listeners)
+    found = usual.call_of(request, wire.core.calls, wire.listeners)
     if not any(word in odd[1] for word in USUAL_ALL_THE_SAME):
-        assert (pre, request.render()) == (None, before)
+        assert (found, request.render()) == (None, before)
 
 
 @pytest.mark.parametrize("uri", ["sip:x@h;transport=udp", "sip:x@h?a=b", "tel:+331", "sip:", "urn:x:y"])
@@ -172,11 +233,11 @@ def test_so_does_a_target_with_more_in_it(uri):
     """A strict router, an maddr of ours, a scheme without a host."""
     wire = Wire()
     request = request_of(Established(wire), uri=uri)
-    assert usual.preprocessed(request, wire.core.calls, wire.listeners) is None
+    assert usual.call_of(request, wire.core.calls, wire.listeners) is None
 
 
 def test_so_does_a_call_that_is_over():
     """A node that does not know the call reads the token's signature."""
     wire = Wire()
     call = Established(wire)
-    assert usual.preprocessed(request_of(call), wire.new_core().calls, wire.listeners) is None
+    assert usual.call_of(request_of(call), wire.new_core().calls, wire.listeners) is None
