@@ -37,6 +37,7 @@ class Answers:
         interval = session_timers.answered(response, call.session)
         tag = response.to().tag or b""
         holder = ""
+        facts = call.facts
         dialog = call.dialogs.get(tag)
         if dialog is None or not dialog.is_confirmed:
             if not self._is_welcome(call, context):
@@ -50,7 +51,6 @@ class Answers:
             dialog.confirm(response.data, branch.flow.listener, now)
             dialog.proved(branch.proof)
             dialog.refreshed(interval, now)
-            facts = call.facts
             if facts.answered_at is None:
                 facts.to_tag = tag.decode("utf-8", "replace")
                 facts.end(response.status, "answered", 0, "")
@@ -62,7 +62,7 @@ class Answers:
             if is_first:
                 if branch.trunk is not None:
                     self._node.trunks.took(branch.trunk, now)
-                    rang, sent = call.facts.ringing_at, call.facts.sent_at
+                    rang, sent = facts.ringing_at, facts.sent_at
                     pdd_s = None if rang is None or sent is None else rang - sent
                     self._node.quality.ended(branch.trunk, now, answered=True, pdd_s=pdd_s)
                 holder = self._tell_answer(call, branch.trunk)

@@ -320,17 +320,16 @@ class Attempts:
 
     # -- what the context tells ------------------------------------------------------------------------------------
 
-    def rings(self, trunk: EgressTrunk, now: float) -> None:
-        """It has taken a call, whatever comes of it."""
-        self._node.trunks.took(trunk, now)
-
     def provisional(self, call: Call, branch: Branch, response: Response, now: float) -> None:
-        """101-199: an early dialog, the first ringing."""
-        if call.facts.ringing_at is None:
-            call.facts.ringing_at = now
+        """101-199: an early dialog, the first ringing, by which the trunk has taken a call, whatever comes of it."""
+        facts = call.facts
+        if facts.ringing_at is None:
+            facts.ringing_at = now
+            if branch.trunk is not None:
+                self._node.trunks.took(branch.trunk, now)
         tag = response.to().tag
         dialog = call.open_dialog(tag) if tag else None
-        if dialog is not None:
+        if dialog is not None and branch.proof is not None:
             dialog.proved(branch.proof)
 
     def try_next(self, call: Call, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
@@ -460,8 +459,6 @@ class _User:
         self._call = call
 
     def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
-        if branch.trunk is not None and self._call.facts.ringing_at is None:
-            self._attempts.rings(branch.trunk, now)
         self._attempts.provisional(self._call, branch, response, now)
 
     def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:

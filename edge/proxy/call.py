@@ -125,12 +125,18 @@ class Call:
     @property
     def has_live_dialog(self) -> bool:
         """Is a confirmed dialog not yet over?"""
-        return any(dialog.is_confirmed and not dialog.ended for dialog in self.dialogs.values())
+        for dialog in self.dialogs.values():
+            if dialog.is_confirmed and not dialog.ended:
+                return True
+        return False
 
     @property
     def is_being_left(self) -> bool:
         """Has every confirmed dialog a BYE on its way, or behind it?"""
-        return all(not d.is_confirmed or d.leaving or d.ended for d in self.dialogs.values())
+        for dialog in self.dialogs.values():
+            if dialog.is_confirmed and not dialog.leaving and not dialog.ended:
+                return False
+        return True
 
     @property
     def is_acked(self) -> bool:

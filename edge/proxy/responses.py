@@ -286,12 +286,13 @@ class Branch:
 
     def _take_in(self, response: Response) -> None:
         """What goes up, or may go up: without our Via, as its neighbour may say it."""
-        take_via_off(response, is_last=self.restore is not None)
-        if self.restore is not None:
-            self.restore(response)
-        if self.way is not None:
-            self.way.cross(response, self.words, b"responses")
-        if self.trunk is not None and self.trunk.boundary.status_from_cause and response.status >= 300:
+        restore, way = self.restore, self.way
+        take_via_off(response, is_last=restore is not None)
+        if restore is not None:
+            restore(response)
+        if way is not None and not way.lets_all(response.layout):
+            way.cross(response, self.words, b"responses")
+        if response.status >= 300 and self.trunk is not None and self.trunk.boundary.status_from_cause:
             tell_status(response, self.trunk.boundary.status_from_cause)
 
     def on_timeout(self, now: float) -> None:
@@ -409,7 +410,7 @@ def bytes_up(response: Response, server: Transaction) -> bytes:
 
 def take_via_off(response: Response, *, is_last: bool) -> None:
     """§16.7 item 3. A response that was for us alone is no answer to a request that we forwarded."""
-    response.to()
+    response.to()  # raises FieldError where it cannot be read
     if not response.drop_via(is_last=is_last):
         raise FieldError("Via", "none below ours")
 

@@ -167,6 +167,10 @@ class Transaction:
         row = self.rows.get(event)
         if row is None:
             return False
+        self._walk(row, argument, now)
+        return True
+
+    def _walk(self, row: Row, argument: Argument, now: float) -> None:
         effect, after = row
         # The state first: the user may call back into the layer, and must find the transaction where it now is.
         if after is not self.state:
@@ -177,14 +181,14 @@ class Transaction:
                     effect(self, argument, now)
                 finally:
                     self.layer.forget(self)
-                return True
+                return
         effect(self, argument, now)
-        return True
 
     def fire(self, letter: str, now: float) -> None:
         """A timer of ours has come. Nothing is ever cancelled: one that means nothing any more has no row."""
-        if letter in self.rows:
-            self.step(letter, None, now)
+        row = self.rows.get(letter)
+        if row is not None:
+            self._walk(row, None, now)
 
     def set_timer(self, letter: str, delay: float, now: float) -> None:
         """Hear of `letter` after so many seconds."""
@@ -204,11 +208,8 @@ class Transaction:
 
     def let_go(self) -> None:
         """Drop what the transaction holds, so that counting references alone frees it (no cycle is left to find)."""
-        if hasattr(self, "request"):
-            del self.request
-        self.last = None
-        self.user = None
-        self.feedback = None
+        self.drop_request()
+        self.last = self.user = self.feedback = None
 
     def drop_request(self) -> None:
         """No row needs it any more: at many calls a second, what waits for its last timer is most of the memory."""
