@@ -109,5 +109,5 @@ def _dialog(tag: bytes, dialog: Dialog, wall_offset: float) -> DialogRow:
         dialog.leaving > 0,
         dialog.session_s,
         _ms(dialog.expires_at, wall_offset),
-        max(dialog.missed.values()),
+        max(dialog.missed_by_ingress, dialog.missed_by_egress),
     )

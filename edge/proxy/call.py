@@ -125,10 +125,10 @@ class Call:
     @property
     def has_live_dialog(self) -> bool:
         """Is a confirmed dialog not yet over?"""
+        is_live = False
         for dialog in self.dialogs.values():
-            if dialog.is_confirmed and not dialog.ended:
-                return True
-        return False
+            is_live = is_live or (dialog.is_confirmed and not dialog.ended)
+        return is_live
 
     @property
     def is_being_left(self) -> bool:

@@ -29,9 +29,8 @@ class Dialog:
         "invite_shift",
         "is_confirmed",
         "leaving",
-        "loop",
-        "looped",
-        "missed",
+        "missed_by_egress",
+        "missed_by_ingress",
         "on_ack",
         "outbound",
         "probed_at",
@@ -60,9 +59,6 @@ class Dialog:
         """So far above the caller's numbers are those that the callee knows (`proving`)."""
         self.invite_shift = 0
         """The same for the latest INVITE: its ACK, and what acknowledges its provisional responses, name its number."""
-        self.looped: tuple[bytes, bytes, str] | None = None
-        self.loop = b""
-        """Request-URI, Route and source of the latest request along our route, and the loop part of its branch."""
         self.proof: tuple[bytes, bytes] | None = None
         """Header field with which the INVITE proved who we are: its ACK carries it too (RFC 3261 §22.1)."""
         self.session_s = 0
@@ -70,8 +66,8 @@ class Dialog:
         self.expires_at: float | None = None
         self.probed_at = 0.0
         """When both sides were last asked whether they know this dialog."""
-        self.missed = {True: 0, False: 0}
-        """Probes in a row that the ingress side (True) and the egress side have not answered."""
+        self.missed_by_ingress = self.missed_by_egress = 0
+        """Probes in a row that this side has not answered."""
         self.answer = b""
         """The 2xx as it came: what teardown needs to speak in one side's name."""
         self.outbound = 0

@@ -44,7 +44,7 @@ _DOOR_UID = 20
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_digests", "_fresh", "_numbers", "_sealing", "_secret", "_signer", "door")
+    __slots__ = ("_brancher", "_digests", "_fresh", "_numbers", "_sealing", "_secret", "_signer", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -56,7 +56,8 @@ class Identifiers:
         self._digests: dict[str, str] = {}
         """Of the numbers seen last: an account's own come again and again."""
         self._signer = blake2b(digest_size=_SIGNATURE_LENGTH // 2, key=secret)
-        """To be copied: the key is in it."""
+        self._brancher = blake2b(digest_size=_BRANCH_BYTES, key=secret)
+        """To be copied: the key is in them."""
         self._sealing: AESSIV | None = None
         self.door = blake2b(_DOOR, key=secret, digest_size=_DOOR_BYTES).hexdigest().encode()
         """How every To tag of `door_tag` begins, on any node that shares the secret: their ACKs are known by it."""
@@ -102,8 +103,9 @@ class Identifiers:
             # The sender's own rules do not make it unique: §16.11 names the fields that do.
             fields = (request.via().raw, *request.values(b"to"), *request.values(b"from"), request.call_id())
             branch = b"\0".join((*fields, b"%d" % request.cseq().number, request.uri))
-        digest = blake2b(branch, digest_size=_BRANCH_BYTES, key=self._secret).hexdigest()
-        return MAGIC_COOKIE + digest.encode() + b"." + loop_part
+        digest = self._brancher.copy()
+        digest.update(branch)
+        return MAGIC_COOKIE + digest.hexdigest().encode() + b"." + loop_part
 
     def token(self, uid: str, call_id: bytes, *, hides: bool = False, flow: bytes = b"") -> bytes:
         """What our Record-Route carries as its user: the uid, signed together with the Call-ID. Any node that knows the

@@ -59,15 +59,14 @@ class Probes:
         call = self._calls.get(probe.uid)
         if call is None or call.state is not CallState.ANSWERED or probe.dialog.ended:
             return
-        missed = probe.dialog.missed
-        side = probe.of_ingress
-        if status == 481:
-            missed[side] = self._calls.node.settings.probe_failures
-        elif status in _NOBODY:
-            missed[side] += 1
+        dialog, most = probe.dialog, self._calls.node.settings.probe_failures
+        missed = dialog.missed_by_ingress if probe.of_ingress else dialog.missed_by_egress
+        missed = most if status == 481 else missed + 1 if status in _NOBODY else 0
+        if probe.of_ingress:
+            dialog.missed_by_ingress = missed
         else:
-            missed[side] = 0
-        if missed[side] >= self._calls.node.settings.probe_failures:
+            dialog.missed_by_egress = missed
+        if missed >= most:
             self._calls.end(call, CAUSE, now)
 
 

@@ -44,9 +44,9 @@ class ShortRoad:
             return False
         dialog, from_ingress, flow = way
         node = self._node
-        first = node.identifiers.branch(self._loop(request, came_by.address[0], dialog))
+        branch = node.identifiers.branch(loop_part(request, came_by.address[0], node.account_headers))
         stamp_top_via(request, came_by)
-        data = self._onward(request, first, flow)
+        data = self._onward(request, branch, flow)
         number = request.cseq().number
         if from_ingress:
             dialog.cseq_ingress = max(dialog.cseq_ingress, number)
@@ -57,7 +57,7 @@ class ShortRoad:
         if node.oc_throttle.servers:
             node.oc_throttle.sent(flow.address, now)
         passed = Passed(self._room, txn, call, dialog, from_ingress, now)
-        passed.client = node.layer.send(method, first, data, flow, now, user=passed)
+        passed.client = node.layer.send(method, branch, data, flow, now, user=passed)
         return True
 
     def relays_ack(self, request: Request, call: Call, came_by: Flow, now: float) -> bool:
@@ -66,10 +66,11 @@ class ShortRoad:
         if way is None:
             return False
         dialog, from_ingress, flow = way
+        node = self._node
+        loop = loop_part(request, came_by.address[0], node.account_headers)
         stamp_top_via(request, came_by)
-        loop = self._loop(request, came_by.address[0], dialog)
-        data = self._onward(request, self._node.identifiers.stateless_branch(request, loop), flow)
-        self._node.outbox.sends.append((data, flow, None))
+        data = self._onward(request, node.identifiers.stateless_branch(request, loop), flow)
+        node.outbox.sends.append((data, flow, None))
         if from_ingress:
             dialog.acknowledged(now)
         return True
@@ -108,16 +109,6 @@ class ShortRoad:
         if flows is None or len(flows) != 1 or node.listeners.reliable[flows[0].listener]:
             return None
         return dialog, from_ingress, flows[0]
-
-    def _loop(self, request: Request, source: str, dialog: Dialog) -> bytes:
-        """`loop_part`, which is the same for most requests of one side of a dialog."""
-        positions, names = request.layout.positions, self._node.account_headers
-        if b"proxy-authorization" in positions or (names and any([name in positions for name in names])):
-            return loop_part(request, source, names)
-        decides = request.uri, request.lines[request.layout.first[b"route"][0]], source
-        if dialog.looped != decides:
-            dialog.looped, dialog.loop = decides, loop_part(request, source, names)
-        return dialog.loop
 
     def _onward(self, request: Request, branch: bytes, flow: Flow) -> bytes:
         node = self._node

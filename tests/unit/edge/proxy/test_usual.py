@@ -143,7 +143,7 @@ def outcome(
             core.received(answer_of(request, status, extra, how), Flow(0, other), now)
         while (at := core.next_timer()) is not None and at <= 1050.0:
             core.handle_timer(at)
-    counters = {name: getattr(core.counters, name) for name in dir(core.counters) if name[0] != "_"}
+    counters = {name: getattr(core.counters, name) for name in core.counters.__slots__}
     sends = [(sent, flow) for sent, flow, _ in core.outbox.sends]
     states = [(call.uid, call.state, call.is_acked, call.facts.release_side) for call in core.calls.live()]
     ended = [{name: getattr(facts, name) for name in facts.__slots__} for facts in core.outbox.ended]
