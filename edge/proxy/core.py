@@ -46,7 +46,6 @@ from limits.local import Ceilings
 from limits.model import REFUSED, Admit, Adopted, Answer, Outcome, Renew, Settle, Settled, Unavailable, Verb
 
 
-
 class ProxyCore:
     """Everything the edge decides, without a socket, a clock or a store."""
 
