@@ -132,18 +132,18 @@ def outcome(
 ) -> tuple[object, ...]:
     """All that leaves and is counted when this datagram comes to a call of its own core, and these answers after it."""
     core = established(document, caller).wire.core
-    source, other = (caller, TRUNK_A) if from_caller else (TRUNK_A, caller)
+    source = caller if from_caller else TRUNK_A
     with pytest.MonkeyPatch.context() as patch:
         if not is_short:
             patch.setattr(usual, "call_of", lambda request, calls, listeners: None)
         core.received(data, Flow(0, source), 1001.0)
-        onward = [sent for sent, flow, _ in core.outbox.sends if flow.address == other]
+        onward = [(sent, flow) for sent, flow, _ in core.outbox.sends if flow.address != source]
         now = 1001.0
         for status, extra, how in answers if onward else ():
             now += 0.3
-            request = parse(onward[0])
+            request = parse(onward[0][0])
             assert isinstance(request, Request)
-            core.received(answer_of(request, status, extra, how), Flow(0, other), now)
+            core.received(answer_of(request, status, extra, how), onward[0][1], now)
         while (at := core.next_timer()) is not None and at <= 1050.0:
             core.handle_timer(at)
     counters = {name: getattr(core.counters, name) for name in core.counters.__slots__}
