@@ -431,6 +431,8 @@ class _Relayed:
 
     def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
         """Relay; a target refresh moves both remote targets."""
+        if context.concluded and not context.answered:
+            return  # its sender has been told of a failure, and takes no other answer (§17.2.1)
         context.answered = True
         dialog = self.dialog
         if self.method in session_timers.REFRESHES:

@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 from network import CALLER, POLICY, TRUNK_A, Address, Caller, Established, Wire, policy, reply
 
 from edge.proxy import usual
+from edge.proxy.listeners import Listener
 from edge.sip.flow import Flow
 from edge.sip.message import Request, parse
 
+LISTENERS = [
+    Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060),
+    Listener("tcp:192.0.2.10:5060", b"TCP", "192.0.2.10", 5060, "192.0.2.10", 5060),
+]
 BRANCH = "z9hG4bKshort"
 
 
@@ -18,7 +23,7 @@ def established(document: str = POLICY, caller: Address = CALLER) -> Established
     """Each time the same call, on a node of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Caller, "_numbers", count(1))
-        return Established(Wire(document), source=caller)
+        return Established(Wire(document, listeners=LISTENERS), source=caller)
 
 
 def lines_of(call: Established, method: str, from_caller: bool) -> dict[str, str]:

@@ -714,3 +714,16 @@ def test_a_bye_in_an_early_dialog_that_crosses_the_answer(wire, is_answered_firs
     assert ("answered", "ingress", 16, 1001.0, 0) == (
         facts.reason, facts.release_side, facts.q850, facts.released_at, wire.in_use(),
     )  # fmt: skip
+
+
+def test_a_2xx_after_the_failure_that_its_sender_was_told_stays_here(wire):
+    """The first 200 to a re-INVITE cannot be read, which is a failure; the next one is too late."""
+    call = Established(wire)
+    call.caller.say("INVITE")
+    (request,) = wire.requests_to(TRUNK_A, b"INVITE")
+    answer = reply(request, 200, contact="sip:callee@198.51.100.1:5060")
+    wire.send(answer.replace(b"\r\nTo: <", b"\r\nTo: <<"), TRUNK_A)
+    assert wire.statuses_to(CALLER)[-1] == 500
+    wire.sent.clear()
+    wire.send(answer, TRUNK_A)
+    assert (wire.statuses_to(CALLER), wire.in_use()) == ([], 1)
