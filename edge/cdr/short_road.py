@@ -1,7 +1,7 @@
 """The short road from facts to a line: what many records share is rendered once. Pure; orjson and this room.
 
 What is the same for an account, for a destination, for a way to end is rendered for each of them when it first comes
-and kept as text (`_Shared`), so that a record is three look-ups and what differs from call to call written between.
+and kept as text (`_Shared`), so that a record is four look-ups and what differs from call to call written between.
 What a line is, the long road says (`CdrBuilder.complete`): what is kept comes from there, and a test holds the two to
 the same bytes. It is written to touch little: an edge comes here between two messages, with nothing of it in the cache.
 """
@@ -73,6 +73,8 @@ _OF_DESTINATION = (
         ',"billed_s":',
     ),
 )
+_OF_CREDIT = (_Piece(",", ("hold_micros", "holds", "paid_s", "held_micros"), ""),)
+"""What was held for talk, which the price and the length of the call bring."""
 
 
 class _Shared:
@@ -99,8 +101,8 @@ class _Shared:
 class ShortRoad:
     """Of one builder."""
 
-    __slots__ = ("_account", "_acd_ms", "_begin", "_columns", "_destination", "_ending", "_instants", "_middle",
-                 "_short_ms")  # fmt: skip
+    __slots__ = ("_account", "_acd_ms", "_begin", "_columns", "_credit", "_destination", "_ending", "_instants",
+                 "_middle", "_short_ms")  # fmt: skip
 
     def __init__(
         self, node: str, instants: Instants, thresholds: MarkThresholds, columns: Callable[[CallFacts], Columns]
@@ -114,6 +116,7 @@ class ShortRoad:
         self._ending = _Shared(_OF_ENDING)
         self._account = _Shared(_OF_ACCOUNT)
         self._destination = _Shared(_OF_DESTINATION)
+        self._credit = _Shared(_OF_CREDIT)
 
     def line(self, facts: CallFacts, seq: int) -> str:
         """The line with its newline; empty where the long road has to say it. Raises ValueError, TypeError,
@@ -130,16 +133,13 @@ class ShortRoad:
         if len(orjson.dumps(texts)) != len(texts) + 2:
             return ""  # something of it is escaped, or takes more than one byte
         sent, answered, duration_ms = facts.sent_at, facts.answered_at, facts.duration_ms
-        price, paid_s, emergency = facts.price, facts.paid_s, facts.emergency
-        billed_s = cost = held = 0
-        if price is not None:
-            if answered is not None and not emergency:
-                billed_s = rates.billed_s(price, duration_ms)
-                cost = rates.cost_of(price, billed_s)
-            if paid_s:
-                held = rates.cost(price, paid_s * 1_000)
-        in_use, limit_in_use, hold, holds = facts.in_use, facts.limit_in_use, facts.hold_micros, facts.holds
-        if (seq | in_use | limit_in_use | hold | holds | paid_s | held | billed_s | cost) >> 53:
+        price, emergency = facts.price, facts.emergency
+        billed_s = cost = 0
+        if price is not None and answered is not None and not emergency:
+            billed_s = rates.billed_s(price, duration_ms)
+            cost = rates.cost_of(price, billed_s)
+        in_use, limit_in_use = facts.in_use, facts.limit_in_use
+        if (seq | in_use | limit_in_use | billed_s | cost) >> 53:
             return ""  # negative, or more than JSON readers hold: nothing of ours
 
         key: tuple[object, ...] = (
@@ -161,6 +161,8 @@ class ShortRoad:
         account, group, known, in_force, identified = of_account
         key = (facts.zone, facts.rate_prefix, price, facts.currency)
         (priced,) = self._destination.kept.get(key) or self._destination.rendered(key, self._columns(facts))
+        key = (price, facts.hold_micros, facts.holds, facts.paid_s)
+        (held,) = self._credit.kept.get(key) or self._credit.rendered(key, self._columns(facts))
 
         received, decided, ringing, tries = facts.received_at, facts.decided_at, facts.ringing_at, facts.tries
         decision_us = "null" if decided is None else max(0, round((decided - received) * 1_000_000))
@@ -183,6 +185,5 @@ class ShortRoad:
             f'"answered_at":{answered_at},"released_at":{at(facts.released_at)},"decision_us":{decision_us},'
             f'"pdd_ms":{pdd_ms},"duration_ms":{duration_ms}{group}{priced}{billed_s},"cost_micros":{cost}{shadowed}'
             f'{known}{sent_cli}","called_rewritten":"{sent_called}{attested}{in_force}{limit_in_use}{decided_by}'
-            f'{tried}],"release_reason":{release_reason},"hold_micros":{hold},"holds":{holds},"paid_s":{paid_s},'
-            f'"held_micros":{held}{marked}{headers}{causes}{identified}'
+            f'{tried}],"release_reason":{release_reason}{held}{marked}{headers}{causes}{identified}'
         )
