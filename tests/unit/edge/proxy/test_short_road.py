@@ -5,16 +5,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network import CALLER, FOREIGN
+from network import CALLER, FOREIGN, Ringing, Wire
 from roads import ANSWERS, ODDITIES, POLICIES, URIS, datagram, established, outcome
 
 METHODS = ["ACK", "BYE", "INFO", "UPDATE", "INVITE", "OPTIONS"]
 MEANT = [
     [("Content-Length", "X-Account: acme\r\nX-Y: z")],
-    [
-        ("Content-Length", "P-Asserted-Identity: <sip:x@y>\r\nPrivacy: id"),
-        ("Via", "Via: SIP/2.0/UDP h;branch=z9hG4bKa;rport"),
-    ],
+    [("Content-Length", "P-Asserted-Identity: <sip:x@y>\r\nPrivacy: id")],
+    [("Via", "Via: SIP/2.0/UDP h;branch=z9hG4bKa;rport")],
     [("Content-Length", "X-Long: " + 1300 * "x")],
 ]
 ANSWERED = [
@@ -61,3 +59,15 @@ def test_whatever_the_policy_asks_of_them(from_caller, method, name, caller):
         for answers in ANSWERED if method == "BYE" else [[]]:
             short = outcome(data, from_caller, True, answers, document, caller)
             assert short == outcome(data, from_caller, False, answers, document, caller)
+
+
+def test_an_ack_is_noted():
+    """What waits for it may go on, and the call is not ended for want of it."""
+    call = Ringing(Wire())
+    call.callee.answer(200)
+    (answer,) = call.wire.responses_to(CALLER)
+    call.caller.learn(answer)
+    (live,) = call.wire.core.calls.live()
+    assert not live.is_acked
+    call.caller.ack()
+    assert live.is_acked
