@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network import CALLER, FOREIGN, Ringing, Wire
+from network import CALLER, FOREIGN
 from roads import ANSWERS, ODDITIES, POLICIES, URIS, datagram, established, outcome
 
 METHODS = ["ACK", "BYE", "INFO", "UPDATE", "INVITE", "OPTIONS"]
@@ -63,11 +63,9 @@ def test_whatever_the_policy_asks_of_them(from_caller, method, name, caller):
 
 def test_an_ack_is_noted():
     """What waits for it may go on, and the call is not ended for want of it."""
-    call = Ringing(Wire())
-    call.callee.answer(200)
-    (answer,) = call.wire.responses_to(CALLER)
-    call.caller.learn(answer)
+    call = established()
     (live,) = call.wire.core.calls.live()
-    assert not live.is_acked
-    call.caller.ack()
-    assert live.is_acked
+    (dialog,) = live.dialogs.values()
+    dialog.acked = False
+    call.wire.send(datagram(call, "ACK", True, "sip:callee@198.51.100.1:5060", [], Random(1)), CALLER)
+    assert dialog.acked
