@@ -19,7 +19,9 @@ from limits import model
 from limits.model import Outcome, Settle, Unavailable, Verb
 
 SAVE_S = 0.25
-"""How often at most it is written down how far the log is settled: so long a record may wait for its delivery."""
+"""So long after an answer it is written down how far the log is settled, with what was answered meanwhile."""
+REST_S = 0.75
+"""And so long it is not looked at again: with calls all the time a record waits up to a second for its delivery."""
 
 
 class Submits(Protocol):
@@ -165,6 +167,7 @@ class Verdicts:
             await asyncio.sleep(SAVE_S)
             if not backlog():
                 await self.save()
+                await asyncio.sleep(REST_S)
 
     async def save(self) -> None:
         """Once, now. A disk that refuses is asked again later: what is not written down is not delivered."""
