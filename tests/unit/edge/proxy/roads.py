@@ -132,6 +132,12 @@ def answer_of(request: Request, status: int, extra: str, how: str) -> bytes:
 Answer = tuple[int, str, str]
 
 
+def told(of: object) -> dict[str, object]:
+    """What stands in this object. Compiled, a class has no slots to be asked for."""
+    values = {name: getattr(of, name) for name in dir(of) if name[0] != "_"}
+    return {name: value for name, value in values.items() if not callable(value)}
+
+
 def outcome(
     data: bytes, from_caller: bool, is_short: bool, answers: list[Answer], document: str, caller: Address = CALLER
 ) -> tuple[object, ...]:
@@ -151,10 +157,10 @@ def outcome(
             core.received(answer_of(request, status, extra, how), onward[0][1], now)
         while (at := core.next_timer()) is not None and at <= 1050.0:
             core.handle_timer(at)
-    counters = {name: getattr(core.counters, name) for name in core.counters.__slots__}
+    counters = told(core.counters)
     sends = [(sent, flow) for sent, flow, _ in core.outbox.sends]
     states = [(call.uid, call.state, call.is_acked, call.facts.release_side, call.flow) for call in core.calls.live()]
-    ended = [{name: getattr(facts, name) for name in facts.__slots__} for facts in core.outbox.ended]
+    ended = [told(facts) for facts in core.outbox.ended]
     out = core.outbox
     return sends, counters, states, ended, out.facts, out.asks, out.resolves, core.transactions, core.absorbed
 
