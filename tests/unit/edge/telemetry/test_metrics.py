@@ -211,7 +211,10 @@ def test_names_are_unique():
     assert len({row.name for row in METRICS}) == len(METRICS)
 
 
-@pytest.mark.parametrize("field", [name for name in dir(Counters()) if name[0] != "_"])
+COUNTED = [name for name in dir(Counters()) if name[0] != "_" and not callable(getattr(Counters(), name))]
+
+
+@pytest.mark.parametrize("field", COUNTED)
 def test_every_counter_of_the_core_is_told(sources, field):
     """A counter that nobody can see counts for nothing: changing it changes the page."""
     before = samples(sources)
