@@ -21,7 +21,9 @@ ROOMS = ("edge/sip", "edge/sip/transaction", "edge/proxy", "edge/policy")
 MODULES = (
     "edge/pump.py",
     "edge/cdr/builder.py",
+    "edge/cdr/instants.py",
     "edge/cdr/marks.py",
+    "edge/cdr/short_road.py",
     "edge/control/meter.py",
     "edge/telemetry/account_totals.py",
     "edge/telemetry/totals.py",
