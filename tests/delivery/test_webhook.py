@@ -272,7 +272,9 @@ class Receiver:
         self._process.stdout.close()
 
     def uids(self) -> list[str]:
-        return [json.loads(line)["uid"] for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        """Of what is written down as yet: the last line may be half there."""
+        lines = self.file.read_text().splitlines(keepends=True) if self.file.exists() else []
+        return [json.loads(line)["uid"] for line in lines if line.endswith("\n")]
 
 
 @pytest.fixture
