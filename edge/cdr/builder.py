@@ -95,7 +95,8 @@ class CdrBuilder:
         texts = [shed.uid, shed.source, shed.call_id, shed.from_tag, shed.cli_original, shed.cli_presented,
                  shed.called_original, shed.called]  # fmt: skip
         try:
-            uid, source, call_id, from_tag, original, presented, dialled, called = map(orjson.dumps, texts)
+            # A list, not `map`: unpacking an iterator that raises, the compiled form says that it was too short.
+            uid, source, call_id, from_tag, original, presented, dialled, called = [orjson.dumps(t) for t in texts]
         except (orjson.JSONEncodeError, UnicodeError):
             return self.line(shed.facts(), seq)
         withheld = b"true" if shed.withheld else b"false"

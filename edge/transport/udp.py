@@ -91,7 +91,7 @@ class _Lane:
                 wait = max(0.0, self.wall() - max(seconds + nanoseconds * 1e-9, self.since))
         if self.least_wait is None or wait < self.least_wait:
             self.least_wait = wait
-        return data, address, wait
+        return data, address[:2], wait  # of IPv6 there are four items
 
     def look(self) -> Queue:
         wait, self.least_wait = self.least_wait or 0.0, None
@@ -284,15 +284,15 @@ class UdpSocket:
                 most = DRAIN if wait > STANDING_S else most
                 if self._waited is not None and lane is self._known:
                     self._waited(wait)
-                handle(data, address[:2] if is_ipv6 else address)
+                handle(data, address)
                 most -= 1
         for _ in range(most):
             try:
-                data, address = receive(MAX_DATAGRAM)
+                data, source = receive(MAX_DATAGRAM)
             except BlockingIOError:
                 break
             except OSError:
                 continue
-            handle(data, address[:2] if is_ipv6 else address)
+            handle(data, source[:2] if is_ipv6 else source)
         self._drained()
         lane.idle_since = time.monotonic()

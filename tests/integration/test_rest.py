@@ -6,18 +6,35 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from edge.cdr.builder import CdrBuilder
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
+from edge.control.meter import Meter
 from edge.load_watch import LoadWatch
 from edge.proxy.core import ProxyCore
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
-from edge.pump import Pump
+from edge.pump import Outlets, Pump
+from edge.telemetry.totals import CallTotals
 from edge.transport.endpoints import Bound
 
 BOUND_S = 20.0
 LISTENERS = Listeners([Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)])
+
+NOWHERE = Outlets(
+    endpoints=(),
+    limiter=None,
+    writer=None,
+    builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
+    unleased=None,
+    verdicts=None,
+    totals=CallTotals(),
+    meter=Meter(0.0),
+    resolver=None,
+    tell=lambda fact: None,
+)
+"""Nothing is asked for in these tests."""
 
 
 @pytest.fixture
@@ -34,7 +51,7 @@ async def pump() -> AsyncIterator[Pump]:
     )
     async with asyncio.TaskGroup() as tasks:
         made = Pump(asyncio.get_running_loop(), time.monotonic)
-        made.join(core, None, tasks)
+        made.join(core, NOWHERE, tasks)
         yield made
 
 
