@@ -8,7 +8,7 @@ every identifier.
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -28,7 +28,6 @@ _HIDES = b"\0hides\0"
 _BRANCH_BYTES = 10
 _DIGESTS_MAX = 4_096
 _NUMBER_BYTES = 16
-_HMAC_BLOCK = 64
 
 SEALED = b"hidden-"
 """Before a word that `Identifiers.seal` made."""
@@ -44,7 +43,7 @@ _DOOR_UID = 20
 class Identifiers:
     """Makes every identifier that leaves this node."""
 
-    __slots__ = ("_brancher", "_digests", "_fresh", "_numbers", "_sealing", "_secret", "_signer", "door")
+    __slots__ = ("_brancher", "_digests", "_fresh", "_numberer", "_sealing", "_secret", "_signer", "door")
 
     def __init__(self, *, secret: bytes, fresh: Callable[[], bytes], contacts: bytes = b"") -> None:
         """`secret`: key of the Record-Route signature, the same on every node that shares the traffic, 16 to 64 bytes.
@@ -52,7 +51,7 @@ class Identifiers:
         `contacts`: key of the digests of called numbers, the same on every node of a store."""
         self._secret = secret
         self._fresh = fresh
-        self._numbers = _NumberDigests(contacts or secret)
+        self._numberer = hmac.new(contacts or secret, digestmod="sha256")
         self._digests: dict[str, str] = {}
         """Of the numbers seen last: an account's own come again and again."""
         self._signer = blake2b(digest_size=_SIGNATURE_LENGTH // 2, key=secret)
@@ -73,7 +72,9 @@ class Identifiers:
         """The word a number is counted and recorded under: nobody without the key can tell which number it is."""
         digest = self._digests.get(number)
         if digest is None:
-            digest = self._numbers.digest(number)
+            keyed = self._numberer.copy()
+            keyed.update(number.encode())
+            digest = keyed.digest()[:_NUMBER_BYTES].hex()
             if len(self._digests) >= _DIGESTS_MAX:
                 self._digests.clear()
             self._digests[number] = digest
@@ -163,23 +164,6 @@ class Identifiers:
         signer = self._signer.copy()
         signer.update(signed)
         return signer.hexdigest().encode()
-
-
-class _NumberDigests:
-    """`number_digest` with one key, which is taken in once (RFC 2104 §4): a third of the price."""
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = (sha256(key).digest() if len(key) > _HMAC_BLOCK else key).ljust(_HMAC_BLOCK, b"\0")
-        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
-        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
-
-    def digest(self, number: str) -> str:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(number.encode())
-        outer.update(inner.digest())
-        return outer.digest()[:_NUMBER_BYTES].hex()
 
 
 def number_digest(key: bytes, number: str) -> str:
