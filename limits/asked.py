@@ -2,21 +2,22 @@
 
 import asyncio
 import re
+from typing import Final
 
 from limits.model import Verb
 from limits.wire import Asking, Epoch, Load, Peek, Probe
 
-STORE_WIDE = re.compile(
+STORE_WIDE: Final = re.compile(
     r"(?:^|-)(?:LOADING|READONLY|MASTERDOWN|MISCONF|OOM|BUSY|NOAUTH|NOPERM|CLUSTERDOWN|NOREPLICAS)\b"
 )
 """Error replies that concern every verb, not this one: the connection is closed and opened again later."""
 
-ELSEWHERE = re.compile(r"(?:^|-)(MOVED|ASK|TRYAGAIN)\b(?: [0-9]+ (\S+))?")
+ELSEWHERE: Final = re.compile(r"(?:^|-)(MOVED|ASK|TRYAGAIN)\b(?: [0-9]+ (\S+))?")
 """Error replies of a cluster: this key is at another master, or on its way there. Group 2: HOST:PORT."""
 
 
 Request = Verb | Peek | Load | Epoch | Probe | Asking
-OURS = (Peek, Load, Epoch, Probe, Asking)
+OURS: Final = (Peek, Load, Epoch, Probe, Asking)
 
 
 class Asked:

@@ -4,6 +4,7 @@ No I/O of its own: the journal writes them down.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from limits.asked import Asked, Request
 from limits.journal import SettlementJournal
@@ -11,7 +12,7 @@ from limits.limiter import Deliver
 from limits.model import GIVEN_BACK, REFUSED, Admit, Admitted, Outcome, Settle, Unavailable
 from limits.pending import Pending
 
-SLICE = 256
+SLICE: Final = 256
 """Kept settlements sent at one time when the store is back, so that fresh verbs need not wait behind all of them."""
 
 

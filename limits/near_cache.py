@@ -5,10 +5,12 @@ raise whose notice is lost is in force all the same. The other refusals spend a 
 store is asked.
 """
 
+from typing import Final
+
 from limits.model import Denied, Limit
 
-NEAR_MS = 100
-CAPACITY = 10_000
+NEAR_MS: Final = 100
+CAPACITY: Final = 10_000
 """Holders kept; when full, all are forgotten (each lives 100 ms at most)."""
 
 

@@ -4,10 +4,12 @@ Tokens are micro-tokens, so that one millisecond at a CAPS of 1 adds a whole num
 ever lost or won to rounding: in any window of w seconds at most burst + CAPS x w attempts pass (invariant 2).
 """
 
-MICRO = 1_000_000
+from typing import Final
+
+MICRO: Final = 1_000_000
 """Micro-tokens one attempt costs."""
 
-MICRO_PER_MS = 1_000
+MICRO_PER_MS: Final = 1_000
 """Micro-tokens a CAPS of 1 adds in one millisecond."""
 
 

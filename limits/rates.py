@@ -4,16 +4,16 @@ The arithmetic of scripts/part_price.lua, line for line. Durations are billed in
 `first + k x next`, never under the minimum; only answered calls cost anything.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_RATE_MICROS = 1_000_000_000
+MAX_RATE_MICROS: Final = 1_000_000_000
 """Dearest rate per minute, and dearest connect fee: 1,000 units. Keeps every product inside 53 bits."""
 
-MAX_MONEY_MICROS = 100_000_000_000_000
+MAX_MONEY_MICROS: Final = 100_000_000_000_000
 """Largest balance, floor or cap: 100 million units, for the same reason."""
 
-MAX_INCREMENT_S = 3_600
-MAX_PAID_S = 604_800
+MAX_INCREMENT_S: Final = 3_600
+MAX_PAID_S: Final = 604_800
 """A week: no hold reaches further, whatever the rate."""
 
 

@@ -8,6 +8,7 @@ are given the same time. Replies that come too late are still read, since a leas
 import asyncio
 import secrets
 from collections.abc import Callable
+from typing import Final
 
 from limits.address import parse_address
 from limits.asked import OURS, STORE_WIDE, Asked
@@ -42,13 +43,13 @@ from limits.turns import RenewTurns
 from limits.waiting import Waiting
 from limits.wire import UNKNOWN, Asking, Encoder, Epoch, Garbage, Load, Peek, Probe, outcome_of
 
-DEADLINE_S = 0.05
+DEADLINE_S: Final = 0.05
 """A decision later than this is no decision (R11)."""
 
-STALL_S = 1.0
+STALL_S: Final = 1.0
 """A store silent for so long is taken for dead: the connection is closed, and verbs are refused without waiting."""
 
-MAX_SENT = 20_000
+MAX_SENT: Final = 20_000
 """Verbs that may wait for a reply at one time; beyond, they are Unavailable at once."""
 
 

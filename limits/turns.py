@@ -1,10 +1,11 @@
 """Renewals take turns: one of them on the wire at a time: a slow script delays the rest by one round trip. Pure."""
 
 from collections import deque
+from typing import Final
 
 from limits.model import Renew
 
-MAX_RENEWS = 10_000
+MAX_RENEWS: Final = 10_000
 """Renewals that may wait for their turn; beyond, they are Unavailable at once."""
 
 

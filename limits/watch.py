@@ -4,15 +4,15 @@ Pure. The scripts decide; this looks at what they have decided with other eyes, 
 (leaks, negative counters, sums over all calls) is in the books: scripts/verify.lua.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from limits import rate, rates
 from limits.model import Admit, Admitted, Denied, Limit, Outcome, Settle, Settled, Verb
 
-INVARIANTS = ("no_over_admission", "no_over_rate", "no_over_spend", "conservation", "no_false_refusal")
+INVARIANTS: Final = ("no_over_admission", "no_over_rate", "no_over_spend", "conservation", "no_false_refusal")
 """1, 2, 3, 6 and 7 of the seven."""
 
-CAPACITY = 10_000
+CAPACITY: Final = 10_000
 """Holders remembered; when full, all are forgotten."""
 
 

@@ -4,7 +4,7 @@ No I/O of its own (the scripts' names come from the package). The protocol is RE
 strings.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from limits import rate
 from limits.account import AccountId, is_holder_id
@@ -34,19 +34,19 @@ from limits.model import (
 from limits.rates import Price
 from limits.script_loader import script
 
-CACHED_ACCOUNTS = 8_192
+CACHED_ACCOUNTS: Final = 8_192
 """Accounts whose key bytes are kept; when full, all are forgotten and made again (cheaper than an order of use)."""
 
-UNKNOWN = Denied(Limit.UNKNOWN, 0, 0, 0)
+UNKNOWN: Final = Denied(Limit.UNKNOWN, 0, 0, 0)
 
-_LIMITS = {limit.value.encode(): limit for limit in Limit}
-_OUTCOMES = {outcome: b"$%d\r\n%b\r\n" % (len(outcome), outcome.encode()) for outcome in (*OUTCOMES, REFUSED)}
-_OTHER = b"$5\r\nother\r\n"
-_EMPTY = b"$0\r\n\r\n"
-_ONE = b"$1\r\n1\r\n"
-_ZERO = b"$1\r\n0\r\n"
-_SMALL = tuple([b"$%d\r\n%d\r\n" % (len(str(value)), value) for value in range(256)])
-_NOBODY = b"$1\r\n-\r\n"
+_LIMITS: Final = {limit.value.encode(): limit for limit in Limit}
+_OUTCOMES: Final = {outcome: b"$%d\r\n%b\r\n" % (len(outcome), outcome.encode()) for outcome in (*OUTCOMES, REFUSED)}
+_OTHER: Final = b"$5\r\nother\r\n"
+_EMPTY: Final = b"$0\r\n\r\n"
+_ONE: Final = b"$1\r\n1\r\n"
+_ZERO: Final = b"$1\r\n0\r\n"
+_SMALL: Final = tuple([b"$%d\r\n%d\r\n" % (len(str(value)), value) for value in range(256)])
+_NOBODY: Final = b"$1\r\n-\r\n"
 
 
 class Peek(NamedTuple):
@@ -225,10 +225,10 @@ def _number(value: int) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(digits), digits)
 
 
-_ADMITTED: list[type] = [*[int] * 10, bytes, int, list, int, int]
-_SETTLED: list[type] = [*[int] * 4, bytes]
-_RENEWED: list[type] = [int, int, list, list, list, list, bytes, int]
-_DENIED: list[type] = [int, bytes, *[int] * 8, bytes]
+_ADMITTED: Final[list[type]] = [*[int] * 10, bytes, int, list, int, int]
+_SETTLED: Final[list[type]] = [*[int] * 4, bytes]
+_RENEWED: Final[list[type]] = [int, int, list, list, list, list, bytes, int]
+_DENIED: Final[list[type]] = [int, bytes, *[int] * 8, bytes]
 """What the scripts answer, type by type: one comparison instead of one for each item."""
 
 

@@ -6,6 +6,7 @@ record. Every string may come from a hostile caller: a line is always one line, 
 """
 
 from datetime import datetime
+from typing import Final
 
 import orjson
 
@@ -18,24 +19,24 @@ from edge.proxy.shed import Sender, Shed
 from limits import rates
 from limits.rates import Price
 
-MAX_LINE_BYTES = 4_096
+MAX_LINE_BYTES: Final = 4_096
 """Longest line the ordinary road lets through; a longer one has its texts cut."""
-MAX_TEXT_CHARS = 200
+MAX_TEXT_CHARS: Final = 200
 """What is left of each text of an over-long record: some 25 of them, escaped at most six bytes a character."""
-MAX_SHED_LINES = 20_000
+MAX_SHED_LINES: Final = 20_000
 """Senders whose refusals at the door are kept half rendered."""
-MAX_CANDIDATES = 64
+MAX_CANDIDATES: Final = 64
 """Trunks listed in an over-long record."""
 
-_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-_SHED_COLUMNS = (
+_OPTIONS: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_SHED_COLUMNS: Final = (
     "seq", "uid", "source", "call_id", "from_tag", "cli_original", "cli_presented", "withheld", "called_original",
     "called", "received_at", "decided_at", "released_at",
 )  # fmt: skip
 """In the order of the columns."""
-_GAVE_UP = frozenset({"cancelled", "abandoned"})
+_GAVE_UP: Final = frozenset({"cancelled", "abandoned"})
 
-_NO_PRICE = Price(0, 0, 0, 0, 0)
+_NO_PRICE: Final = Price(0, 0, 0, 0, 0)
 
 
 def outcome_of(facts: CallFacts) -> CallOutcome:

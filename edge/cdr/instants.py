@@ -1,8 +1,9 @@
 """Monotonic instants as the text of a record; what a second looks like is rendered once. Pure; standard library."""
 
 from datetime import UTC, datetime
+from typing import Final
 
-MAX_SECONDS = 4_096
+MAX_SECONDS: Final = 4_096
 """Seconds whose text is kept: as many as calls are long, and those that end now."""
 
 

@@ -4,7 +4,7 @@ Rates over an hour are judged elsewhere: here an attempt is only marked as one t
 rating system finds the calls under a breach.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.proxy.facts import CallFacts
 
@@ -18,10 +18,15 @@ class MarkThresholds(NamedTuple):
     """An answered call that is shorter pulls the average call duration down."""
 
 
-DEFAULT = MarkThresholds()
-SHORT, FAILED_OVER, UNANSWERED = "short_call", "failed_over", "unanswered"
+DEFAULT: Final = MarkThresholds()
+SHORT: Final = "short_call"
+FAILED_OVER: Final = "failed_over"
+UNANSWERED: Final = "unanswered"
 """Words of `quality_flags`."""
-PENALTY_SHORT, PENALTY_ASR, PENALTY_ACD, PENALTY_CLI = "short_calls", "asr", "acd", "cli"
+PENALTY_SHORT: Final = "short_calls"
+PENALTY_ASR: Final = "asr"
+PENALTY_ACD: Final = "acd"
+PENALTY_CLI: Final = "cli"
 """Words of `penalty_candidates`."""
 
 

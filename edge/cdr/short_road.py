@@ -8,7 +8,7 @@ the same bytes. It is written to touch little: an edge comes here between two me
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -18,10 +18,10 @@ from edge.cdr.record import SCHEMA_VERSION
 from edge.proxy.facts import CallFacts
 from limits import rates
 
-MAX_KEPT = 8_192
+MAX_KEPT: Final = 8_192
 """Of each kind; when full, all are forgotten and rendered again (cheaper than an order of use)."""
 
-OPTIONS = orjson.OPT_UTC_Z
+OPTIONS: Final = orjson.OPT_UTC_Z
 
 Times = tuple[datetime | None, datetime | None]
 Pair = tuple[str, int] | tuple[str, str] | Times
@@ -38,7 +38,7 @@ class _Piece(NamedTuple):
     after: str
 
 
-_OF_ENDING = (
+_OF_ENDING: Final = (
     _Piece('",', ("outcome", "reason", "status", "q850", "release_side"), ","),
     _Piece('",', ("ingress_trunk", "ingress_class", "egress_trunk", "candidates"), ',"call_id":"'),
     _Piece('",', ("withheld",), ',"called_original":"'),
@@ -51,7 +51,7 @@ _OF_ENDING = (
     _Piece(",", ("candidate_causes", "attestation_source"), ","),
 )
 """What an attempt has in common with others that went the same way and ended so."""
-_OF_ACCOUNT = (
+_OF_ACCOUNT: Final = (
     _Piece("", ("account",), ',"source":"'),
     _Piece(",", ("group",), ","),
     _Piece(
@@ -66,14 +66,14 @@ _OF_ACCOUNT = (
     ),
     _Piece("", ("identified_by",), "}\n"),
 )
-_OF_DESTINATION = (
+_OF_DESTINATION: Final = (
     _Piece(
         "",
         ("zone", "rate_prefix", "connect_micros", "rate_micros", "first_s", "next_s", "minimum_s", "currency"),
         ',"billed_s":',
     ),
 )
-_OF_CREDIT = (_Piece(",", ("hold_micros", "holds", "paid_s", "held_micros"), ""),)
+_OF_CREDIT: Final = (_Piece(",", ("hold_micros", "holds", "paid_s", "held_micros"), ""),)
 """What was held for talk, which the price and the length of the call bring."""
 
 

@@ -7,7 +7,7 @@ holds more than before.
 from collections import deque
 from collections.abc import Iterable, Mapping
 from heapq import nlargest
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.control.snapshot import (
     ASR_MINUTES,
@@ -30,10 +30,10 @@ from edge.telemetry.sources import Sources
 from edge.telemetry.totals import DECISION_BOUNDS_US
 from limits.model import KINDS
 
-ALARM_S = 90.0
+ALARM_S: Final = 90.0
 """An alarm is told so long: `limit.near` is told again after 60 s where it is still so."""
-_MONEY = frozenset({"credit", "spend_cap"})
-_HEALTH = {number: health.value for health, number in SCALE.items()}
+_MONEY: Final = frozenset({"credit", "spend_cap"})
+_HEALTH: Final = {number: health.value for health, number in SCALE.items()}
 
 
 class Identity(NamedTuple):

@@ -11,20 +11,20 @@ import binascii
 import json
 import re
 from base64 import urlsafe_b64decode
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.message import Request
 
-MAX_PAYLOAD = 4_096
+MAX_PAYLOAD: Final = 4_096
 """Characters of a PASSporT's payload that are read; true ones have some 200."""
-MAX_IDENTITIES = 8
-LEVELS = frozenset({"A", "B", "C"})
-_TOLD = (b"attestation-info", b"p-attestation-indicator")
-_SHOWN = (b"p-asserted-identity", b"from")
-_TELLING = frozenset((b"identity", *_TOLD, _SHOWN[0]))
+MAX_IDENTITIES: Final = 8
+LEVELS: Final = frozenset({"A", "B", "C"})
+_TOLD: Final = (b"attestation-info", b"p-attestation-indicator")
+_SHOWN: Final = (b"p-asserted-identity", b"from")
+_TELLING: Final = frozenset((b"identity", *_TOLD, _SHOWN[0]))
 """Most say nothing: what is left is From, which all have."""
-_VERSTAT = re.compile(rb";verstat=TN-Validation-Passed-([ABC])(?![A-Za-z0-9-])", re.IGNORECASE)
+_VERSTAT: Final = re.compile(rb";verstat=TN-Validation-Passed-([ABC])(?![A-Za-z0-9-])", re.IGNORECASE)
 
 
 class Attestation(NamedTuple):
@@ -36,7 +36,7 @@ class Attestation(NamedTuple):
     """`identity`, `attestation_info` or `verstat`."""
 
 
-NONE = Attestation()
+NONE: Final = Attestation()
 
 
 def attestation_of(request: Request) -> Attestation:

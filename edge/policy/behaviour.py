@@ -6,6 +6,7 @@ rules are data (`edge.config.telemarketing`), dated; the day and the hour are th
 """
 
 from datetime import datetime, tzinfo
+from typing import Final
 
 from edge.config.account_policy import AccountPolicy
 from edge.config.conduct import ANY_CALLING, AccountCalling, Era, Law
@@ -20,8 +21,8 @@ from edge.policy.spelling import ABSENT
 from edge.policy.verdicts import CALLED_NUMBER, PING, SMALL_SYSTEM, TELEMARKETING, Refuse
 from limits.frequency import COUNT, ENFORCE, SHADOW, Contact, Counts, Frequency
 
-DAY_MS = 86_400_000
-OWN_HOURS = "calling.hours"
+DAY_MS: Final = 86_400_000
+OWN_HOURS: Final = "calling.hours"
 """Name of the account's own hours, where they refuse."""
 
 

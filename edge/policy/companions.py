@@ -1,6 +1,7 @@
 """The companion of each stage: what it found, in a line. Pure, and never on the ordinary road (see `trace`)."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from edge.config.basis import HOUSE, Basis, Origin, parse_basis
 from edge.config.hours import local_time
@@ -119,7 +120,7 @@ def of_entitlement(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refu
     return Found(text, attempt.rule if refusal is not None else "", _LIST if refusal is not None else None)
 
 
-_LIST = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
+_LIST: Final = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
 
 
 def of_routing(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse | None) -> Found:
@@ -228,7 +229,7 @@ def of_privacy(attempt: CallAttempt, snapshot: PolicySnapshot, refusal: Refuse |
     return Found("" if refusal is None else f"critical, and not to be had on any trunk: {refusal.detail}")
 
 
-COMPANIONS: Mapping[Stage, Companion] = {
+COMPANIONS: Final[Mapping[Stage, Companion]] = {
     identify: of_identity,
     mark: of_marking,
     read_numbers: of_numbers,

@@ -5,6 +5,7 @@ passed every stage is asked for, so that what policy refuses spends no token (R6
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
@@ -24,7 +25,7 @@ from limits.model import DEFAULT_LEASE_MS, GROUP, PROFESSIONAL, QUANTUM_S, Admit
 Digest = Callable[[str], str]
 """A number to the word it is counted under: the store never has the number itself."""
 
-OF_NUMBERS = frozenset({TELEMARKETING, CALLED_NUMBER, PING})
+OF_NUMBERS: Final = frozenset({TELEMARKETING, CALLED_NUMBER, PING})
 """Frequencies whose key is a number."""
 
 

@@ -4,6 +4,8 @@ Contract article 9.1.8, CPCE L44, Arcep 2025-2215: the numbers of each customer 
 What becomes of another number is the account's setting: refused, replaced by its default number, masked, or marked.
 """
 
+from typing import Final
+
 from edge.config.account_policy import AccountPolicy
 from edge.config.plan import UNAVAILABLE, WITHHELD, Reading
 from edge.config.snapshot import PolicySnapshot
@@ -13,11 +15,11 @@ from edge.policy.numbers import diverting_numbers
 from edge.policy.spelling import ABSENT
 from edge.policy.verdicts import Reason, Refuse
 
-UNDECLARED = "cli_undeclared"
-UNOWNED = "cli_unowned"
-FORWARDED = "cli_forwarded"
-UNIDENTIFIED = "cli_unidentified"
-NOT_DELEGABLE = "cli_not_delegable"
+UNDECLARED: Final = "cli_undeclared"
+UNOWNED: Final = "cli_unowned"
+FORWARDED: Final = "cli_forwarded"
+UNIDENTIFIED: Final = "cli_unidentified"
+NOT_DELEGABLE: Final = "cli_not_delegable"
 """Tags: no list is kept; not its own, let pass; not its own, in a call it forwards; withheld, and nothing asserted; on
 its list, but of a category that only the number's own access may show: whether this is that access cannot be seen."""
 

@@ -4,19 +4,21 @@ Beside the two numbers, which have columns of their own, a record keeps the head
 came; `edge policy replay` and `edge explain --call` judge by them. Bounds are narrow, since callers write them.
 """
 
+from typing import Final
+
 from edge.policy.attempt import CallAttempt
 
-JUDGED_HEADERS = (
+JUDGED_HEADERS: Final = (
     b"p-asserted-identity", b"p-preferred-identity", b"remote-party-id", b"diversion", b"history-info", b"privacy",
 )  # fmt: skip
 """Canonical names of what stages read, beside the headers that a trunk of the policy is marked with."""
-SIGNATURES = (b"identity", b"p-identity-bypass", b"identity-bypass")
+SIGNATURES: Final = (b"identity", b"p-identity-bypass", b"identity-bypass")
 """RFC 8224, and the token by which an operator says that it cannot sign for now: policy asks whether one is there."""
-THERE = "there"
+THERE: Final = "there"
 """What is kept of it: a signature is long, and nothing of it is judged."""
-_JUDGED = frozenset(JUDGED_HEADERS + SIGNATURES)
-MAX_FIELDS = 12
-MAX_VALUE = 160
+_JUDGED: Final = frozenset(JUDGED_HEADERS + SIGNATURES)
+MAX_FIELDS: Final = 12
+MAX_VALUE: Final = 160
 """Characters of a value; a longer one is cut, and cannot be judged again exactly."""
 
 

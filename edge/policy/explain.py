@@ -1,7 +1,7 @@
 """`edge explain`: the same stages with a trace of what each found, and no side effect. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from edge.config.basis import Basis
@@ -17,9 +17,9 @@ from edge.sip.errors import FieldError, LocalError
 from edge.sip.message import Request, parse
 from edge.sip.uri import emergency_service
 
-NOT_ASKED = "the limits were not asked"
-_OUR_HOST = b"edge.invalid"
-_USER_CHARACTERS = "+*-_.!~'()&=$,;?/"
+NOT_ASKED: Final = "the limits were not asked"
+_OUR_HOST: Final = b"edge.invalid"
+_USER_CHARACTERS: Final = "+*-_.!~'()&=$,;?/"
 
 
 class Step(NamedTuple):

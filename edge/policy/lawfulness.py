@@ -4,6 +4,8 @@ The rules are data, a dated ruleset (`edge.config.rulesets`); contract articles 
 every P-Asserted-Identity are judged, since each could be the one that is shown; the hardest ruling decides.
 """
 
+from typing import Final
+
 from edge.config.rulebook import Era, Ruling
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
@@ -11,11 +13,11 @@ from edge.policy.evidence import SIGNATURES
 from edge.policy.spelling import ABSENT, Reading
 from edge.policy.verdicts import Reason, Refuse
 
-UNVERIFIED = "natl_unverified"
+UNVERIFIED: Final = "natl_unverified"
 """In place of the context, in the name of a ruling on a call whose signature nobody here has verified."""
-_SIGNATURES = frozenset(SIGNATURES)
-MASK = "mask"
-SUBSTITUTE = "substitute"
+_SIGNATURES: Final = frozenset(SIGNATURES)
+MASK: Final = "mask"
+SUBSTITUTE: Final = "substitute"
 """Treatments: what is done to the CLI before it leaves."""
 
 
@@ -60,7 +62,7 @@ def ruling_of(reading: Reading, attempt: CallAttempt, era: Era) -> Ruling:
     return ruling._replace(action="deny") if lacks and ruling.action == "allow_if_listed" else ruling
 
 
-_ALWAYS = Ruling("allow", "", Reason.CLI_REFUSED, "", "", "")
+_ALWAYS: Final = Ruling("allow", "", Reason.CLI_REFUSED, "", "", "")
 
 
 def _rule(attempt: CallAttempt, ruling: Ruling, snapshot: PolicySnapshot) -> Refuse | None:

@@ -5,7 +5,7 @@ trunk for all that it brings, a header of a trusted trunk for one call. A mark m
 take that away: what an account has declared itself to be, no message undoes.
 """
 
-from typing import get_args
+from typing import Final, get_args
 
 from edge.config.accounts import Purpose
 from edge.config.snapshot import PolicySnapshot
@@ -13,11 +13,11 @@ from edge.config.trunks import IngressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 
-PURPOSES = frozenset(get_args(Purpose))
-SMALL = "small_system"
+PURPOSES: Final = frozenset(get_args(Purpose))
+SMALL: Final = "small_system"
 """The exception of the ruleset that a small system's counted facts may lift a rule by."""
-_SMALL_SYSTEM = frozenset({SMALL})
-_NOT_MARKED = frozenset({b"", b"no", b"false", b"0"})
+_SMALL_SYSTEM: Final = frozenset({SMALL})
+_NOT_MARKED: Final = frozenset({b"", b"no", b"false", b"0"})
 
 
 def mark(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:

@@ -5,16 +5,17 @@ and plan: the same callers come again.
 """
 
 import re
+from typing import Final
 
 from edge.config.plan import CACHE_LIMIT, UNREADABLE, Named, NumberPlan
 from edge.policy.spelling import MAX_CACHED_LENGTH, MAX_TEXT, read_anew, read_bare
 from edge.sip.errors import FieldError
 from edge.sip.uri import SipUri, TelUri, emergency_service, parse_uri
 
-_ANONYMOUS_HOST = b"anonymous.invalid"
-_USUAL_URI = re.compile(rb"sip:(\+?[0-9]{1,20})@[0-9.]{7,15}(?::[0-9]{1,5})?(?:;user=phone)?")
+_ANONYMOUS_HOST: Final = b"anonymous.invalid"
+_USUAL_URI: Final = re.compile(rb"sip:(\+?[0-9]{1,20})@[0-9.]{7,15}(?::[0-9]{1,5})?(?:;user=phone)?")
 """Nearly every URI of a trunk: digits at an IPv4 address. Read without taking the rest apart."""
-_DIGIT = re.compile(rb"[0-9]")
+_DIGIT: Final = re.compile(rb"[0-9]")
 
 
 def name_in(uri: bytes, plan: NumberPlan, *, bare_international: bool = False) -> Named:

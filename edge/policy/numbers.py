@@ -6,6 +6,7 @@ the record. Remote-Party-ID is a draft that never became an RFC, and is what old
 """
 
 import re
+from typing import Final
 
 from edge.config.plan import MALFORMED, WITHHELD, NumberPlan
 from edge.config.snapshot import PolicySnapshot
@@ -17,16 +18,16 @@ from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
 from edge.sip.message import Request
 
-_HIDING = (b"id", b"user", b"header")
+_HIDING: Final = (b"id", b"user", b"header")
 """Privacy values that hide who calls; `session` and `history` hide other things, `none` asks for nothing."""
 
-_NAMING = frozenset({b"p-asserted-identity", b"p-preferred-identity", b"remote-party-id"})
+_NAMING: Final = frozenset({b"p-asserted-identity", b"p-preferred-identity", b"remote-party-id"})
 """What names the caller beside From."""
-_MAX_DIVERSIONS = 20
+_MAX_DIVERSIONS: Final = 20
 """Entries of Diversion, and of History-Info, that are looked at."""
-_DIGIT = re.compile(rb"[0-9\x80-\xff]")
+_DIGIT: Final = re.compile(rb"[0-9\x80-\xff]")
 """A digit, or what may be one of another script."""
-_MIN_LONG = 11
+_MIN_LONG: Final = 11
 """Characters of the shortest number with a country code that is none of the emergency ones."""
 
 

@@ -1,6 +1,7 @@
 """The stages, in order, and the loop that walks them. Pure."""
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
@@ -20,7 +21,7 @@ from edge.policy.verdicts import Refuse
 
 Stage = Callable[[CallAttempt, PolicySnapshot], Refuse | None]
 
-STAGES: tuple[Stage, ...] = (
+STAGES: Final[tuple[Stage, ...]] = (
     identify, mark, read_numbers, screen, obey_law, be_entitled, behave, route, keep_promises, rate, rank, reach
 )  # fmt: skip
 """Who calls, how and what for; which numbers; may this CLI be shown (by the house, the law, the account's list); may it
@@ -28,7 +29,7 @@ be done now; where to, in private; what it costs; by which trunk for what; may i
 (`demand`)."""
 
 
-FINAL_STAGES = (identify, read_numbers, route, keep_promises, rate, rank)
+FINAL_STAGES: Final = (identify, read_numbers, route, keep_promises, rate, rank)
 """What they fill nobody else does: after their refusal there is nothing to go on with."""
 
 

@@ -6,14 +6,16 @@ topology is hidden. Whoever marks the rest as critical gets 500 rather than a ca
 emergency call is not asked.
 """
 
+from typing import Final
+
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Reason, Refuse
 from edge.sip.grammar import LWS, is_token
 from edge.sip.message import Request
 
-_GIVEN = frozenset((b"id", b"critical", b"none"))
-_SHOWN = 4
+_GIVEN: Final = frozenset((b"id", b"critical", b"none"))
+_SHOWN: Final = 4
 """Services named in the answer at most."""
 
 

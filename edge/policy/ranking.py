@@ -5,6 +5,8 @@ one function that prices everything. A trunk whose deck has no rate for the numb
 not at all where nothing may be lost. One without a deck costs nobody knows what: last as well, but never left out.
 """
 
+from typing import Final
+
 from edge.config.routes import Route
 from edge.config.snapshot import PolicySnapshot
 from edge.config.trunks import EgressTrunk
@@ -12,7 +14,7 @@ from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Reason, Refuse
 from limits.rates import cost
 
-COMPARED_MS = 60_000
+COMPARED_MS: Final = 60_000
 """A call of so long is compared."""
 
 

@@ -3,6 +3,8 @@
 Contract articles 9.1.17, 9.2.3 and 24.2.2. What must be counted goes with the question to the limits.
 """
 
+from typing import Final
+
 from edge.config.account_policy import AccountPolicy
 from edge.config.conduct import Guard
 from edge.config.hours import local_time
@@ -12,9 +14,9 @@ from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Refuse
 from limits.frequency import ENFORCE, SHADOW, Frequency, SpendGuard
 
-ABROAD = "calling.international"
+ABROAD: Final = "calling.international"
 """Name of the account's own switch, where it refuses."""
-CALLS_OF = "guard."
+CALLS_OF: Final = "guard."
 """Beginning of the name under which a guard counts calls."""
 
 

@@ -5,25 +5,26 @@ customer: who, what, and what would help. `{account}`, `{source}`, `{cli}`, `{ca
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from edge.config.basis import HOUSE, Basis, Origin
 from edge.config.refusals import Reason
 
-_CAPACITY = Basis(Origin.CONTRACT, "article 25 and the options of article 28")
-_MONEY = Basis(Origin.CONTRACT, "article 12.7")
-_SIGNED = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
-_D223_9 = Basis(Origin.LAW, "Code de la consommation D223-9 (decree 2022-1313)")
-_SPECIAL = Basis(Origin.CONTRACT, "articles 9.1.17 and 9.2.3")
-_LISTED = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
-_ACCESS = Basis(Origin.CONTRACT, "article 6.1")
-_BREACH = Basis(Origin.CONTRACT, "article 13.1")
+_CAPACITY: Final = Basis(Origin.CONTRACT, "article 25 and the options of article 28")
+_MONEY: Final = Basis(Origin.CONTRACT, "article 12.7")
+_SIGNED: Final = Basis(Origin.LAW, "CPCE L44; RFC 8224 §6.2.2")
+_D223_9: Final = Basis(Origin.LAW, "Code de la consommation D223-9 (decree 2022-1313)")
+_SPECIAL: Final = Basis(Origin.CONTRACT, "articles 9.1.17 and 9.2.3")
+_LISTED: Final = Basis(Origin.CONTRACT, "article 9.1.8; CPCE L44; Arcep 2025-2215")
+_ACCESS: Final = Basis(Origin.CONTRACT, "article 6.1")
+_BREACH: Final = Basis(Origin.CONTRACT, "article 13.1")
 
 
 def _rfc(section: str) -> Basis:
     return Basis(Origin.PROTOCOL, f"RFC 3261 §{section}")
 
 
-_TOLD: Mapping[Reason, tuple[Basis, str]] = {
+_TOLD: Final[Mapping[Reason, tuple[Basis, str]]] = {
     Reason.UNKNOWN_SOURCE: (HOUSE, "The address {source} is not known to us: calls must come from the one agreed on."),
     Reason.UNKNOWN_ACCOUNT: (HOUSE, "The call named no account that we know; check the header that names it."),
     Reason.CREDENTIALS_MISSING: (_ACCESS, "The call gave no user name and password that we asked for; configure them."),
@@ -153,8 +154,8 @@ _TOLD: Mapping[Reason, tuple[Basis, str]] = {
     Reason.IDENTITY_INVALID: (_SIGNED, "The signature in the call's Identity header does not fit the call."),
 }
 
-BASIS: Mapping[Reason, Basis] = {reason: basis for reason, (basis, _) in _TOLD.items()}
-WORDS: Mapping[Reason, str] = {reason: words for reason, (_, words) in _TOLD.items()}
+BASIS: Final[Mapping[Reason, Basis]] = {reason: basis for reason, (basis, _) in _TOLD.items()}
+WORDS: Final[Mapping[Reason, str]] = {reason: words for reason, (_, words) in _TOLD.items()}
 
 
 def told(

@@ -8,6 +8,7 @@ find it.
 
 import re
 import unicodedata
+from typing import Final
 
 from edge.config.plan import (
     CACHE_LIMIT,
@@ -21,34 +22,34 @@ from edge.config.plan import (
 from edge.config.plan import NUMBER as NUMBER
 from edge.config.plan import Reading as Reading
 
-MAX_CACHED_LENGTH = 128
+MAX_CACHED_LENGTH: Final = 128
 """A longer user part is read each time: no sender may fill the cache with novels."""
-MAX_TEXT = 64
+MAX_TEXT: Final = 64
 """Characters of an original kept for the record."""
-_MIN_E164_DIGITS = 7
-_MIN_BARE_DIGITS = 10
-_MIN_DISGUISED_DIGITS = 9
-_MAX_DISGUISED_RUNS = 8
-_MAX_UNESCAPED = 3
+_MIN_E164_DIGITS: Final = 7
+_MIN_BARE_DIGITS: Final = 10
+_MIN_DISGUISED_DIGITS: Final = 9
+_MAX_DISGUISED_RUNS: Final = 8
+_MAX_UNESCAPED: Final = 3
 """So many times over is a user part unescaped: whoever relays it may do so again."""
 
-_PLAIN = re.compile(r"\+?[0-9]{1,20}")
-_SEPARATORS = str.maketrans("", "", " \t.-()/\u00a0")
-_CONTEXT_SEPARATORS = str.maketrans("", "", ' \t.-()/\u00a0"')
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_CONTEXT = re.compile(r"\+[0-9]{1,15}")
-_RUN = re.compile(r"\+?[0-9]+")
-_NO_WORD = re.compile(r"[^0-9A-Za-z+]+")
-_NO_DIGITS = re.compile(r"[^0-9]+")
+_PLAIN: Final = re.compile(r"\+?[0-9]{1,20}")
+_SEPARATORS: Final = str.maketrans("", "", " \t.-()/\u00a0")
+_CONTEXT_SEPARATORS: Final = str.maketrans("", "", ' \t.-()/\u00a0"')
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CONTEXT: Final = re.compile(r"\+[0-9]{1,15}")
+_RUN: Final = re.compile(r"\+?[0-9]+")
+_NO_WORD: Final = re.compile(r"[^0-9A-Za-z+]+")
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
 
-_WITHHELD_WORDS = frozenset({"anonymous", "restricted", "private", "withheld", "blocked", "anonyme"})
-_UNAVAILABLE_WORDS = frozenset({"", "unavailable", "unknown", "interworking", "invalid", "nobody"})
+_WITHHELD_WORDS: Final = frozenset({"anonymous", "restricted", "private", "withheld", "blocked", "anonyme"})
+_UNAVAILABLE_WORDS: Final = frozenset({"", "unavailable", "unknown", "interworking", "invalid", "nobody"})
 
 
-ABSENT = Reading("", UNAVAILABLE, "")
+ABSENT: Final = Reading("", UNAVAILABLE, "")
 """No header, no number."""
 
-_NORTH_AMERICAN_PREFIX = "011"
+_NORTH_AMERICAN_PREFIX: Final = "011"
 """Another country's international prefix, common enough in what PBXs send."""
 
 

@@ -5,15 +5,16 @@ of it. A number that is an emergency one as it came is left alone: no prefix may
 """
 
 import re
+from typing import Final
 
 from edge.config.dialling import PrefixTable
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.numbers import is_emergency_call
 
-_CHARACTER = re.compile(rb"%([0-9A-Fa-f]{2})|([0-9*#])")
+_CHARACTER: Final = re.compile(rb"%([0-9A-Fa-f]{2})|([0-9*#])")
 """Of a called number: plain, or escaped as `#` must be in a SIP URI (RFC 3261 §19.1.2)."""
-_MOST = 16
+_MOST: Final = 16
 
 
 def take_off(attempt: CallAttempt, prefixes: PrefixTable, snapshot: PolicySnapshot) -> str:

@@ -4,7 +4,7 @@ RFC 3326 and RFC 6432 (Reason with a Q.850 cause in a response), RFC 3261 §20.3
 are data: `edge.config.refusals`.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.config.refusals import Reason as Reason
 from edge.config.refusals import RefusalProfile
@@ -13,13 +13,13 @@ from edge.policy.attempt import CallAttempt
 from limits.frequency import CONTACT_CONSENT, CONTACT_HOURS, CONTACT_REFUSED
 from limits.model import Limit
 
-TELEMARKETING = "telemarketing"
-CALLED_NUMBER = "called-number"
-PING = "ping"
-SMALL_SYSTEM = "small-system"
+TELEMARKETING: Final = "telemarketing"
+CALLED_NUMBER: Final = "called-number"
+PING: Final = "ping"
+SMALL_SYSTEM: Final = "small-system"
 """Names of the frequencies that policy asks for (`limits.frequency.Frequency.name`)."""
 
-REASON_OF_LIMIT = {
+REASON_OF_LIMIT: Final = {
     Limit.UNKNOWN: Reason.UNKNOWN_ACCOUNT,
     Limit.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
     Limit.CLOSED: Reason.ACCOUNT_CLOSED,
@@ -38,7 +38,7 @@ REASON_OF_LIMIT = {
 }
 """Every denial of the limits has its token."""
 
-REASON_OF_NAME = {
+REASON_OF_NAME: Final = {
     CONTACT_REFUSED: Reason.CONTACT_REFUSED,
     CONTACT_CONSENT: Reason.CONSENT_MISSING,
     CONTACT_HOURS: Reason.CALLING_HOURS,
@@ -49,7 +49,7 @@ REASON_OF_NAME = {
 }
 """What the limits denied by a name; every other name is that of a destination."""
 
-REASON_OF_GROUP = {
+REASON_OF_GROUP: Final = {
     **REASON_OF_LIMIT,
     Limit.SUSPENDED: Reason.GROUP_SUSPENDED,
     Limit.CLOSED: Reason.GROUP_SUSPENDED,
@@ -81,7 +81,7 @@ class RefusalAnswer(NamedTuple):
     """Reason always, Retry-After where the profile has it."""
 
 
-NO_ANSWER = RefusalAnswer(0, b"", 21, ())
+NO_ANSWER: Final = RefusalAnswer(0, b"", 21, ())
 """For a stranger who is to hear nothing."""
 
 

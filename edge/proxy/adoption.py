@@ -6,6 +6,7 @@ known to have had.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from edge.proxy.actions import Opened
 from edge.proxy.call import Call, CallState
@@ -19,10 +20,10 @@ from edge.proxy.observed import flow_from
 from edge.proxy.record import Record, call_of, facts_of, holders_of, read
 from limits.model import GIVEN_BACK, KINDS, Adopted, Settle
 
-MAX_GOODBYES = 10_000
+MAX_GOODBYES: Final = 10_000
 """BYEs remembered of calls this node does not hold."""
 
-_TEMPORARY_FAILURE = 41
+_TEMPORARY_FAILURE: Final = 41
 
 
 class Adoption:

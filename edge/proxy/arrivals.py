@@ -4,6 +4,8 @@ RFC 3261 §16.3 to §16.6 in their order, as far as they say what becomes of a r
 rooms.
 """
 
+from typing import Final
+
 from edge.policy.verdicts import Reason
 from edge.proxy import opening, session_timers, usual
 from edge.proxy.attempts import Attempts
@@ -31,14 +33,14 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 
-_REASONS = {
+_REASONS: Final = {
     400: Reason.BAD_REQUEST,
     416: Reason.UNSUPPORTED_SCHEME,
     420: Reason.BAD_EXTENSION,
     422: Reason.SESSION_INTERVAL,
 }
 
-_LISTENERS = (Branch, Passed, Ending, Probe, TrunkProbe, Registering, Proving)
+_LISTENERS: Final = (Branch, Passed, Ending, Probe, TrunkProbe, Registering, Proving)
 """Users of client transactions. A tuple: a union would be built anew at every question."""
 
 

@@ -3,6 +3,8 @@
 judge (policy) -> admit (limits) -> route -> forward -> next candidate or best response (RFC 3261 §16.5 to §16.7).
 """
 
+from typing import Final
+
 from edge.config.trunks import CHALLENGES, EgressTrunk
 from edge.policy import demand, verdicts
 from edge.policy.attempt import CallAttempt
@@ -32,11 +34,11 @@ from edge.sip.message import Request, Response
 from edge.sip.transaction.layer import Transaction
 from limits.model import GROUP, PROFESSIONAL, TRUNK, Admit, Admitted, Denied, Unavailable
 
-DECISIONS = (Admitted, Denied, Unavailable)
+DECISIONS: Final = (Admitted, Denied, Unavailable)
 """What the limits answer to an attempt. A tuple: a union would be built anew at every question."""
-_RESERVE = 8
+_RESERVE: Final = 8
 """An eighth of `max_calls` more is kept for emergency calls, and a few."""
-_REASON_OF_CAUSE = {
+_REASON_OF_CAUSE: Final = {
     "credit": Reason.CREDIT,
     "spend_cap": Reason.SPEND_CAP,
     "suspended": Reason.ACCOUNT_SUSPENDED,

@@ -5,6 +5,7 @@ no record. Wrong credentials are one, are answered with a new challenge, and cou
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.config.credentials import Secret
 from edge.config.refusals import Reason
@@ -23,11 +24,11 @@ from edge.sip.errors import FieldError
 from edge.sip.message import Request
 from edge.sip.uri import SipUri, TelUri, parse_uri
 
-NOBODY_PROVED = frozenset((Reason.CREDENTIALS_REFUSED, Reason.LOCKED_OUT))
+NOBODY_PROVED: Final = frozenset((Reason.CREDENTIALS_REFUSED, Reason.LOCKED_OUT))
 """Their senders are strangers: nobody's records grow with their tries."""
-_CHALLENGED = frozenset((Reason.CREDENTIALS_MISSING, Reason.CREDENTIALS_STALE, Reason.CREDENTIALS_REFUSED))
-_NOBODY = Secret("", {})
-_NO_SECRET = {b"sha-256": "0" * 64, b"md5": "0" * 32}
+_CHALLENGED: Final = frozenset((Reason.CREDENTIALS_MISSING, Reason.CREDENTIALS_STALE, Reason.CREDENTIALS_REFUSED))
+_NOBODY: Final = Secret("", {})
+_NO_SECRET: Final = {b"sha-256": "0" * 64, b"md5": "0" * 32}
 """Compared where the user name is not known, so that it takes the same time."""
 
 

@@ -5,14 +5,14 @@ for: hence they are short at first, never for an address that a trunk names or t
 themselves.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_BANS = 4_096
+MAX_BANS: Final = 4_096
 """At one time; beyond it the one that began first ends early."""
-MAX_RECORDS = 10_000
+MAX_RECORDS: Final = 10_000
 """Sources whose earlier bans are remembered."""
-REMEMBERED_S = 3_600.0
-FACTOR = 4
+REMEMBERED_S: Final = 3_600.0
+FACTOR: Final = 4
 
 
 class Ban(NamedTuple):

@@ -1,12 +1,14 @@
 """What a registrar's response says of the time it grants (RFC 3261 §10.2.4, §10.3). Pure; what it says is bounded."""
 
+from typing import Final
+
 from edge.proxy.listeners import default_port
 from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
 from edge.sip.message import Response
 from edge.sip.uri import SipUri, parse_uri
 
-MAX_EXPIRES_S = 86_400
+MAX_EXPIRES_S: Final = 86_400
 """No registration is asked for longer, nor believed to last longer."""
 
 

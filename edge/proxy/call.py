@@ -1,6 +1,7 @@
 """One call: what it is, where it stands, what it holds. Pure data; `calls` moves it."""
 
 from enum import StrEnum
+from typing import Final
 
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
@@ -28,7 +29,7 @@ class CallState(StrEnum):
     ENDED = "ended"
 
 
-_NOTHING_PAID: dict[str, int] = {}
+_NOTHING_PAID: Final[dict[str, int]] = {}
 """Shared by all calls without a price; never written to."""
 
 

@@ -6,7 +6,7 @@ the call holds: lease, renewals, the instants of the record.
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge.policy.demand import hidden
 from edge.proxy.actions import Opened
@@ -42,9 +42,9 @@ class CallInput(StrEnum):
     """No dialog is left: every BYE has its final response or its time-out."""
 
 
-UNPAID = (TRUNK, PROFESSIONAL)
+UNPAID: Final = (TRUNK, PROFESSIONAL)
 """Holders of whom a call asks for no money."""
-RENEW_TOGETHER = 128
+RENEW_TOGETHER: Final = 128
 """Leases renewed by one verb: its work in the store is bounded."""
 
 
@@ -86,7 +86,7 @@ def _close(tracker: "CallTracker", call: Call, now: float) -> None:
 
 S, I = CallState, CallInput  # noqa: E741 - two letters keep the table readable as a table
 
-CALL_TABLE: dict[CallState, dict[CallInput, Row]] = {
+CALL_TABLE: Final[dict[CallState, dict[CallInput, Row]]] = {
     S.ADMITTING: {
         I.ADMITTED: Row(_watch, S.SETUP),
         I.DENIED: Row(_close, S.ENDED),

@@ -4,19 +4,19 @@ The tables stand as they stand in the RFC, row by row; what it leaves open is sa
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.fields import param
 from edge.sip.message import Message, Response
 
-UNSPECIFIED = 31
+UNSPECIFIED: Final = 31
 """§8.2.6.1: for statuses that are not listed; "normal, unspecified"."""
-BEARER_UNAVAILABLE = 65
-NORMAL_CLEARING = 16
+BEARER_UNAVAILABLE: Final = 65
+NORMAL_CLEARING: Final = 16
 """Q.850 cause of a call that ended because a party hung up."""
 
-CAUSE_OF_STATUS: Mapping[int, int] = {
+CAUSE_OF_STATUS: Final[Mapping[int, int]] = {
     400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22, 413: 127, 414: 127,
     415: 79, 416: 127, 420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25, 483: 25, 484: 28, 485: 1, 486: 17,
     500: 41, 501: 79, 502: 38, 503: 41, 504: 102, 505: 127, 513: 127, 600: 17, 603: 21, 604: 1,
@@ -24,7 +24,7 @@ CAUSE_OF_STATUS: Mapping[int, int] = {
 """§8.2.6.1. Its second 504 ("Version Not Supported") is 505. 487 has no mapping there: a call that was given up
 ended by normal clearing, as CANCEL says itself. 488 and 606 go by their Warning."""
 
-_BEARER_WARNINGS = (b"304", b"305")
+_BEARER_WARNINGS: Final = (b"304", b"305")
 """RFC 3261 §20.43: a media type or format that is not available, which is a bearer capability in §8.2.6.1's words."""
 
 
@@ -35,16 +35,16 @@ class ToldStatus(NamedTuple):
     phrase: bytes
 
 
-_NOT_FOUND = ToldStatus(404, b"Not Found")
-_UNAVAILABLE = ToldStatus(480, b"Temporarily Unavailable")
-_FORBIDDEN = ToldStatus(403, b"Forbidden")
-_SERVICE = ToldStatus(503, b"Service Unavailable")
-_NOT_HERE = ToldStatus(488, b"Not Acceptable Here")
-_NOT_IMPLEMENTED = ToldStatus(501, b"Not Implemented")
-OTHERWISE = ToldStatus(500, b"Server Internal Error")
+_NOT_FOUND: Final = ToldStatus(404, b"Not Found")
+_UNAVAILABLE: Final = ToldStatus(480, b"Temporarily Unavailable")
+_FORBIDDEN: Final = ToldStatus(403, b"Forbidden")
+_SERVICE: Final = ToldStatus(503, b"Service Unavailable")
+_NOT_HERE: Final = ToldStatus(488, b"Not Acceptable Here")
+_NOT_IMPLEMENTED: Final = ToldStatus(501, b"Not Implemented")
+OTHERWISE: Final = ToldStatus(500, b"Server Internal Error")
 """§7.2.4.1: for a cause that is not listed."""
 
-STATUS_OF_CAUSE: Mapping[int, ToldStatus] = {
+STATUS_OF_CAUSE: Final[Mapping[int, ToldStatus]] = {
     1: _NOT_FOUND, 2: _NOT_FOUND, 3: _NOT_FOUND, 17: ToldStatus(486, b"Busy Here"),
     18: ToldStatus(408, b"Request Timeout"), 19: _UNAVAILABLE, 20: _UNAVAILABLE, 21: _FORBIDDEN,
     22: ToldStatus(410, b"Gone"), 23: ToldStatus(410, b"Gone"), 26: _NOT_FOUND, 27: ToldStatus(502, b"Bad Gateway"),
@@ -57,17 +57,17 @@ STATUS_OF_CAUSE: Mapping[int, ToldStatus] = {
 }  # fmt: skip
 """§7.2.4.1. Cause 22 with a diagnostic would be a 301; a Reason header carries none. 16 (normal clearing) and 44 have
 no status: the one that came stays."""
-_UNTOLD = frozenset((NORMAL_CLEARING, 44))
+_UNTOLD: Final = frozenset((NORMAL_CLEARING, 44))
 
-_TOKENS = {
+_TOKENS: Final = {
     404: "not_found", 408: "no_answer", 410: "not_found", 480: "no_answer", 481: "failed", 482: "failed", 483: "failed",
     484: "not_found", 485: "not_found", 486: "busy", 487: "cancelled", 600: "busy", 604: "not_found",
 }  # fmt: skip
-_TOKEN_OF_CLASS = {3: "redirected", 4: "rejected", 5: "failed", 6: "rejected"}
-_REDIRECTED = 23
+_TOKEN_OF_CLASS: Final = {3: "redirected", 4: "rejected", 5: "failed", 6: "rejected"}
+_REDIRECTED: Final = 23
 """A redirection that is not followed here."""
 
-_WORDS = {
+_WORDS: Final = {
     1: b"Unallocated number", 16: b"Normal call clearing", 17: b"User busy", 18: b"No user responding",
     21: b"Call rejected", 22: b"Number changed", 23: b"Redirection to new destination",
     25: b"Exchange routing error", 28: b"Invalid number format", 31: b"Normal, unspecified",

@@ -9,6 +9,7 @@ secret opens it, after a crash or a takeover too. Vias that spell the number are
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from edge.config.plan import MALFORMED, NUMBER, NumberPlan, Reading
 from edge.policy.numbers import read_uri
@@ -20,35 +21,35 @@ from edge.sip.grammar import canonical
 from edge.sip.message import Message, Request
 from edge.sip.uri import SipUri, parse_uri
 
-ANONYMOUS_URI = b"sip:anonymous@anonymous.invalid"
-ANONYMOUS_HOST = b"anonymous.invalid"
+ANONYMOUS_URI: Final = b"sip:anonymous@anonymous.invalid"
+ANONYMOUS_HOST: Final = b"anonymous.invalid"
 """RFC 3323 §4.1.1.3."""
 
-ASSERTED = frozenset({b"p-asserted-identity"})
-IDENTITY = ASSERTED | {b"identity"}
+ASSERTED: Final = frozenset({b"p-asserted-identity"})
+IDENTITY: Final = ASSERTED | {b"identity"}
 """What a trusted trunk may be told of a masked caller (RFC 3325 §7); the first, of an INVITE, is `presentation`'s."""
-_SPEAK_OF_CALLER = (b"remote-party-id", b"p-preferred-identity", b"reply-to", *sorted(IDENTITY))
+_SPEAK_OF_CALLER: Final = (b"remote-party-id", b"p-preferred-identity", b"reply-to", *sorted(IDENTITY))
 """Headers that name the caller beside From: nobody needs them where that is changed."""
-_PRIVATE = (b"call-info", b"organization", b"subject", b"in-reply-to", b"user-agent")
+_PRIVATE: Final = (b"call-info", b"organization", b"subject", b"in-reply-to", b"user-agent")
 """What a caller who is hidden tells of itself besides (§5.3)."""
-_NAMING = (b"from", b"p-asserted-identity", b"remote-party-id", b"p-preferred-identity")
-_OF_THE_PROTOCOL = frozenset((
+_NAMING: Final = (b"from", b"p-asserted-identity", b"remote-party-id", b"p-preferred-identity")
+_OF_THE_PROTOCOL: Final = frozenset((
     b"via", b"from", b"to", b"call-id", b"cseq", b"contact", b"route", b"record-route", b"max-forwards",
     b"content-length", b"content-type", b"rack", b"rseq", b"session-expires", b"min-se", b"expires", b"privacy",
 ))  # fmt: skip
 """Headers that stay whatever digits stand in them: without them there is no dialog, and those that could spell a number
 are treated one by one."""
-_HISTORY = frozenset({b"diversion", b"history-info"})
+_HISTORY: Final = frozenset({b"diversion", b"history-info"})
 
-_LEAST_DIGITS = 6
+_LEAST_DIGITS: Final = 6
 """A shorter number is no subscriber's, and would be found in everything."""
-_DIGITS_OF_OTHERS = 8
+_DIGITS_OF_OTHERS: Final = 8
 """Of a number outside the plan nobody knows where its country code ends: its last digits are looked for."""
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_OTHER = re.compile(rb"[^0-9]+")
-_CONTEXT = re.compile(rb";phone-context=\+?([0-9().\- ]+)", re.IGNORECASE)
-_LOCAL = re.compile(rb"[0-9][0-9().\- ]*+")
-_BEFORE_CONTEXT = 160
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_OTHER: Final = re.compile(rb"[^0-9]+")
+_CONTEXT: Final = re.compile(rb";phone-context=\+?([0-9().\- ]+)", re.IGNORECASE)
+_LOCAL: Final = re.compile(rb"[0-9][0-9().\- ]*+")
+_BEFORE_CONTEXT: Final = 160
 """Bytes before a phone-context in which the number that it completes is looked for."""
 
 Hidden = tuple[bytes, ...]

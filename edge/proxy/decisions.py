@@ -1,5 +1,7 @@
 """What a decision leaves in the record of an attempt: what policy found out, what the limits answered. Pure."""
 
+from typing import Final
+
 from edge.config.account_policy import AccountPolicy
 from edge.policy.attempt import CallAttempt
 from edge.policy.attestation import attestation_of
@@ -8,7 +10,7 @@ from edge.policy.identity import known_by
 from edge.proxy.facts import CallFacts
 from limits.model import GROUP, KINDS, Admitted, Denied, InForce, Limit, Unavailable
 
-ANONYMOUS = "anonymous"
+ANONYMOUS: Final = "anonymous"
 """`cli_rewritten` of a masked caller."""
 
 

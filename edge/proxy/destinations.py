@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Final
 
 from edge.config.snapshot import PolicySnapshot
 from edge.config.trunks import EgressTrunk
@@ -18,14 +19,14 @@ Flows = tuple[Flow, ...]
 Then = Callable[[Flows, float], None]
 """Called with the flows; with none where no address of the hop can be reached from here."""
 
-NOWHERE: Flows = ()
-NO_TCP_S = 60.0
+NOWHERE: Final[Flows] = ()
+NO_TCP_S: Final = 60.0
 """How long an address that refused TCP gets its large requests by UDP at once."""
-_NO_TCP_LIMIT = 1_000
-_NUMERIC_LIMIT = 10_000
-_URI_LENGTH = 256
+_NO_TCP_LIMIT: Final = 1_000
+_NUMERIC_LIMIT: Final = 10_000
+_URI_LENGTH: Final = 256
 """Bytes of a URI worth remembering."""
-_PENDING_LIMIT = 10_000
+_PENDING_LIMIT: Final = 10_000
 """Host names being looked up at once; beyond it a hop counts as unreachable."""
 
 

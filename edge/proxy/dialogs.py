@@ -3,7 +3,7 @@
 It does not route by it: routes do that.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class AckWaiter(Protocol):
@@ -104,5 +104,5 @@ class Dialog:
         self.expires_at = now + session_s if session_s else None
 
 
-MAX_DIALOGS = 32
+MAX_DIALOGS: Final = 32
 """Dialogs kept for one call: a callee that forks further is not ours to follow."""

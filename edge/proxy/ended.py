@@ -6,10 +6,11 @@ a caller that has heard nothing repeats its INVITE for 64·T1. The uid is a dige
 """
 
 from collections import deque
+from typing import Final
 
-KEPT_S = 40.0
+KEPT_S: Final = 40.0
 """64·T1, and the time a process takes to come back."""
-MOST = 200_000
+MOST: Final = 200_000
 
 
 class Ended:

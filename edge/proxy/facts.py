@@ -3,12 +3,12 @@
 Pure. Instants are monotonic seconds of the core's clock; the rim turns them into wall time.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from limits.model import NOTHING_IN_FORCE, InForce
 from limits.rates import Price
 
-MAX_TOLD = 200
+MAX_TOLD: Final = 200
 """Characters kept of a text that a neighbour says of itself."""
 
 

@@ -3,7 +3,7 @@
 Everything here edits a message or reads one; nothing is decided about who may call.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.proxy.identifiers import MAGIC_COOKIE, Identifiers, loop_part_of
 from edge.proxy.listeners import Listeners, default_port
@@ -15,11 +15,11 @@ from edge.sip.grammar import LWS
 from edge.sip.message import Message, Request
 from edge.sip.uri import SipUri, parse_uri
 
-DEFAULT_MAX_FORWARDS = b"70"
-MAX_BREADTH = 60
+DEFAULT_MAX_FORWARDS: Final = b"70"
+MAX_BREADTH: Final = 60
 """RFC 5393 §5.3.3: recommended value and our maximum."""
-_BREADTH = b"Max-Breadth: %d" % MAX_BREADTH
-MAX_UDP_REQUEST = 1300
+_BREADTH: Final = b"Max-Breadth: %d" % MAX_BREADTH
+MAX_UDP_REQUEST: Final = 1300
 """RFC 3261 §18.1.1: larger requests belong on a congestion-controlled transport."""
 
 

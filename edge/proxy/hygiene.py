@@ -7,7 +7,7 @@ A message of a known layout with nothing to take costs one look-up.
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.config.boundary import FACTS, OUTSIDE, Added, HeaderRules
 from edge.config.snapshot import PolicySnapshot
@@ -18,16 +18,16 @@ from edge.sip.grammar import LWS
 from edge.sip.headers import Message
 from edge.sip.layout import Layout
 
-_PLANS_MAX = 512
-_CROSSINGS_MAX = 4096
-_MARK_HALF = 8
+_PLANS_MAX: Final = 512
+_CROSSINGS_MAX: Final = 4096
+_MARK_HALF: Final = 8
 
-_IDENTITY = b"p-asserted-identity"
-_PRIVACY = b"privacy"
+_IDENTITY: Final = b"p-asserted-identity"
+_PRIVACY: Final = b"privacy"
 
 Words = Mapping[str, str]
 """Facts of the call, by the names that rules have for them (`FACTS`); empty where one is not known."""
-NO_WORDS: Words = dict.fromkeys(FACTS, "")
+NO_WORDS: Final[Words] = dict.fromkeys(FACTS, "")
 
 
 class _Plan(NamedTuple):
@@ -42,7 +42,7 @@ class _Plan(NamedTuple):
     """Lines of Privacy to be taken off, which is not done where they say `none`."""
 
 
-_NOTHING = _Plan()
+_NOTHING: Final = _Plan()
 
 
 class Way:

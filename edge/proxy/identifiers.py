@@ -9,35 +9,36 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from edge.sip.message import Request
 
-MAGIC_COOKIE = b"z9hG4bK"
-UID_LENGTH = 32
+MAGIC_COOKIE: Final = b"z9hG4bK"
+UID_LENGTH: Final = 32
 """Characters of a call uid: 128 bits in hexadecimal."""
-_SIGNATURE_LENGTH = 16
-MAX_FLOW_TEXT = 80
+_SIGNATURE_LENGTH: Final = 16
+MAX_FLOW_TEXT: Final = 80
 """Bytes of what a token carries besides: a flow, a mark of the trunks."""
-_LOOP_BYTES = 5
-_ROUTING = frozenset((b"route", b"proxy-authorization"))
-_HIDES = b"\0hides\0"
+_LOOP_BYTES: Final = 5
+_ROUTING: Final = frozenset((b"route", b"proxy-authorization"))
+_HIDES: Final = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
-_BRANCH_BYTES = 10
-_DIGESTS_MAX = 4_096
-_NUMBER_BYTES = 16
+_BRANCH_BYTES: Final = 10
+_DIGESTS_MAX: Final = 4_096
+_NUMBER_BYTES: Final = 16
 
-SEALED = b"hidden-"
+SEALED: Final = b"hidden-"
 """Before a word that `Identifiers.seal` made."""
-_MAX_SEALED = 8_192
-_SEAL_KEY_BYTES = 32
-_SEAL = b"trunkgate seal"
-_DOOR = b"trunkgate door"
-_NONCE = b"trunkgate nonce"
-_DOOR_BYTES = 6
-_DOOR_UID = 20
+_MAX_SEALED: Final = 8_192
+_SEAL_KEY_BYTES: Final = 32
+_SEAL: Final = b"trunkgate seal"
+_DOOR: Final = b"trunkgate door"
+_NONCE: Final = b"trunkgate nonce"
+_DOOR_BYTES: Final = 6
+_DOOR_UID: Final = 20
 
 
 class Identifiers:

@@ -8,6 +8,8 @@ us. Where Call-ID and both tags name a confirmed dialog of a live call, it is le
 otherwise the call would stand, and hold its slot, until its end by time.
 """
 
+from typing import Final
+
 from edge.proxy import session_timers, topology
 from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
@@ -31,8 +33,8 @@ from edge.sip.transaction.layer import Transaction
 from edge.sip.uri import parse_uri
 from limits.model import Answer
 
-_CHALLENGES = frozenset((401, 407))
-_OUR_VIA = 100
+_CHALLENGES: Final = frozenset((401, 407))
+_OUR_VIA: Final = 100
 """Bytes that our Via adds, at most."""
 
 

@@ -4,14 +4,15 @@ Pure. RFC 3261 §16.4, §16.6 items 4 and 8, §26.2; RFC 5658.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from edge.sip.grammar import ipv6_text
 from edge.sip.uri import SipUri, Uri
 
-DEFAULT_PORT = 5060
+DEFAULT_PORT: Final = 5060
 """RFC 3261 §19.1.2."""
-DEFAULT_TLS_PORT = 5061
-_TRANSPORTS = (b"udp", b"tcp", b"tls")
+DEFAULT_TLS_PORT: Final = 5061
+_TRANSPORTS: Final = (b"udp", b"tcp", b"tls")
 """In the order in which a URI without a transport is taken to name a listener."""
 
 

@@ -4,13 +4,13 @@ A user name is locked out for addresses it has not been used from only: whoever 
 be able to shut its owner out.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Key = TypeVar("_Key", str, bytes)
 
-MAX_KEPT = 10_000
+MAX_KEPT: Final = 10_000
 """Addresses, and user names, of which failures are kept; beyond it the one that failed longest ago is forgotten."""
-MAX_HOSTS = 4
+MAX_HOSTS: Final = 4
 """Addresses remembered at which a user name gave the right password."""
 
 

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from hashlib import blake2b
 from itertools import islice
 from math import inf
+from typing import Final
 
-MAX_USED = 50_000
+MAX_USED: Final = 50_000
 """Nonces in use; beyond it the oldest is forgotten, and then all that were given before it are too old."""
-WINDOW = 64
+WINDOW: Final = 64
 """Counts so far below the highest may still come, once each."""
 
-FORGET = 4
+FORGET: Final = 4
 """Looked at in one go: twice as fast as they can come, and never a long pause."""
-MAX_LENGTH = 100
+MAX_LENGTH: Final = 100
 
-_SIGNATURE_BYTES = 10
-_ALL = (1 << WINDOW) - 1
+_SIGNATURE_BYTES: Final = 10
+_ALL: Final = (1 << WINDOW) - 1
 
 
 class Nonces:

@@ -7,6 +7,7 @@ counts what the obedient have left out as wanted, and shrinks slowly when nothin
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.proxy.overload import Overload
 from edge.sip import overload_params
@@ -14,19 +15,19 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request
 from edge.sip.overload_params import LOSS, RATE
 
-VALIDITY_MS = 500
+VALIDITY_MS: Final = 500
 """§4.3: the default."""
-STABLE_S = 3_600.0
+STABLE_S: Final = 3_600.0
 """§5.8: a neighbour's algorithm is not changed more often."""
-MAX_CLIENTS = 1_024
+MAX_CLIENTS: Final = 1_024
 """Neighbours told apart; beyond it the one heard first is chosen for anew."""
-GROWTH = 0.3
-DECAY = 0.03
+GROWTH: Final = 0.3
+DECAY: Final = 0.03
 """Of the percentage, in each interval of `overload`."""
-MOST = 0.95
-LEAST = 0.02
+MOST: Final = 0.95
+LEAST: Final = 0.02
 """Under it nothing is asked any more."""
-SMOOTHING = 0.1
+SMOOTHING: Final = 0.1
 
 
 class _Client:

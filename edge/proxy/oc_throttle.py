@@ -4,23 +4,26 @@ Of each server, that is, of each address and port (§5.4), what it asked for las
 left out; emergency calls and what belongs to running calls always go (§5.10.1), and count.
 """
 
+from typing import Final
+
 from edge.config.trunks import EgressTrunk
 from edge.proxy.leaky_bucket import LeakyBucket
 from edge.sip import overload_params
 from edge.sip.overload_params import LOSS, RATE, OverloadParams
 
-MAX_SERVERS = 1_024
-DEFAULT_VALIDITY_MS = 500
+MAX_SERVERS: Final = 1_024
+DEFAULT_VALIDITY_MS: Final = 500
 """§4.3."""
-MAX_VALIDITY_S = 60.0
+MAX_VALIDITY_S: Final = 60.0
 """However long a server asks: one that has died in its overload must not keep us away for good."""
-OVERFLOW = 300
+OVERFLOW: Final = 300
 """§4.4: a sequence number lower than the last one by more than this is no late response but a new count."""
-TAU1, TAU2 = 5, 10
+TAU1: Final = 5
+TAU2: Final = 10
 """RFC 7415 §3.5.2, in multiples of T: for new calls, and for what always goes."""
-DEFAULT_MIX = 0.8
+DEFAULT_MIX: Final = 0.8
 """§7.2: share of the requests that may be left out, until some have been counted."""
-MIX_S = 5.0
+MIX_S: Final = 5.0
 """§7.2, note: the mix is counted anew so often."""
 
 

@@ -17,36 +17,36 @@ hold this process up.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.proxy.leaky_bucket import LeakyBucket
 
-TICK_S = 0.1
+TICK_S: Final = 0.1
 """How often the measures come."""
-ENTER_TICKS = 2
+ENTER_TICKS: Final = 2
 """So many measures in a row over the target and shedding begins."""
-STANDING_S = 0.1
+STANDING_S: Final = 0.1
 """The same where waits are sampled: every one of so many seconds over the target."""
-FRESH_S = 0.05
+FRESH_S: Final = 0.05
 """A sample older than this says nothing of the queue now; where they come so often, they alone judge."""
-LEAVE_TICKS = 20
+LEAVE_TICKS: Final = 20
 """So many in a row with nothing refused and no pressure, and it ends."""
-FALLING = 0.9
+FALLING: Final = 0.9
 """A queue that shrinks by more than this in an interval needs no further cut."""
-RELIEF = 0.5
+RELIEF: Final = 0.5
 """Under this share of the target the rate may grow: between it and the target it stays (hysteresis)."""
-CUT = 0.06
+CUT: Final = 0.06
 """Share the rate loses in an interval at the target; more in proportion to the pressure, up to four times."""
-MAX_CUT = 0.24
-GROWTH = 0.02
+MAX_CUT: Final = 0.24
+GROWTH: Final = 0.02
 """Share it gains in an interval without pressure."""
-FIRST_CUT = 0.9
+FIRST_CUT: Final = 0.9
 """Of the rate that passed just before: where shedding begins."""
-SMOOTHING = 0.3
+SMOOTHING: Final = 0.3
 """Weight of the newest interval in the rates that are remembered."""
-LAG_FACTOR = 5.0
+LAG_FACTOR: Final = 5.0
 """A lag of the event loop weighs as much as a fifth of it as a wait."""
-MAX_FILL = 0.5
+MAX_FILL: Final = 0.5
 """A receive buffer so full is at the target, however short the wait still is."""
 
 
@@ -58,11 +58,11 @@ class Priority(StrEnum):
     HIGH = "high"
 
 
-TOLERANCE_S = {Priority.LOW: 0.02, Priority.NORMAL: 0.1, Priority.HIGH: 0.3}
+TOLERANCE_S: Final = {Priority.LOW: 0.02, Priority.NORMAL: 0.1, Priority.HIGH: 0.3}
 """TAU of RFC 7415 §3.5.2 for each of them: while ordinary calls keep the bucket near theirs, low ones find no room."""
-SHARE = {Priority.LOW: 0.4, Priority.NORMAL: 1.0, Priority.HIGH: 2.5}
+SHARE: Final = {Priority.LOW: 0.4, Priority.NORMAL: 1.0, Priority.HIGH: 2.5}
 """Of the target: the wait up to which each of them passes."""
-FORCED_S = 0.3
+FORCED_S: Final = 0.3
 """Emergency calls count up to this, so that a flood of them shuts nobody out for long."""
 
 

@@ -3,6 +3,8 @@
 RFC 3261 §9.2, §11, §16.3, §16.10.
 """
 
+from typing import Final
+
 from edge.config.refusals import OPTIONS
 from edge.policy import verdicts
 from edge.policy.verdicts import Reason
@@ -17,10 +19,14 @@ from edge.sip.message import Request
 from edge.sip.transaction.layer import Transaction
 from edge.sip.uri import parse_uri
 
-METHODS = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
+METHODS: Final = b"INVITE ACK CANCEL BYE OPTIONS PRACK UPDATE INFO REFER MESSAGE NOTIFY SUBSCRIBE".split()
 """What an OPTIONS to the edge is told in Allow (§11.2): what may pass, inside a dialog or to open one."""
-_CAPABILITIES = ((b"Allow", b", ".join(METHODS)), (b"Accept", b"application/sdp"), (b"Accept-Encoding", b"identity"))
-_ALLOW_OUTSIDE = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
+_CAPABILITIES: Final = (
+    (b"Allow", b", ".join(METHODS)),
+    (b"Accept", b"application/sdp"),
+    (b"Accept-Encoding", b"identity"),
+)
+_ALLOW_OUTSIDE: Final = ((b"Allow", b"INVITE, ACK, CANCEL, OPTIONS"),)
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -4,6 +4,8 @@ Contract article 9.2.3 (artificially stimulated traffic): a caller lets a teleph
 answer, so that somebody calls back. One such call is an accident; the limits count them by account and number.
 """
 
+from typing import Final
+
 from edge.config.telemarketing import PingCalls
 from edge.policy.behaviour import ping_frequency
 from edge.policy.demand import Digest
@@ -11,8 +13,8 @@ from edge.proxy.facts import CallFacts, Fact
 from limits.frequency import Frequency
 from limits.model import Outcome, Settle, Settled, Verb
 
-TAG = "ping_call"
-_TOLD = 4_096
+TAG: Final = "ping_call"
+_TOLD: Final = 4_096
 """Accounts of which it is remembered that it has been told; when full, all are forgotten."""
 
 

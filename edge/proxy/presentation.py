@@ -10,7 +10,7 @@ What else would tell is `concealment`'s: Contact, Call-ID, Via and whatever head
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.config.plan import NumberPlan
 from edge.config.trunks import EgressTrunk
@@ -36,13 +36,13 @@ from edge.sip.grammar import LWS
 from edge.sip.message import Message, Request, Response, parse
 from edge.sip.uri import SipUri, TelUri, parse_uri
 
-_ANONYMOUS = b'"Anonymous" <' + ANONYMOUS_URI + b">"
-_SPEAK_OF_CALLER = (b"remote-party-id", b"p-preferred-identity")
+_ANONYMOUS: Final = b'"Anonymous" <' + ANONYMOUS_URI + b">"
+_SPEAK_OF_CALLER: Final = (b"remote-party-id", b"p-preferred-identity")
 """Of a caller who asks to be hidden: not for a trunk outside the trust domain."""
 
-_SAID_AGAIN = (b"p-asserted-identity", *_SPEAK_OF_CALLER)
-_NAMES_AGAIN = frozenset(_SAID_AGAIN)
-_USUAL_NAMES = {
+_SAID_AGAIN: Final = (b"p-asserted-identity", *_SPEAK_OF_CALLER)
+_NAMES_AGAIN: Final = frozenset(_SAID_AGAIN)
+_USUAL_NAMES: Final = {
     b"from": b"From",
     b"p-asserted-identity": b"P-Asserted-Identity",
     b"p-preferred-identity": b"P-Preferred-Identity",

@@ -8,7 +8,7 @@ The probe speaks in the other side's name with the CSeq number that side has use
 not know of would have its next request refused as out of order (§12.2.2). An equal or lower number harms nobody.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.proxy.call import Call, CallState
 from edge.proxy.dialogs import Dialog
@@ -19,8 +19,8 @@ from edge.sip.message import Response
 if TYPE_CHECKING:
     from edge.proxy.calls import CallTracker
 
-CAUSE = "dead_call"
-_NOBODY = frozenset((408, 503))
+CAUSE: Final = "dead_call"
+_NOBODY: Final = frozenset((408, 503))
 """Said by a proxy on the way, or by our own transport: no answer."""
 
 

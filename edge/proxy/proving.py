@@ -6,7 +6,7 @@ again with credentials needs a higher CSeq number (§22.2), and a proxy has none
 are shifted against the caller's, by one for each answer, for the rest of the dialog, and put back in the responses.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.config.trunks import EgressTrunk
 from edge.sip.digest_client import CHALLENGES, Challenge, answer, challenge_of
@@ -15,7 +15,7 @@ from edge.sip.message import Request, Response
 if TYPE_CHECKING:
     from edge.proxy.node import Node
 
-MAX_CSEQ = 2**31 - 1
+MAX_CSEQ: Final = 2**31 - 1
 """RFC 3261 §8.1.1.5."""
 Proof = tuple[bytes, bytes]
 """A header field: its printed name and its value."""

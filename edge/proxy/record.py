@@ -6,7 +6,7 @@ spoilt: a record that cannot be read is None.
 """
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from edge.proxy.call import Call
     from edge.proxy.node import Node
 
-VERSION = 1
-MAX_RECORD_BYTES = 8_192
+VERSION: Final = 1
+MAX_RECORD_BYTES: Final = 8_192
 """A longer one is not kept: its call is only closed by another node, not gone on with."""
 
-CSEQ_GAP = 1_000
-_CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*", re.IGNORECASE)
+CSEQ_GAP: Final = 1_000
+_CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*", re.IGNORECASE)
 
 Record = dict[str, Any]
 
 _T = TypeVar("_T")
-_SPOILT = (KeyError, TypeError, ValueError, AttributeError, FieldError, ParseError)
+_SPOILT: Final = (KeyError, TypeError, ValueError, AttributeError, FieldError, ParseError)
 """What reading a record may come to where some of it is not what we wrote."""
 
-_TEXTS = (
+_TEXTS: Final = (
     "call_id", "from_tag", "to_tag", "source", "account", "ingress_trunk", "ingress_class", "egress_trunk",
     "cli_original", "cli_presented", "cli_network", "called_original", "called", "rule", "group", "zone", "rate_prefix",
     "currency",
 )  # fmt: skip
-_NUMBERS = ("status", "in_use", "policy_generation", "paid_s")
-_FLAGS = ("withheld", "degraded")
-_INSTANTS = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at")
-_WHERE_SET: dict[str, type[str] | type[int] | type[bool]] = {
+_NUMBERS: Final = ("status", "in_use", "policy_generation", "paid_s")
+_FLAGS: Final = ("withheld", "degraded")
+_INSTANTS: Final = ("received_at", "decided_at", "sent_at", "ringing_at", "answered_at")
+_WHERE_SET: Final[dict[str, type[str] | type[int] | type[bool]]] = {
     "listener": str, "route": str, "purpose": str, "cli_rewritten": str, "called_rewritten": str, "attestation": str,
     "attestation_source": str, "identified_by": str,
     "ruleset": str, "decided_by": str, "hold_micros": int, "holds": int, "automated": bool,

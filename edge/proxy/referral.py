@@ -11,6 +11,7 @@ says them, so that a transfer which it asks for reaches whom it names.
 
 import re
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from edge.proxy.identifiers import SEALED, Identifiers
@@ -19,10 +20,10 @@ from edge.sip.fields import parse_name_addr
 from edge.sip.message import Message, Request
 from edge.sip.uri import SipUri, parse_uri
 
-_DIALOGS = (b"replaces", b"join", b"target-dialog")
-_KEPT = re.compile(rb";(?:user|method)=[^;]*", re.IGNORECASE)
+_DIALOGS: Final = (b"replaces", b"join", b"target-dialog")
+_KEPT: Final = re.compile(rb";(?:user|method)=[^;]*", re.IGNORECASE)
 """Parameters of a URI that say nothing of a place."""
-_HEADER = re.compile(rb"([^&=]+)=([^&]*)")
+_HEADER: Final = re.compile(rb"([^&=]+)=([^&]*)")
 
 Says = Callable[[bytes], bool]
 """Does this text name a host that is to be hidden?"""

@@ -6,7 +6,7 @@ is under way at a time (§10.2), with one Call-ID and a CSeq number that grows; 
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.config.login import Registered
 from edge.config.trunks import EgressTrunk
@@ -86,7 +86,7 @@ def _nothing(one: "Registration", now: float) -> None:
 
 S, H = Standing, Happening
 
-REGISTRATION_TABLE: Mapping[Standing, Mapping[Happening, Row]] = {
+REGISTRATION_TABLE: Final[Mapping[Standing, Mapping[Happening, Row]]] = {
     S.OFF: {H.START: Row(_ask, S.ASKING)},
     S.ASKING: {
         H.CHALLENGED: Row(_again, S.ASKING),
@@ -112,9 +112,10 @@ REGISTRATION_TABLE: Mapping[Standing, Mapping[Happening, Row]] = {
 }
 """What is not in a row changes nothing."""
 
-PAUSE_S, MAX_PAUSE_S = 30.0, 1_800.0
+PAUSE_S: Final = 30.0
+MAX_PAUSE_S: Final = 1_800.0
 """RFC 5626 §4.5: base time where all has failed, and the longest pause."""
-LEAST_GAP_S = 5.0
+LEAST_GAP_S: Final = 5.0
 """Between a success and the next REGISTER, whatever short life the trunk grants."""
 
 

@@ -4,7 +4,7 @@ A call is looked at every `renew_s`, and where it has a price again shortly befo
 talk is counted from the answer by this node's clock alone: no two clocks are compared.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.proxy.call import Call, CallState
 from edge.proxy.calls import RENEW_TOGETHER
@@ -14,15 +14,15 @@ from limits.rates import Price
 if TYPE_CHECKING:
     from edge.proxy.calls import CallTracker
 
-LAST_LOOKS_S = (3.0, 0.6)
+LAST_LOOKS_S: Final = (3.0, 0.6)
 """Before the paid talk ends: another try to have it extended, should money have come meanwhile."""
 
-HELD_UP_S = 1.0
+HELD_UP_S: Final = 1.0
 """A look that comes so late: this process stood still. Others may have its calls by now: it asks before it ends one."""
-ASK_FIRST_S = 0.5
+ASK_FIRST_S: Final = 0.5
 """How long it waits for the answer then."""
 
-_SPEND = frozenset({"spend_hour", "spend_day", "guard"})
+_SPEND: Final = frozenset({"spend_hour", "spend_day", "guard"})
 
 
 class Renewals:

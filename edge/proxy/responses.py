@@ -4,7 +4,7 @@ A context belongs to one server transaction; each branch is one client transacti
 another (serial forking), but a late 2xx of an earlier branch is still relayed: the answer always wins.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.config.trunks import EgressTrunk
 from edge.proxy.causes import cause_of, q850_of, tell, tell_cancel, tell_status
@@ -20,15 +20,15 @@ from edge.sip.message import Request, Response, parse
 from edge.sip.transaction.layer import Transaction
 from edge.sip.transaction.machine import State
 
-TICK_S = 10.0
+TICK_S: Final = 10.0
 """A branch looks at its deadlines at least this often. Long timers are chains of short ones, so that no wheel entry
 keeps a finished branch for the 180 s of Timer C."""
 
-_CHALLENGES = frozenset((401, 407))
-_FIRST_CHOICES = _CHALLENGES | {415, 420, 484}
+_CHALLENGES: Final = frozenset((401, 407))
+_FIRST_CHOICES: Final = _CHALLENGES | {415, 420, 484}
 """§16.7 item 6: within a class, responses that tell the client how to try again come first."""
 
-_ELSEWHERE = b'SIP;cause=200;text="Call completed elsewhere"'
+_ELSEWHERE: Final = b'SIP;cause=200;text="Call completed elsewhere"'
 """RFC 3326 §2: why the other branches are cancelled after a 2xx."""
 
 

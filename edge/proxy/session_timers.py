@@ -5,19 +5,19 @@ the two user agents will say what they think of it.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.message import Message, Request, Response
 from edge.sip.validation import Fault
 
-LEAST_S = 90
+LEAST_S: Final = 90
 """No minimum may be lower (RFC 4028 §5), and none is meant where Min-SE is absent."""
 
-_ABOUT_IT = frozenset((b"session-expires", b"min-se", b"supported"))
-REFRESHES = frozenset((b"INVITE", b"UPDATE"))
+_ABOUT_IT: Final = frozenset((b"session-expires", b"min-se", b"supported"))
+REFRESHES: Final = frozenset((b"INVITE", b"UPDATE"))
 
-_DELTA = re.compile(rb"[ \t]*([0-9]{1,9})[ \t]*(;[^\r\n]*)?\Z")
+_DELTA: Final = re.compile(rb"[ \t]*([0-9]{1,9})[ \t]*(;[^\r\n]*)?\Z")
 
 
 class Asked(NamedTuple):

@@ -8,6 +8,7 @@ of their own.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from edge.config.trunks import IngressTrunk
 from edge.policy import verdicts
@@ -25,13 +26,13 @@ from edge.sip.flow import Flow
 from edge.sip.message import Request
 from edge.sip.transaction import keys
 
-REMEMBERED_S = 32.0
+REMEMBERED_S: Final = 32.0
 """A refused INVITE is known again for so long at least (64·T1, as long as it is sent again), and twice as long at most:
 its repeats get the same answer, have no second record, and are not let in behind the back of a caller who has been told
 503."""
-MAX_REMEMBERED = 100_000
+MAX_REMEMBERED: Final = 100_000
 """Of each half; beyond it the older half is forgotten."""
-MAX_SENDERS = 20_000
+MAX_SENDERS: Final = 20_000
 """Kept for one policy."""
 
 _Who = tuple[str, str, int, Priority, str]

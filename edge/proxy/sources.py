@@ -10,6 +10,7 @@ dropped, so that a forged flood costs little.
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final
 
 from edge.config.snapshot import PolicySnapshot
 from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S
@@ -20,21 +21,21 @@ from edge.proxy.listeners import Listeners
 
 Network = IPv4Network | IPv6Network
 
-MAX_SOURCES = 10_000
+MAX_SOURCES: Final = 10_000
 """Of each kind that are told apart; beyond it the one heard first is forgotten."""
-MAX_PROVED = 512
+MAX_PROVED: Final = 512
 """Addresses that have proved themselves; beyond it the one that did so first is a stranger again."""
-MAX_STRANGERS_BYTES = 8_192
+MAX_STRANGERS_BYTES: Final = 8_192
 """A stranger's datagram longer than this is not looked at."""
-WINDOW_S = 10.0
+WINDOW_S: Final = 10.0
 """In which `ban_after` datagrams over the budget are counted."""
-MARKS = 3
+MARKS: Final = 3
 """So many datagrams with the mark of a scanner in that time."""
-LOOKED_AT = 2_048
+LOOKED_AT: Final = 2_048
 """Bytes in which that mark is looked for."""
-TIGHT = 10
+TIGHT: Final = 10
 """While the edge is overloaded strangers have a tenth of their common budget."""
-BURST_S = 1.0
+BURST_S: Final = 1.0
 """A budget may be used at once for so many seconds."""
 
 
@@ -296,7 +297,7 @@ def source_of(host: str) -> str:
     return found
 
 
-_networks_seen: dict[str, str] = {}
+_networks_seen: Final[dict[str, str]] = {}
 
 
 def _pattern(signatures: Sequence[str]) -> re.Pattern[bytes] | None:

@@ -6,6 +6,8 @@ strangers without an answer, there is one record a minute and address, for `MAX_
 and its column `attempts` says for how many it stands (R14 holds: the sum of `attempts` is the number of attempts).
 """
 
+from typing import Final
+
 from edge.config.refusals import OPTIONS
 from edge.proxy.facts import CallFacts
 from edge.proxy.node import Node
@@ -13,10 +15,10 @@ from edge.proxy.unproven import is_ourselves
 from edge.sip.flow import Flow
 from edge.sip.transaction.layer import Transaction
 
-MAX_SINGLE = 60
-MAX_SOURCES = 32
-WINDOW_S = 60.0
-OTHERS = "others"
+MAX_SINGLE: Final = 60
+MAX_SOURCES: Final = 32
+WINDOW_S: Final = 60.0
+OTHERS: Final = "others"
 """In the column `source`: all the addresses there was no room to tell apart."""
 
 

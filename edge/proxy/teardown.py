@@ -3,7 +3,7 @@
 A proxy has no dialog of its own; it speaks with the tags, CSeq numbers, route sets and remote targets of the two sides.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from edge.config.trunks import EgressTrunk
 from edge.proxy.call import Call, CallState
@@ -23,9 +23,9 @@ from edge.sip.message import Request, Response, parse
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_TIMER_EXPIRY = 102
-_UNSPECIFIED = 31
-_Q850 = {
+_TIMER_EXPIRY: Final = 102
+_UNSPECIFIED: Final = 31
+_Q850: Final = {
     "max_duration": _TIMER_EXPIRY,
     "session_expired": _TIMER_EXPIRY,
     "dead_call": _TIMER_EXPIRY,

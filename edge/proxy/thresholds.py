@@ -1,16 +1,18 @@
 """When a holder comes near its ceilings: told at 80 % and 95 %, at most once a minute each. Pure."""
 
+from typing import Final
+
 from edge.proxy.facts import Fact
 from limits.model import Admitted
 
-LEVELS = (95, 80)
+LEVELS: Final = (95, 80)
 """Per cent of a ceiling, the highest first."""
 
-QUIET_S = 60.0
-CAPACITY = 10_000
+QUIET_S: Final = 60.0
+CAPACITY: Final = 10_000
 """(holder, limit, level) remembered; when full, all are forgotten and may be told once more."""
 
-_MICRO = 1_000_000
+_MICRO: Final = 1_000_000
 
 
 class Thresholds:

@@ -13,7 +13,7 @@ the request it answers.
 
 import re
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.proxy.concealment import reveal_target, set_values
 from edge.proxy.hygiene import Crossing
@@ -29,18 +29,19 @@ from edge.sip.grammar import canonical, ipv6_text
 from edge.sip.message import Message, Request, Response
 from edge.sip.uri import SipUri, parse_uri
 
-HIDDEN_ROUTES = b"th"
+HIDDEN_ROUTES: Final = b"th"
 """URI parameter of our Record-Route: the routes behind it, after a letter that says which side was shown it."""
-TOWARD_INGRESS, TOWARD_EGRESS = b"i", b"e"
-_ABOUT_ROUTES = b"routes\0"
+TOWARD_INGRESS: Final = b"i"
+TOWARD_EGRESS: Final = b"e"
+_ABOUT_ROUTES: Final = b"routes\0"
 
-_ESCAPED = rb"(?<=%[0-9A-Fa-f]{2})"
-_IPV4 = rb"(?:(?<![0-9.])|" + _ESCAPED + rb")(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9A-Za-z])"
-_GROUPS = rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:])"
-_IPV6 = rb"\[[0-9A-Fa-f:.]{2,45}\]|(?:(?<![0-9A-Za-z:.])|" + _ESCAPED + rb")" + _GROUPS
-_ADDRESS = re.compile(_IPV6 + rb"|" + _IPV4)
+_ESCAPED: Final = rb"(?<=%[0-9A-Fa-f]{2})"
+_IPV4: Final = rb"(?:(?<![0-9.])|" + _ESCAPED + rb")(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9A-Za-z])"
+_GROUPS: Final = rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:])"
+_IPV6: Final = rb"\[[0-9A-Fa-f:.]{2,45}\]|(?:(?<![0-9A-Za-z:.])|" + _ESCAPED + rb")" + _GROUPS
+_ADDRESS: Final = re.compile(_IPV6 + rb"|" + _IPV4)
 
-_STAYS = frozenset((
+_STAYS: Final = frozenset((
     b"via", b"route", b"record-route", b"contact", b"from", b"to", b"call-id", b"cseq", b"max-forwards", b"rack",
     b"rseq", b"content-length", b"content-type", b"authorization", b"proxy-authorization", b"www-authenticate",
     b"identity", b"proxy-authenticate", b"authentication-info", b"timestamp", b"date",

@@ -2,7 +2,7 @@
 
 Where the trunk's CAPS are used up, an attempt may wait its turn for a short, bounded time."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.config.trunks import EgressTrunk
 from edge.policy import demand
@@ -11,7 +11,7 @@ from edge.proxy.calls import CallTracker
 from edge.proxy.node import Node
 from limits.model import Admit, Admitted, Denied, Limit, Settle, Unavailable
 
-MAX_PACED = 256
+MAX_PACED: Final = 256
 """Attempts that may wait for their turn on one trunk."""
 
 

@@ -7,6 +7,8 @@ Each check is a question of its own, `may this trunk be tried now?`, that answer
   all of them are tried in their order all the same: a wrong judgement must not stop calls that might pass.
 """
 
+from typing import Final
+
 from edge.config.trunk_orders import Ordered
 from edge.config.trunks import EgressTrunk
 from edge.policy.verdicts import Reason
@@ -15,8 +17,10 @@ from edge.proxy.facts import Fact
 from edge.proxy.node import Node
 from edge.proxy.trunk_health import Health
 
-DRAINED, THROTTLED = "drained", "throttled"
-MAINTENANCE, UNREGISTERED = "maintenance", "unregistered"
+DRAINED: Final = "drained"
+THROTTLED: Final = "throttled"
+MAINTENANCE: Final = "maintenance"
+UNREGISTERED: Final = "unregistered"
 
 
 class TrunkChoice:

@@ -7,6 +7,7 @@ over they are tried all the same: a wrong judgement must not stop calls that mig
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 from edge.config.trunks import EgressTrunk
 from edge.proxy.actions import Outbox
@@ -43,7 +44,7 @@ class HealthInput(StrEnum):
 
 S, I = Health, HealthInput  # noqa: E741 - two letters keep the table readable as a table
 
-HEALTH_TABLE: Mapping[Health, Mapping[HealthInput, Health]] = {
+HEALTH_TABLE: Final[Mapping[Health, Mapping[HealthInput, Health]]] = {
     S.UP: {I.FAILED: S.DEGRADED, I.FAILED_OFTEN: S.DOWN},
     S.DEGRADED: {I.TOOK: S.UP, I.PROVED: S.UP, I.FAILED_OFTEN: S.DOWN},
     S.DOWN: {I.TOOK: S.TRIAL, I.PROVED: S.TRIAL, I.DUE: S.TRIAL},
@@ -53,14 +54,14 @@ HEALTH_TABLE: Mapping[Health, Mapping[HealthInput, Health]] = {
 
 WhyNot = Callable[[EgressTrunk, float], str]
 """Why this trunk is not to be tried now; empty: nothing is known against it."""
-SCALE = {S.DOWN: 0, S.TRIAL: 1, S.DEGRADED: 2, S.UP: 3}
+SCALE: Final = {S.DOWN: 0, S.TRIAL: 1, S.DEGRADED: 2, S.UP: 3}
 """As the metric tells it."""
-_BUSY = 503
-MAX_RETRY_FACTOR = 16
+_BUSY: Final = 503
+MAX_RETRY_FACTOR: Final = 16
 """A trunk that fails its trials again and again waits so many times `retry_s` at most."""
-MAX_PAUSE_S = 120
+MAX_PAUSE_S: Final = 120
 """However long a Retry-After asks us to stay away."""
-TRIAL_GAP_S = 1.0
+TRIAL_GAP_S: Final = 1.0
 """Between the first two trials; a half, a third … of it between the next ones."""
 
 

@@ -3,6 +3,8 @@
 Any answer but 503 says that somebody is there; what a neighbour thinks of OPTIONS is its own affair.
 """
 
+from typing import Final
+
 from edge.config.trunks import EgressTrunk
 from edge.proxy.destinations import Destinations, Flows
 from edge.proxy.forwarding import Hop
@@ -12,7 +14,7 @@ from edge.sip import compose
 from edge.sip.errors import LocalError, ParseError
 from edge.sip.message import Request, Response, parse
 
-_BUSY = 503
+_BUSY: Final = 503
 
 
 class TrunkProbes:

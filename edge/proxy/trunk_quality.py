@@ -7,19 +7,20 @@ calls through after a pause (half-open); they decide.
 from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from edge.config.restraint import AsrGuard
 from edge.config.trunks import EgressTrunk
 from edge.proxy.actions import Outbox
 from edge.proxy.facts import Fact
 
-SLICES = 10
+SLICES: Final = 10
 """Of a window."""
-WINDOW_S = 300.0
+WINDOW_S: Final = 300.0
 """Of a trunk without a guard."""
-SAMPLE = 20
+SAMPLE: Final = 20
 """Attempts from which on trunks are told apart by quality."""
-MAX_RETRY_FACTOR = 16
+MAX_RETRY_FACTOR: Final = 16
 
 
 class Window:
@@ -86,7 +87,7 @@ class GuardInput(StrEnum):
     """A trial has reached the ASR, or has not."""
 
 
-GUARD_TABLE: Mapping[Guarded, Mapping[GuardInput, Guarded]] = {
+GUARD_TABLE: Final[Mapping[Guarded, Mapping[GuardInput, Guarded]]] = {
     Guarded.GOOD: {GuardInput.TOO_FEW: Guarded.TRIPPED},
     Guarded.TRIPPED: {GuardInput.DUE: Guarded.HALF_OPEN},
     Guarded.HALF_OPEN: {GuardInput.PASSED: Guarded.GOOD, GuardInput.MISSED: Guarded.TRIPPED},

@@ -5,19 +5,20 @@ it can take. A trunk that never answers 503 has no limit; one that does gets a s
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from edge.config.restraint import Throttle
 from edge.config.trunks import EgressTrunk
 from edge.proxy.actions import Outbox
 from edge.proxy.facts import Fact
 
-HOLD_S = 1.0
+HOLD_S: Final = 1.0
 """One decrease in so long: the 503s of one moment speak of one overload."""
-SPAN_S = 1.0
+SPAN_S: Final = 1.0
 """The rate is measured over so long."""
-EASED = 2.0
+EASED: Final = 2.0
 """Where the limit is so many times the rate at which it was first refused, it has ended."""
-BURST_S = 0.5
+BURST_S: Final = 0.5
 """Attempts of so long may go at once."""
 
 

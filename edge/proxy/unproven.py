@@ -6,8 +6,9 @@ help there is none. This machine's own addresses are beyond suspicion: nobody el
 """
 
 from collections.abc import Callable
+from typing import Final
 
-_SPARE = (b"reason:", b"allow:", b"accept:", b"accept-encoding:", b"retry-after:")
+_SPARE: Final = (b"reason:", b"allow:", b"accept:", b"accept-encoding:", b"retry-after:")
 """What an answer can do without."""
 
 

@@ -1,5 +1,7 @@
 """What cannot be read: answered without a transaction where enough of it is legible, counted always (§16.3 item 1)."""
 
+from typing import Final
+
 from edge.proxy.facts import Fact
 from edge.proxy.forwarding import reply_flow, stamp_top_via
 from edge.proxy.node import Node
@@ -11,8 +13,8 @@ from edge.sip.flow import Flow
 from edge.sip.framing import FramingFault
 from edge.sip.message import Message, Request, parse
 
-_PHRASES = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
-_MAX_FAULTS = 64
+_PHRASES: Final = {400: b"Bad Request", 413: b"Request Entity Too Large", 505: b"Version Not Supported"}
+_MAX_FAULTS: Final = 64
 """Kinds of fault told apart: the sender chooses what is wrong with its messages."""
 
 

@@ -7,6 +7,8 @@ comparisons; whatever is not exactly so takes the complete road (`validation.che
 sides of the call either, `edge.proxy.short_road` takes it.
 """
 
+from typing import Final
+
 from edge.proxy.call import Call
 from edge.proxy.calls import CallTracker
 from edge.proxy.identifiers import SEALED, UID_LENGTH
@@ -16,9 +18,9 @@ from edge.sip.grammar import COMMA
 from edge.sip.message import Request
 from edge.sip.uri import SipUri, parse_uri
 
-_ROUTE = b"Route: <sip:"
-_TOKEN_AT = len(_ROUTE)
-_UID_END = _TOKEN_AT + UID_LENGTH
+_ROUTE: Final = b"Route: <sip:"
+_TOKEN_AT: Final = len(_ROUTE)
+_UID_END: Final = _TOKEN_AT + UID_LENGTH
 
 
 def call_of(request: Request, calls: CallTracker, listeners: Listeners) -> Call | None:

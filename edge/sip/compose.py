@@ -5,6 +5,7 @@ guarded against CR, LF and NUL. Plain joins, since most of these leave on the ho
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.grammar import is_clean, is_token
@@ -14,14 +15,14 @@ from edge.sip.message import Request, Response
 Headers = Sequence[tuple[bytes, bytes]]
 """Printed names with their values."""
 
-DEFAULT_MAX_FORWARDS = 70
+DEFAULT_MAX_FORWARDS: Final = 70
 """§8.1.1.6."""
 
-_MAX_FORWARDS = b"Max-Forwards: %d" % DEFAULT_MAX_FORWARDS
-_status_lines: dict[tuple[int, bytes], bytes] = {}
-_STATUS_LINES_MAX = 256
-_TRYING = b"SIP/2.0 100 Trying"
-_NO_BODY = b"Content-Length: 0\r\n\r\n"
+_MAX_FORWARDS: Final = b"Max-Forwards: %d" % DEFAULT_MAX_FORWARDS
+_status_lines: Final[dict[tuple[int, bytes], bytes]] = {}
+_STATUS_LINES_MAX: Final = 256
+_TRYING: Final = b"SIP/2.0 100 Trying"
+_NO_BODY: Final = b"Content-Length: 0\r\n\r\n"
 
 
 def response(

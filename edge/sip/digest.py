@@ -8,12 +8,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.grammar import LWS, QUOTED, TOKEN_CHARS
 
-MAX_PARAMS = 32
+MAX_PARAMS: Final = 32
 
 _Hash = Callable[[bytes], str]
 
@@ -26,14 +26,14 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-HASHES: Mapping[bytes, _Hash] = {b"md5": _md5, b"sha-256": _sha256}
+HASHES: Final[Mapping[bytes, _Hash]] = {b"md5": _md5, b"sha-256": _sha256}
 """By the algorithm's name in lower case. RFC 8760 §2.1; the session variants are never offered."""
 
-_SCHEME = re.compile(rb"[ \t]*digest[ \t]+", re.IGNORECASE)
-_PARAM = re.compile(
+_SCHEME: Final = re.compile(rb"[ \t]*digest[ \t]+", re.IGNORECASE)
+_PARAM: Final = re.compile(
     rb"[ \t]*([" + TOKEN_CHARS + rb"]++)[ \t]*=[ \t]*(" + QUOTED + rb'|[^ \t,"]*+)[ \t]*(,|\Z)', re.DOTALL
 )
-_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
 class Credentials(NamedTuple):

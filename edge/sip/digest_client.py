@@ -3,20 +3,21 @@
 Standard library only. What a challenge says comes from outside: it is bounded, and written back only in quotes.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.digest import HASHES, Credentials, parse_challenge, response_of, secret_of
 from edge.sip.errors import FieldError
 from edge.sip.grammar import is_clean
 from edge.sip.message import Response
 
-MAX_VALUE = 512
+MAX_VALUE: Final = 512
 """Bytes of a realm, nonce or opaque that are answered to."""
-MAX_CHALLENGES = 8
+MAX_CHALLENGES: Final = 8
 """Looked at in one response."""
-UNAUTHORIZED, PROXY_UNAUTHORIZED = 401, 407
-CHALLENGES = frozenset((UNAUTHORIZED, PROXY_UNAUTHORIZED))
-_PREFERRED = (b"sha-256", b"md5")
+UNAUTHORIZED: Final = 401
+PROXY_UNAUTHORIZED: Final = 407
+CHALLENGES: Final = frozenset((UNAUTHORIZED, PROXY_UNAUTHORIZED))
+_PREFERRED: Final = (b"sha-256", b"md5")
 
 
 class Challenge(NamedTuple):

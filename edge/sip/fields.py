@@ -4,7 +4,7 @@ Standard library only. Values come in unfolded and stripped, as `Message.value` 
 `FieldError`. Nothing here re-prints a value: what must change is spliced into the bytes as they came.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.grammar import (
@@ -27,21 +27,21 @@ from edge.sip.grammar import (
     ipv6_text,
 )
 
-MAX_LIST_VALUES = 128
+MAX_LIST_VALUES: Final = 128
 """Values of one comma list. The deepest Via or Route stack of sound traffic is near 10; Max-Forwards starts at 70."""
 
-CSEQ_LIMIT = 2**31
+CSEQ_LIMIT: Final = 2**31
 """RFC 3261 §8.1.1.5."""
 
-SEEN_MAX = 2048
+SEEN_MAX: Final = 2048
 """Readings remembered, of each kind. The messages of one call share From, To, Contact and Route, responses bring our
 own Vias back, and a neighbour names itself in the same way call after call."""
 
-SEEN_LENGTH = 256
+SEEN_LENGTH: Final = 256
 """Bytes of a value worth remembering; the stores are bounded in bytes too."""
 
-_BRACKETS_AND_FOLDS = b" \t\r\n"
-_QUOTE = 0x22
+_BRACKETS_AND_FOLDS: Final = b" \t\r\n"
+_QUOTE: Final = 0x22
 
 
 class Via(NamedTuple):
@@ -84,10 +84,10 @@ class CSeq(NamedTuple):
     method: bytes
 
 
-_vias_seen: dict[bytes, Via] = {}
-_sent_bys_seen: dict[bytes, tuple[bytes, bytes, int | None]] = {}
-_addresses_seen: dict[bytes, NameAddr] = {}
-_stamps_seen: dict[tuple[bytes, int], tuple[bytes, bytes, bytes]] = {}
+_vias_seen: Final[dict[bytes, Via]] = {}
+_sent_bys_seen: Final[dict[bytes, tuple[bytes, bytes, int | None]]] = {}
+_addresses_seen: Final[dict[bytes, NameAddr]] = {}
+_stamps_seen: Final[dict[tuple[bytes, int], tuple[bytes, bytes, bytes]]] = {}
 
 
 def unfold(value: bytes) -> bytes:

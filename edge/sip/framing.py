@@ -5,22 +5,22 @@ is lost, so the first fault is the last. What a message says is not judged here,
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.grammar import is_token
 from edge.sip.message import MAX_DATAGRAM
 
-MAX_HEAD = 32_768
+MAX_HEAD: Final = 32_768
 """Bytes of start line and header fields. Sound traffic has under 4,000."""
 
-MAX_MESSAGE = MAX_DATAGRAM
+MAX_MESSAGE: Final = MAX_DATAGRAM
 """Bytes of a whole message: what is relayed to a neighbour on UDP must fit a datagram."""
 
-PONG = b"\r\n"
+PONG: Final = b"\r\n"
 """RFC 5626 §4.4.1: the answer to a double CRLF between two messages."""
 
-_BREAKS = re.compile(rb"(?:\r\n)*")
-_CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)(?=\r\n)", re.IGNORECASE)
+_BREAKS: Final = re.compile(rb"(?:\r\n)*")
+_CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:content-length|l)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)(?=\r\n)", re.IGNORECASE)
 
 
 class FramingFault(NamedTuple):

@@ -8,78 +8,82 @@ possessive. (Possessive groups are avoided: some interpreters of 3.11 match them
 
 import re
 from ipaddress import AddressValueError, IPv6Address
+from typing import Final
 
-LWS = b" \t"
+LWS: Final = b" \t"
 """White space within a line. Folds are undone before a pattern sees the value."""
 
-CR, LF, NUL, COMMA = 0x0D, 0x0A, 0x00, 0x2C
+CR: Final = 0x0D
+LF: Final = 0x0A
+NUL: Final = 0x00
+COMMA: Final = 0x2C
 """To ask whether a byte stands in a text: with a number `in` is one `memchr`, with bytes it first fails to read a
 number, which costs six times as much."""
 
-TOKEN_CHARS = rb"A-Za-z0-9\-.!%*_+`'~"
-TOKEN = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
-TOKEN_BYTES = bytes([byte for byte in range(256) if TOKEN.match(bytes([byte])) is not None])
+TOKEN_CHARS: Final = rb"A-Za-z0-9\-.!%*_+`'~"
+TOKEN: Final = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
+TOKEN_BYTES: Final = bytes([byte for byte in range(256) if TOKEN.match(bytes([byte])) is not None])
 """The same characters: what `bytes.translate` leaves of a text without them is what makes it no token."""
 
-QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
-QUOTED_STRING = re.compile(QUOTED, re.DOTALL)
+QUOTED: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
+QUOTED_STRING: Final = re.compile(QUOTED, re.DOTALL)
 
-HEADER_NAME = re.compile(rb"([" + TOKEN_CHARS + rb"]++)[ \t]*+:")
+HEADER_NAME: Final = re.compile(rb"([" + TOKEN_CHARS + rb"]++)[ \t]*+:")
 """header-name HCOLON. White space before the colon is legal (§7.3.1)."""
 
-SIP_VERSION = re.compile(rb"SIP/([0-9]+)\.([0-9]+)", re.IGNORECASE)
+SIP_VERSION: Final = re.compile(rb"SIP/([0-9]+)\.([0-9]+)", re.IGNORECASE)
 
-HOST = rb"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9_.])?"
+HOST: Final = rb"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9_.])?"
 """host. Laxer than the text: `_` is no hostname character, but names with it are in use."""
 
-_GEN_VALUE = rb"(?:" + QUOTED + rb"|[^ \t;,\"<>\0]++)"
-GENERIC_PARAMS = re.compile(
+_GEN_VALUE: Final = rb"(?:" + QUOTED + rb"|[^ \t;,\"<>\0]++)"
+GENERIC_PARAMS: Final = re.compile(
     rb"(?:[ \t]*+;[ \t]*+[" + TOKEN_CHARS + rb"\[\]/:&$]++(?:[ \t]*+=[ \t]*+" + _GEN_VALUE + rb"?)?)*[ \t]*+",
     re.DOTALL,
 )
 """*( SEMI generic-param ). Laxer: a value may be empty or hold `=` and host characters, as peers send them."""
 
-VIA_PARAMS = re.compile(
+VIA_PARAMS: Final = re.compile(
     rb"(?:[ \t]*+;[ \t]*+(?:[" + TOKEN_CHARS + rb"\[\]/:&$]++(?:[ \t]*+=[ \t]*+" + _GEN_VALUE + rb"?)?)?)*[ \t]*+",
     re.DOTALL,
 )
 """As GENERIC_PARAMS, and empty ones too: the top Via is all that leads an answer back (RFC 4475 §3.1.2.1)."""
 
-VIA_PARM = re.compile(
+VIA_PARM: Final = re.compile(
     rb"SIP[ \t]*+/[ \t]*+[0-9]{1,3}\.[0-9]{1,3}[ \t]*+/[ \t]*+([" + TOKEN_CHARS + rb"]++)[ \t]++(" + HOST + rb")"
     rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}))?[ \t]*+(;.*)?",
     re.IGNORECASE | re.DOTALL,
 )
 """via-parm of SIP. Laxer: any version, so that a 505 finds its way back (RFC 4475 §3.1.2.16)."""
 
-USUAL_SENT_BY = re.compile(
+USUAL_SENT_BY: Final = re.compile(
     rb"SIP/2\.0/([A-Z]{2,4}) ([A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9.])?)(?::([0-9]{1,5}))?"
 )
-USUAL_VIA_PARAMS = re.compile(
+USUAL_VIA_PARAMS: Final = re.compile(
     rb"(rport;)?branch=([" + TOKEN_CHARS + rb"]++)(?:;(rport)(?:=([0-9]{1,5}))?)?(?:;received=([0-9.]++))?"
 )
 """The two halves of the via-parm nearly everyone sends, as it comes and as we stamp it; a short cut through VIA_PARM,
 never a wider one."""
 
-USUAL_ADDRESS = re.compile(
+USUAL_ADDRESS: Final = re.compile(
     rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?<([A-Za-z][A-Za-z0-9+.-]*+:[^ \t<>\"]*+)>"
     rb"(?:;tag=([" + TOKEN_CHARS + rb"]++))?"
 )
 """The name-addr nearly everyone sends; a short cut as well."""
 
-CSEQ = re.compile(rb"0*([0-9]{1,10})[ \t]++([" + TOKEN_CHARS + rb"]++)")
+CSEQ: Final = re.compile(rb"0*([0-9]{1,10})[ \t]++([" + TOKEN_CHARS + rb"]++)")
 
-LIST_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|<[^>]*+>?|[^",<]++|,', re.DOTALL)
+LIST_PIECE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|<[^>]*+>?|[^",<]++|,', re.DOTALL)
 """Pieces of a comma list. An open quote or angle bracket runs to the end, so that no byte is read twice."""
 
-PARAM_PIECE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|[^";]++|;', re.DOTALL)
+PARAM_PIECE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?:\\\Z)?"?|[^";]++|;', re.DOTALL)
 
-DISPLAY_WORDS = re.compile(rb"[^\",<>;\0]*")
+DISPLAY_WORDS: Final = re.compile(rb"[^\",<>;\0]*")
 """Unquoted display-name. Laxer than *(token LWS): UTF-8 and dots stand there unquoted in the field."""
 
-SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
+SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
 
-COMPACT = {
+COMPACT: Final = {
     b"a": b"accept-contact",
     b"b": b"referred-by",
     b"c": b"content-type",
@@ -103,13 +107,13 @@ COMPACT = {
 }
 """Compact forms (§7.3.3, §20 and the IANA registry)."""
 
-_USUAL_NAMES = (
+_USUAL_NAMES: Final = (
     b"Via", b"Max-Forwards", b"From", b"To", b"Call-ID", b"CSeq", b"Contact", b"Content-Length", b"Content-Type",
     b"Route", b"Record-Route", b"Allow", b"Supported", b"Require", b"Proxy-Require", b"Unsupported", b"User-Agent",
     b"Server", b"Reason", b"Retry-After", b"P-Asserted-Identity", b"Privacy", b"Session-Expires", b"Min-SE",
     b"RSeq", b"RAck", b"Timestamp", b"Accept", b"Date", b"Subject", b"Diversion", b"Remote-Party-ID", b"Identity",
 )  # fmt: skip
-_CANONICAL = {name: name.lower() for name in _USUAL_NAMES} | {name.lower(): name.lower() for name in _USUAL_NAMES}
+_CANONICAL: Final = {spelling: name.lower() for name in _USUAL_NAMES for spelling in (name, name.lower())}
 
 
 def canonical(name: bytes) -> bytes:
@@ -133,8 +137,8 @@ def is_clean(text: bytes) -> bool:
     return NUL not in text or text.count(b"\0") == text.count(b"\\\0")
 
 
-_IPV6_SEEN: dict[bytes, str | None] = {}
-_IPV6_SEEN_MAX = 1024
+_IPV6_SEEN: Final[dict[bytes, str | None]] = {}
+_IPV6_SEEN_MAX: Final = 1024
 
 
 def ipv6_text(text: bytes) -> str | None:

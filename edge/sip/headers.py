@@ -10,6 +10,8 @@ that adds or takes a line steps to the layout that the message has then (`edge.s
 
 from __future__ import annotations
 
+from typing import Final
+
 from edge.sip.errors import FieldError, LocalError
 from edge.sip.fields import (
     MAX_LIST_VALUES,
@@ -27,15 +29,15 @@ from edge.sip.fields import (
 from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN_BYTES, canonical, is_clean, is_token
 from edge.sip.layout import Layout, hop_of, with_line, without_line
 
-MAX_FORWARDS_LIMIT = 255
+MAX_FORWARDS_LIMIT: Final = 255
 """RFC 3261 §20.22."""
 
-_ON_TOP = (0, 0)
-_BLANKS = b" \t\r\n"
+_ON_TOP: Final = (0, 0)
+_BLANKS: Final = b" \t\r\n"
 
-_hops_seen: dict[bytes, int] = {}
-_hops_spent: dict[bytes, bytes] = {}
-_HOPS_SEEN_MAX = 256
+_hops_seen: Final[dict[bytes, int]] = {}
+_hops_spent: Final[dict[bytes, bytes]] = {}
+_HOPS_SEEN_MAX: Final = 256
 
 
 class Message:
@@ -444,11 +446,11 @@ class Message:
             self._call_id = None
 
 
-_TYPED = frozenset((b"via", b"cseq", b"from", b"to", b"call-id"))
+_TYPED: Final = frozenset((b"via", b"cseq", b"from", b"to", b"call-id"))
 """Names whose reading is kept."""
 
 
-_sent_bys_read: dict[bytes, tuple[bytes, bytes, int | None, bytes]] = {}
+_sent_bys_read: Final[dict[bytes, tuple[bytes, bytes, int | None, bytes]]] = {}
 """Our own, as Vias begin with them: transport, host, port, and what stands before the branch. As many as listeners."""
 
 
@@ -487,9 +489,9 @@ def _shown(name: bytes) -> str:
     return name.decode("latin-1").title()
 
 
-_names_seen: dict[bytes, tuple[bytes, bytes]] = {}
+_names_seen: Final[dict[bytes, tuple[bytes, bytes]]] = {}
 """Header names of ours: canonical, and printed with the colon."""
-_NAMES_SEEN_MAX = 256
+_NAMES_SEEN_MAX: Final = 256
 
 
 def header_line(header: bytes, value: bytes) -> bytes:

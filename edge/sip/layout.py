@@ -9,40 +9,40 @@ kept too, so that an edited message has a true index at no cost. All stores are 
 
 from collections.abc import Mapping
 from operator import getitem
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.grammar import HEADER_NAME, canonical
 
-MAX_LAYOUTS = 512
+MAX_LAYOUTS: Final = 512
 """Layouts kept, and likewise guesses. A busy edge sees some twenty per peer."""
 
-MAX_LAYOUT_BYTES = 1024
+MAX_LAYOUT_BYTES: Final = 1024
 """Names of a layout in all; longer ones are indexed each time, so that the store is bounded in bytes too."""
 
-MAX_GUESSES = 8
+MAX_GUESSES: Final = 8
 """Layouts tried for one guess before the complete road."""
 
-MAX_STEPS = 2048
+MAX_STEPS: Final = 2048
 """Edits remembered. A layout that passes through takes some six."""
 
-REQUIRED = (b"via", b"from", b"to", b"call-id", b"cseq")
+REQUIRED: Final = (b"via", b"from", b"to", b"call-id", b"cseq")
 """§8.1.1, but Max-Forwards: RFC 2543 had none, and §16.3 lets it pass."""
 
-SINGLE = (b"call-id", b"cseq", b"from", b"to", b"max-forwards", b"content-length")
+SINGLE: Final = (b"call-id", b"cseq", b"from", b"to", b"max-forwards", b"content-length")
 """Fields that stand once or never. Two of them are an attack or a defect: the next hop may read the other one."""
 
-PLAIN = frozenset((*REQUIRED, b"max-forwards", b"route"))
-OPENING = frozenset((*REQUIRED, b"max-forwards", b"contact"))
-READ_FURTHER = frozenset((b"record-route", b"proxy-require", b"max-breadth", b"session-expires"))
+PLAIN: Final = frozenset((*REQUIRED, b"max-forwards", b"route"))
+OPENING: Final = frozenset((*REQUIRED, b"max-forwards", b"contact"))
+READ_FURTHER: Final = frozenset((b"record-route", b"proxy-require", b"max-breadth", b"session-expires"))
 
-_SHOWN = {b"via": "Via", b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq",
+_SHOWN: Final = {b"via": "Via", b"from": "From", b"to": "To", b"call-id": "Call-ID", b"cseq": "CSeq",
           b"max-forwards": "Max-Forwards", b"content-length": "Content-Length"}  # fmt: skip
 
 Index = Mapping[bytes, tuple[int, ...]]
 """Canonical name → positions among the header lines."""
 
 
-_NOWHERE = (-1, 0)
+_NOWHERE: Final = (-1, 0)
 
 
 class Hop(NamedTuple):
@@ -138,9 +138,9 @@ class Surveyed(NamedTuple):
     """The row of the line fault."""
 
 
-_layouts: dict[tuple[bytes, ...], Layout] = {}
-_guesses: dict[tuple[bytes, int], tuple[Layout, ...]] = {}
-_steps: dict[tuple[Layout, int, bytes], Layout] = {}
+_layouts: Final[dict[tuple[bytes, ...], Layout]] = {}
+_guesses: Final[dict[tuple[bytes, int], tuple[Layout, ...]]] = {}
+_steps: Final[dict[tuple[Layout, int, bytes], Layout]] = {}
 """(from, position, name inserted there): to. Without a name the line at the position has gone."""
 
 

@@ -6,21 +6,24 @@ sent the records of each, and returns the addresses in the order in which they a
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_ADDRESSES = 8
+MAX_ADDRESSES: Final = 8
 """Addresses tried for one request at most: a name must not keep a caller waiting for ever."""
-MAX_RECORDS = 32
+MAX_RECORDS: Final = 32
 """Records of one answer that are looked at."""
-MAX_SERVERS = 8
+MAX_SERVERS: Final = 8
 """Servers of an SRV set whose addresses are asked for."""
 
-NAPTR, SRV, A, AAAA = "NAPTR", "SRV", "A", "AAAA"
+NAPTR: Final = "NAPTR"
+SRV: Final = "SRV"
+A: Final = "A"
+AAAA: Final = "AAAA"
 
-_SERVICES = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
+_SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
 """RFC 3263 §4.1; NAPTR services have no case (RFC 3403 §6.1 leaves that to the application)."""
-_SRV_NAMES = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
-_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+_SRV_NAMES: Final = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
+_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 
 class Target(NamedTuple):

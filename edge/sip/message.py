@@ -6,6 +6,8 @@ and the two values without which no transaction can be found, top Via and CSeq. 
 layout is known needs one comparison (`edge.sip.layout`); every other one is surveyed line by line.
 """
 
+from typing import Final
+
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via, read_via
 from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token
@@ -14,29 +16,29 @@ from edge.sip.layout import Layout, guessed, remember, survey
 
 __all__ = ["MAX_DATAGRAM", "MAX_HEADERS", "MAX_LINE", "Message", "Request", "Response", "parse"]
 
-MAX_DATAGRAM = 65_535
+MAX_DATAGRAM: Final = 65_535
 """Bytes; the most that UDP carries."""
 
-MAX_HEADERS = 256
+MAX_HEADERS: Final = 256
 """Header lines. Sound traffic has under 40; folds count."""
 
-MAX_LINE = 8192
+MAX_LINE: Final = 8192
 """Bytes of the start line, and of a header line with its folds; what common SIP and HTTP servers allow."""
 
-_STATUSES = {b"%d" % status: status for status in range(100, 700)}
+_STATUSES: Final = {b"%d" % status: status for status in range(100, 700)}
 
-_STRAY_IN_FIRST = "bare CR, LF or NUL in the start line"
+_STRAY_IN_FIRST: Final = "bare CR, LF or NUL in the start line"
 
-_NOTHING = Layout(())
+_NOTHING: Final = Layout(())
 
-_BAD_LENGTH = -1
-_SHORT_BODY = -2
+_BAD_LENGTH: Final = -1
+_SHORT_BODY: Final = -2
 
-_lengths_seen: dict[bytes, int] = {}
-_LENGTHS_SEEN_MAX = 4096
+_lengths_seen: Final[dict[bytes, int]] = {}
+_LENGTHS_SEEN_MAX: Final = 4096
 
-_cseqs_seen: dict[bytes, CSeq] = {}
-_CSEQS_SEEN_MAX = 4096
+_cseqs_seen: Final[dict[bytes, CSeq]] = {}
+_CSEQS_SEEN_MAX: Final = 4096
 
 
 class Request(Message):
@@ -69,7 +71,7 @@ class Request(Message):
 
     def set_uri(self, uri: bytes) -> None:
         """Another Request-URI; the rest of the start line stays."""
-        if not uri or not is_clean(uri) or b" " in uri or b"\t" in uri:
+        if not uri or not is_clean(uri) or NUL in uri or b" " in uri or b"\t" in uri:
             raise LocalError("a Request-URI is one word")
         start = len(self.method) + 1
         self.first = self.first[:start] + uri + self.first[start + len(self.uri) :]

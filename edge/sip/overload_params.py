@@ -4,24 +4,25 @@ Standard library only. Read from the parameters of one via-parm; written into, a
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.fields import param
 
-NAMES = (b"oc", b"oc-algo", b"oc-validity", b"oc-seq")
-MAX_DIGITS = 12
-LOSS, RATE = b"loss", b"rate"
+NAMES: Final = (b"oc", b"oc-algo", b"oc-validity", b"oc-seq")
+MAX_DIGITS: Final = 12
+LOSS: Final = b"loss"
+RATE: Final = b"rate"
 
-_PARAM = re.compile(
+_PARAM: Final = re.compile(
     rb';[ \t]*oc(?:-algo|-validity|-seq)?[ \t]*(?:=[ \t]*(?:"[^"\r\n]*"|[^;,"\s]*))?(?=[ \t]*(?:[;,\r\n]|\Z))',
     re.IGNORECASE,
 )
-_FILLED = re.compile(
+_FILLED: Final = re.compile(
     rb';[ \t]*(?:oc|oc-validity|oc-seq)[ \t]*=[ \t]*(?:"[^"\r\n]*"|[^;,"\s]*)(?=[ \t]*(?:[;,\r\n]|\Z))', re.IGNORECASE
 )
-_VIA_LINE = re.compile(rb"\n(?:via|v)[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.IGNORECASE)
-_TOP_VIA = re.compile(rb'\r\n(?:via|v)[ \t]*:[ \t]*((?:"[^"\r\n]*"|[^",\r\n])*)', re.IGNORECASE)
-_SEQ = re.compile(rb"([0-9]{1,12})(?:\.([0-9]{1,5}))?")
+_VIA_LINE: Final = re.compile(rb"\n(?:via|v)[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.IGNORECASE)
+_TOP_VIA: Final = re.compile(rb'\r\n(?:via|v)[ \t]*:[ \t]*((?:"[^"\r\n]*"|[^",\r\n])*)', re.IGNORECASE)
+_SEQ: Final = re.compile(rb"([0-9]{1,12})(?:\.([0-9]{1,5}))?")
 
 
 class OverloadParams(NamedTuple):

@@ -5,9 +5,9 @@ Pure: standard library only, no clock. All instants are monotonic seconds that t
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import Final, Protocol
 
-_IDLE = -(1 << 62)
+_IDLE: Final = -(1 << 62)
 """Horizon of a wheel that is not expiring: earlier than every bucket."""
 
 

@@ -4,33 +4,33 @@ Standard library only. Parts stay raw, escaped as they came.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.fields import SEEN_LENGTH, SEEN_MAX, param
 from edge.sip.grammar import HOST, SCHEME, ipv6_text
 
-MAX_URI = 4096
+MAX_URI: Final = 4096
 """Bytes. Long URIs with embedded header fields stay under 2,000."""
 
-MAX_SERVICE = 128
+MAX_SERVICE: Final = 128
 """Bytes of the URN of a service."""
 
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
-_USER = re.compile(rb"[^\x00-\x20\x7f-\xff<>\":@\\]++")
+_USER: Final = re.compile(rb"[^\x00-\x20\x7f-\xff<>\":@\\]++")
 """user. Laxer than the text by `#` and a few more that peers leave unescaped; never a delimiter."""
 
-_PASSWORD = re.compile(rb"[^\x00-\x20\x7f-\xff<>\"@\\]*+")
+_PASSWORD: Final = re.compile(rb"[^\x00-\x20\x7f-\xff<>\"@\\]*+")
 
-_HOST_AND_REST = re.compile(
+_HOST_AND_REST: Final = re.compile(
     rb"(" + HOST + rb")(?::([0-9]{1,5}))?"
     rb"((?:;[^\x00-\x20\x7f-\xff<>\"?@;\\]++)*)(\?[^\x00-\x20\x7f-\xff<>\"@\\]*+)?"
 )
 
-_TEL = re.compile(rb"(\+[().-]*+[0-9][0-9().-]*+|[0-9A-Fa-f*#().-]++)((?:;[^\x00-\x20\x7f-\xff<>\"?@;\\]++)*)")
+_TEL: Final = re.compile(rb"(\+[().-]*+[0-9][0-9().-]*+|[0-9A-Fa-f*#().-]++)((?:;[^\x00-\x20\x7f-\xff<>\"?@;\\]++)*)")
 
-_USUAL = re.compile(
+_USUAL: Final = re.compile(
     rb"sip:(?:([A-Za-z0-9+._*#-]++)@)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9.])?)(?::([0-9]{1,5}))?"
     rb"((?:;[A-Za-z0-9=.-]++)*)"
 )
@@ -98,11 +98,11 @@ class OtherUri(NamedTuple):
 
 Uri = SipUri | TelUri | OtherUri
 
-_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,25}[A-Za-z0-9])?"
-_SOS = re.compile(rb"urn:service:(sos(?:\." + _LABEL + rb")*)", re.IGNORECASE)
+_LABEL: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,25}[A-Za-z0-9])?"
+_SOS: Final = re.compile(rb"urn:service:(sos(?:\." + _LABEL + rb")*)", re.IGNORECASE)
 """RFC 5031 §4.1; labels compare without case."""
 
-_seen: dict[bytes, Uri] = {}
+_seen: Final[dict[bytes, Uri]] = {}
 
 
 def parse_uri(raw: bytes) -> Uri:

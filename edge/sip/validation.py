@@ -4,7 +4,7 @@ Standard library only. `message.parse` has judged the structure: the method is a
 required fields are there, once. Loop detection and authorisation need to know more and live in `edge.proxy`.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.errors import FieldError
 from edge.sip.fields import parse_name_addr
@@ -12,7 +12,7 @@ from edge.sip.headers import Message
 from edge.sip.message import Request
 from edge.sip.uri import OtherUri, SipUri, emergency_service, parse_uri
 
-NOTHING_SUPPORTED: frozenset[bytes] = frozenset()
+NOTHING_SUPPORTED: Final[frozenset[bytes]] = frozenset()
 
 
 class Fault(NamedTuple):

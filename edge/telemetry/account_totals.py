@@ -6,12 +6,13 @@ names, and the busiest, chosen anew every `CHOOSE_S`: so no scrape brings more t
 
 from collections.abc import Collection, Mapping
 from heapq import nlargest
+from typing import Final
 
 from edge.proxy.facts import CallFacts
 
-CHOOSE_S = 300.0
+CHOOSE_S: Final = 300.0
 """The busiest of so many seconds are shown for the next."""
-MOST_COUNTED = 200_000
+MOST_COUNTED: Final = 200_000
 """As many as a policy may name; of accounts beyond them nothing is counted."""
 
 

@@ -4,15 +4,16 @@ Imports the standard library, the facts and the record's words; no clock, no I/O
 """
 
 from bisect import bisect_left
+from typing import Final
 
 from edge.cdr.builder import duration_ms, outcome_of
 from edge.cdr.record import CallOutcome
 from edge.proxy.facts import CallFacts
 from edge.telemetry.account_totals import AccountTotals
 
-DECISION_BOUNDS_US = (250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
+DECISION_BOUNDS_US: Final = (250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
 """Upper bounds of the decision buckets: fine around the goal (p99 under 5 ms) and around the deadline (50 ms)."""
-PDD_BOUNDS_US = tuple(ms * 1_000 for ms in (100, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 60_000))
+PDD_BOUNDS_US: Final = tuple(ms * 1_000 for ms in (100, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 60_000))
 
 
 class Histogram:

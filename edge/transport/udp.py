@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.sip.flow import Flow
 from edge.transport.packet_filter import (
@@ -28,26 +28,26 @@ from edge.transport.packet_filter import (
 )
 from edge.transport.spreading import MAX_SPREAD_RANGES, Share, spreading
 
-MAX_DATAGRAM = 65_535
-DRAIN = 32
+MAX_DATAGRAM: Final = 65_535
+DRAIN: Final = 32
 """Datagrams read in one wake-up before timers and the store get their turn."""
-BUSY_S = 50e-6
+BUSY_S: Final = 50e-6
 """Woken again so soon after the last time, there is probably more than one datagram: worth reading until none is left.
 Otherwise one is read, since asking for a second that is not there costs as much as reading it."""
-RECEIVE_BUFFER = 4 * 1024 * 1024
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Asked of the kernel; it grants up to net.core.rmem_max. Rides out a burst or a pause of the process."""
-STRANGERS_BUFFER = 256 * 1024
+STRANGERS_BUFFER: Final = 256 * 1024
 """The same for the lane of strangers: what waits there for long is worth nothing any more."""
-SAMPLE_S = 1e-3
+SAMPLE_S: Final = 1e-3
 """How long a datagram has waited is asked of the kernel at most so often: the question costs a microsecond."""
-STANDING_S = 1e-3
+STANDING_S: Final = 1e-3
 """One that has waited so long does not wait alone."""
 
-_SO_TIMESTAMPNS = 35
-_SO_MEMINFO = 55
-_MEMINFO = struct.Struct("=9I")
-_TIMESPEC = struct.Struct("@qq")
-_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size)
+_SO_TIMESTAMPNS: Final = 35
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("=9I")
+_TIMESPEC: Final = struct.Struct("@qq")
+_ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 
 
 class Queue(NamedTuple):

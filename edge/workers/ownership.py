@@ -13,18 +13,18 @@ the wrong worker, which hands it over.
 import re
 from collections.abc import Callable
 from struct import Struct
-from typing import Protocol
+from typing import Final, Protocol
 
-SHARE = 32
+SHARE: Final = 32
 """Bytes of a Call-ID that count: some senders begin it with the time of the day, or with their own name."""
-LEAST = 16
+LEAST: Final = 16
 """As many always count; a shorter one is filled up with zeros. Of the rest only whole words do."""
-FACTOR = 0x9E37_79B1
+FACTOR: Final = 0x9E37_79B1
 """Odd: a multiplication by it loses nothing (mod 2^32)."""
-_MASK = 0xFFFF_FFFF
-_WORDS = {size: Struct(f">{size}I") for size in range(LEAST // 4, SHARE // 4 + 1)}
-_USUAL = b"\r\nCall-ID: "
-_ANY = re.compile(rb"[\r\n](?:call-id|i)[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([^\s]*)", re.IGNORECASE)
+_MASK: Final = 0xFFFF_FFFF
+_WORDS: Final = {size: Struct(f">{size}I") for size in range(LEAST // 4, SHARE // 4 + 1)}
+_USUAL: Final = b"\r\nCall-ID: "
+_ANY: Final = re.compile(rb"[\r\n](?:call-id|i)[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([^\s]*)", re.IGNORECASE)
 
 
 class Up(Protocol):

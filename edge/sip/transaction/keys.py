@@ -3,11 +3,13 @@
 Messages come from `parse`, which lets none pass whose top Via or CSeq cannot be read.
 """
 
+from typing import Final
+
 from edge.sip.errors import FieldError
 from edge.sip.fields import Via
 from edge.sip.message import Request, Response
 
-MAGIC_COOKIE = b"z9hG4bK"
+MAGIC_COOKIE: Final = b"z9hG4bK"
 
 Key = tuple[object, ...]
 """Comparable and hashable; what stands in it is nobody else's business."""

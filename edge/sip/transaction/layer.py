@@ -5,7 +5,7 @@ What is to be sent is appended to the list the layer was given; what the user sh
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.sip.errors import LocalError
 from edge.sip.flow import Flow, Send
@@ -44,10 +44,10 @@ class TransactionUser(Protocol):
         """It is Terminated and out of the store. Drop every reference; its request and user go when this returns."""
 
 
-_INVITE_RESPONSES = (Input.R_1XX, Input.R_2XX, *4 * (Input.R_300_699,))
-_OTHER_RESPONSES = (Input.R_1XX, *5 * (Input.R_200_699,))
-_INVITE_ANSWERS = (Input.USER_1XX, Input.USER_2XX, *4 * (Input.USER_300_699,))
-_OTHER_ANSWERS = (Input.USER_1XX, *5 * (Input.USER_200_699,))
+_INVITE_RESPONSES: Final = (Input.R_1XX, Input.R_2XX, *4 * (Input.R_300_699,))
+_OTHER_RESPONSES: Final = (Input.R_1XX, *5 * (Input.R_200_699,))
+_INVITE_ANSWERS: Final = (Input.USER_1XX, Input.USER_2XX, *4 * (Input.USER_300_699,))
+_OTHER_ANSWERS: Final = (Input.USER_1XX, *5 * (Input.USER_200_699,))
 """By class of the status, 1 to 6."""
 
 

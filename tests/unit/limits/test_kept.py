@@ -7,7 +7,7 @@ import pytest
 from limits import Admit, Admitted, Settle, Settled, Unavailable
 from limits.asked import Asked
 from limits.journal import SettlementJournal
-from limits.kept import Kept
+from limits.kept import SLICE, Kept
 from limits.model import GIVEN_BACK, REFUSED
 from limits.pending import Pending
 from limits.wire import Encoder
@@ -40,26 +40,25 @@ def sent(pending: Pending) -> list[Asked]:
     return found
 
 
-def test_they_are_sent_a_slice_at_a_time_in_their_order(kept, pending, monkeypatch):
+def test_they_are_sent_a_slice_at_a_time_in_their_order(kept, pending):
     """The next slice when the last reply of the one before has come: fresh verbs go in between."""
-    monkeypatch.setattr("limits.kept.SLICE", 2)
-    for number in range(3):
+    for number in range(SLICE + 1):
         kept.keep(settle(number))
 
     kept.send(1.0)
     kept.send(1.0)
-    first = sent(pending)
-    assert [(asked.verb, asked.own, asked.done) for asked in first] == [
-        (settle(0), True, True),
-        (settle(1), True, True),
+    *first, last = sent(pending)
+    assert [(asked.verb, asked.own, asked.done) for asked in (*first, last)] == [
+        (settle(number), True, True) for number in range(SLICE)
     ]
-    kept.ended(first[0])
+    for asked in first:
+        kept.ended(asked)
     kept.send(1.0)
     assert sent(pending) == []
 
-    kept.ended(first[1])
+    kept.ended(last)
     kept.send(1.0)
-    assert [asked.verb for asked in sent(pending)] == [settle(2)]
+    assert [asked.verb for asked in sent(pending)] == [settle(SLICE)]
     assert len(kept.journal) == 0
 
 

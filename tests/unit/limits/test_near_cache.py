@@ -2,9 +2,8 @@
 
 import pytest
 
-from limits import near_cache
 from limits.model import Denied, Limit
-from limits.near_cache import NearCache
+from limits.near_cache import CAPACITY, NearCache
 
 CAPS = Denied(Limit.CAPS, 10, 10, 60)
 
@@ -49,15 +48,13 @@ def test_a_change_notice_empties_it(notice):
     assert (cache.find("b", 0.0) is None) == (notice == "")
 
 
-def test_it_is_bounded(monkeypatch):
+def test_it_is_bounded():
     """Full, it starts again empty."""
-    monkeypatch.setattr(near_cache, "CAPACITY", 2)
     cache = NearCache()
-    for name in "abc":
+    names = [f"a{number}" for number in range(CAPACITY + 1)]
+    for name in names[:-1]:
         cache.note(name, CAPS, 0.0)
+    assert all(cache.find(name, 0.0) is not None for name in names[:-1]), "there was room for them"
 
-        assert cache.find(name, 0.0) is not None
-        if name == "b":
-            assert cache.find("a", 0.0) is not None, "there was room for both"
-
-    assert [cache.find(name, 0.0) is None for name in "abc"] == [True, True, False]
+    cache.note(names[-1], CAPS, 0.0)
+    assert [name for name in names if cache.find(name, 0.0) is not None] == names[-1:]

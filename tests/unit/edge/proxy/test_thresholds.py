@@ -3,7 +3,7 @@
 import pytest
 
 from edge.proxy.facts import Fact
-from edge.proxy.thresholds import QUIET_S, Thresholds
+from edge.proxy.thresholds import CAPACITY, QUIET_S, Thresholds
 from limits.model import Admitted
 
 MICRO = 1_000_000
@@ -59,12 +59,11 @@ def test_each_is_told_once_a_minute():
     ]
 
 
-def test_it_is_bounded(monkeypatch):
+def test_it_is_bounded():
     """Forgotten all at once: then somebody may be told of twice."""
-    monkeypatch.setattr("edge.proxy.thresholds.CAPACITY", 2)
     thresholds = Thresholds()
     facts: list[Fact] = []
-    for number in range(9):
+    for number in range(CAPACITY + 2):
         thresholds.note(f"acme{number}", admitted(in_use=80), 0.0, facts)
-        assert len(thresholds._told) <= 2
-    assert len(facts) == 9
+        assert len(thresholds._told) <= CAPACITY
+    assert len(facts) == CAPACITY + 2

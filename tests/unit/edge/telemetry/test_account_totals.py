@@ -1,8 +1,7 @@
 """edge.telemetry.account_totals: all are counted, few are shown."""
 
 from edge.proxy.facts import CallFacts
-from edge.telemetry import account_totals
-from edge.telemetry.account_totals import CHOOSE_S, AccountTotals
+from edge.telemetry.account_totals import CHOOSE_S, MOST_COUNTED, AccountTotals
 
 
 def ended(
@@ -85,10 +84,14 @@ def test_what_became_of_attempts():
     assert totals.refused(0.0) == {"acme": 4, "": 0}
 
 
-def test_so_many_accounts_are_counted(monkeypatch):
+def test_so_many_accounts_are_counted():
     """What is counted already goes on."""
-    monkeypatch.setattr(account_totals, "MOST_COUNTED", 2)
     totals = AccountTotals(named=("a", "b", "c"))
-    busy(totals, a=1, b=1, c=1)
+    busy(totals, a=1)
+    facts = ended("")
+    for number in range(MOST_COUNTED - 2):
+        facts.account = f"one-of-many-{number}"
+        totals.add(facts)
+    busy(totals, b=1, c=1)
     busy(totals, a=1)
     assert totals.attempts(0.0) == {"a": 2, "b": 1, "c": 0}
