@@ -274,9 +274,9 @@ class Pump:
                 self._record(out)  # of what could not be sent
             asks, out.asks = out.asks, []
             if asks:
-                submit, signed = outlets.limiter.submit, outlets.verdicts.signed
+                submit, verdicts = outlets.limiter.submit, outlets.verdicts
                 for verb in asks:
-                    submit(signed(verb) if type(verb) is Settle else verb)
+                    submit(verdicts.signed(verb) if type(verb) is Settle else verb)
             outlets.verdicts.over()
             if asks:
                 outlets.limiter.flush()
@@ -341,14 +341,14 @@ class Pump:
     def _record(self, out: Outbox) -> None:
         ended, out.ended = out.ended, []
         outlets = self._outlets
-        writer, line, add, count = outlets.writer, outlets.builder.line, outlets.totals.add, outlets.meter.add
-        written, now = outlets.verdicts.written, self._now()
+        writer, builder, totals, meter = outlets.writer, outlets.builder, outlets.totals, outlets.meter
+        verdicts, now = outlets.verdicts, self._now()
         for facts in ended:
             seq = writer.take_seq()
-            writer.append(line(facts, seq), is_billable=facts.answered_at is not None)
-            written(seq, facts.uid, facts.account)
-            add(facts)
-            count(facts, now)
+            writer.append(builder.line(facts, seq), is_billable=facts.answered_at is not None)
+            verdicts.written(seq, facts.uid, facts.account)
+            totals.add(facts)
+            meter.add(facts, now)
             if self._tap is not None:
                 self._show_ended(facts, now)
         writer.flush(now)
@@ -358,15 +358,15 @@ class Pump:
         """Those who were refused at the door, all at once: they come when there is least time for them."""
         shed, out.shed = out.shed, []
         outlets = self._outlets
-        writer, line, count = outlets.writer, outlets.builder.shed_line, outlets.meter.add_shed
+        writer, builder, meter, verdicts = outlets.writer, outlets.builder, outlets.meter, outlets.verdicts
         for one in shed:
             seq = writer.take_seq()
-            writer.append(line(one, seq))
-            count(one.sender.account)
+            writer.append(builder.shed_line(one, seq))
+            meter.add_shed(one.sender.account)
             if out.asks:  # other nodes may hold its call: the store judges
-                outlets.verdicts.written(seq, one.uid, one.sender.account)
+                verdicts.written(seq, one.uid, one.sender.account)
         now = self._now()
-        outlets.verdicts.unsettled_to(writer.last_seq)
+        verdicts.unsettled_to(writer.last_seq)
         outlets.totals.add_shed(len(shed))
         if self._tap is not None:
             for one in shed:

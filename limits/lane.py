@@ -49,7 +49,7 @@ class LaneLimiter(RedisLimiter):
 
     def take_over(self, asked: Asked, *, is_asking: bool) -> None:
         """A request that another master of the cluster has sent here; its deadline goes on where it was set."""
-        data = self._encode(asked.verb)
+        data = self._encoder.encode(asked.verb)
         if self._pending.link is None or self._loop is None or data is None:
             self.give_up(asked, "the store is away")
             return

@@ -227,6 +227,13 @@ class Settle(NamedTuple):
     """Since this instant (UTC seconds, this node's clock) it may have been applied already; 0: it has not been. So long
     as a tombstone lives, the store knows; later it is `doubtful`."""
 
+    def signed(self, by: str) -> "Settle":
+        """The same with the name of its record. Written out, since `_replace` takes three times as long."""
+        return Settle(
+            self.account, self.uid, self.outcome, self.duration_ms, self.price, self.doubtful, self.marks,
+            self.returned, by, self.charged, self.maybe_since,
+        )  # fmt: skip
+
 
 Verb = Admit | Answer | Renew | Settle
 

@@ -14,10 +14,10 @@ from limits.wire import Encoder, Load
 class Pending:
     """Of one limiter; `link` is None while there is no connection."""
 
-    __slots__ = ("_again", "_behind", "_encode", "_sent", "link")
+    __slots__ = ("_again", "_behind", "_encoder", "_sent", "link")
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encode = encoder.encode
+        self._encoder = encoder
         self.link: StoreLink | None = None
         self._sent: deque[Asked] = deque()
         self._again: deque[Asked] = deque()
@@ -73,7 +73,7 @@ class Pending:
         self._again.clear()
         self._behind.clear()
         for request in requests:
-            data = self._encode(request.verb)
+            data = self._encoder.encode(request.verb)
             assert data is not None
             self.write(request, data)
 

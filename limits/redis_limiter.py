@@ -87,14 +87,13 @@ class RedisLimiter(Tally):
         )
         self._deadline_s = deadline_s
         self._stall_s = stall_s
-        encoder = Encoder()
-        self._encode = encoder.encode
-        self._pending = Pending(encoder)
+        self._encoder = Encoder()
+        self._pending = Pending(self._encoder)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: list[Verb] = []
         self._deadlines = Deadlines(deadline_s, on_missed=self._missed, on_round=self._round)
         kept_in = SettlementJournal() if journal is None else journal
-        self._kept = Kept(kept_in, self._pending, self._encode, on_settled)
+        self._kept = Kept(kept_in, self._pending, self._encoder.encode, on_settled)
         self._on_epoch = on_epoch
         self._life = StoreLife(epoch_key, self._lost_data)
         self._prober = Prober(
@@ -206,7 +205,7 @@ class RedisLimiter(Tally):
     def _put(self, verb: Verb, now: float, out: list[bytes]) -> Outcome | None:
         """The bytes of one verb into `out`; else why it is not asked."""
         is_full = self._pending.on_wire >= MAX_SENT
-        data = None if is_full else self._encode(verb)
+        data = None if is_full else self._encoder.encode(verb)
         if data is None:
             self._turns.is_taken &= not isinstance(verb, Renew)
             return Unavailable("too many verbs under way") if is_full else UNKNOWN
@@ -238,7 +237,7 @@ class RedisLimiter(Tally):
             raise StoreUnavailable(self.last_fault or "the store is away")
         future: asyncio.Future[object] = self._loop.create_future()
         asked = Asked(Peek(account), self._loop.time(), future)
-        data = self._encode(asked.verb)
+        data = self._encoder.encode(asked.verb)
         if data is None:
             return None
         self._pending.write(asked, data)
@@ -302,7 +301,7 @@ class RedisLimiter(Tally):
         if self._pending.link is None or self._loop is None:
             return False
         asked = Asked(verb, self._loop.time(), done=True)
-        data = self._encode(verb)
+        data = self._encoder.encode(verb)
         assert data is not None
         self._pending.write(asked, data)
         self._set_timer(asked.at)

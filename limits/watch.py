@@ -4,7 +4,7 @@ Pure. The scripts decide; this looks at what they have decided with other eyes, 
 (leaks, negative counters, sums over all calls) is in the books: scripts/verify.lua.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from limits import rate, rates
 from limits.model import Admit, Admitted, Denied, Limit, Outcome, Settle, Settled, Verb
@@ -16,14 +16,16 @@ CAPACITY: Final = 10_000
 """Holders remembered; when full, all are forgotten."""
 
 
-class _Last(NamedTuple):
-    """The last attempt of a holder that passed."""
+class _Last:
+    """The last attempt of a holder that passed. `at_ms`: by the store's clock."""
 
-    uid: str
-    at_ms: int
-    """By the store's clock."""
-    tokens_micro: int
-    generation: int
+    __slots__ = ("at_ms", "generation", "tokens_micro", "uid")
+
+    def __init__(self, uid: str, at_ms: int, tokens_micro: int, generation: int) -> None:
+        self.uid = uid
+        self.at_ms = at_ms
+        self.tokens_micro = tokens_micro
+        self.generation = generation
 
 
 class Watch:

@@ -113,7 +113,7 @@ class Verdicts:
             self._open[owed.by] = owed
         elif settle.price is not None:
             owed.followers += (settle.account,)
-        return settle._replace(by=owed.by)
+        return settle.signed(owed.by)
 
     def over(self) -> None:
         """Every settlement of this turn is submitted: a record that has none is settled as it is."""

@@ -34,7 +34,7 @@ def behave(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     calling, conduct = account.calling, snapshot.conduct
     if conduct.ping.mode == "refuse" and attempt.cli_presented:
         mode = _mode(account, Reason.PING_CALLS)
-        attempt.frequencies.append(ping_frequency(conduct.ping, attempt.cli_presented)._replace(mode=mode))
+        attempt.frequencies.append(ping_frequency(conduct.ping, attempt.cli_presented, mode))
     if calling is not ANY_CALLING:
         _count(attempt, account, calling, snapshot)
         if calling.week is not None and not calling.week.holds(local_time(attempt.wall, calling.timezone)):
@@ -46,9 +46,9 @@ def behave(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
     return None if zone is None else _solicit(attempt, account, conduct.law, zone)
 
 
-def ping_frequency(ping: PingCalls, cli: str) -> Frequency:
+def ping_frequency(ping: PingCalls, cli: str, mode: str = ENFORCE) -> Frequency:
     """Calls from one number that were over before anybody could talk: counted when they end."""
-    return Frequency(PING, cli, ping.most, ping.window_s * 1_000, Counts.MARKS)
+    return Frequency(PING, cli, ping.most, ping.window_s * 1_000, Counts.MARKS, "-", mode)
 
 
 def _count(attempt: CallAttempt, account: AccountPolicy, calling: AccountCalling, snapshot: PolicySnapshot) -> None:

@@ -1,18 +1,21 @@
 """Requests on one connection: a reply belongs to the oldest; a store that forgot its scripts is taught them first."""
 
+import asyncio
+
 import pytest
 
 from limits import Admit, Settle
 from limits.asked import Asked
-from limits.link import LOADED
+from limits.link import LOADED, StoreLink
 from limits.pending import Pending
 from limits.wire import Encoder, Load
 
 
-class Link:
+class Wire(asyncio.Transport):
     """Takes what would go out."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -25,14 +28,15 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
+def wire() -> Wire:
+    return Wire()
 
 
 @pytest.fixture
-def pending(encoder, link) -> Pending:
+def pending(encoder, wire) -> Pending:
     pending = Pending(encoder)
-    pending.link = link
+    pending.link = StoreLink(on_reply=lambda reply: None, on_read=lambda: None, on_lost=lambda why: None)
+    pending.link.connection_made(wire)
     return pending
 
 
@@ -59,16 +63,16 @@ def test_a_reply_belongs_to_the_oldest(pending):
     assert drain(pending) == [first, second]
 
 
-def test_what_is_written_alone_goes_out_at_once(pending, link):
+def test_what_is_written_alone_goes_out_at_once(pending, wire):
     """Without a connection it is noted all the same: whoever ends the connection finds it."""
     one, other = asked("a"), asked("b")
     pending.write(one, b"one")
     pending.link = None
     pending.write(other, b"other")
-    assert (link.written, drain(pending)) == ([b"one"], [one, other])
+    assert (wire.written, drain(pending)) == ([b"one"], [one, other])
 
 
-def test_scripts_first_then_what_was_asked_in_its_order(pending, link, encoder):
+def test_scripts_first_then_what_was_asked_in_its_order(pending, wire, encoder):
     """New requests wait behind those that are asked again; nothing goes out while replies are still to come."""
     forgotten, under_way, new = asked("forgotten"), asked("under way"), asked("new")
     assert pending.put(forgotten)
@@ -77,7 +81,7 @@ def test_scripts_first_then_what_was_asked_in_its_order(pending, link, encoder):
     assert (forgotten.retried, under_way.retried) == (True, False)
     pending.write(new, b"must wait")
     pending.resend(2.0)
-    assert (link.written, pending.on_wire, len(pending)) == ([], 1, 2)
+    assert (wire.written, pending.on_wire, len(pending)) == ([], 1, 2)
 
     assert pending.next() is under_way
     pending.resend(2.0)
@@ -85,11 +89,11 @@ def test_scripts_first_then_what_was_asked_in_its_order(pending, link, encoder):
     assert [one.verb for one in sent] == [*[Load(name) for name in LOADED], forgotten.verb, new.verb]
     assert all(one.done and one.at == 2.0 for one in sent[: len(LOADED)]), "nobody waits for those"
     assert (sent[-2], sent[-1]) == (forgotten, new)
-    assert link.written == [encoder.encode(one.verb) for one in sent]
+    assert wire.written == [encoder.encode(one.verb) for one in sent]
 
-    link.written.clear()
+    wire.written.clear()
     pending.resend(3.0)
-    assert (link.written, pending.put(asked("later"))) == ([], True)
+    assert (wire.written, pending.put(asked("later"))) == ([], True)
     pending.ask_again(pending.next())
     pending.resend(4.0)
     assert [one.verb.account for one in drain(pending)] == ["" for _ in LOADED] + ["acme"], "what waited went out once"
