@@ -7,7 +7,7 @@ of an older edge: all of it stands.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -43,6 +43,17 @@ def write(directory: Path, settled: Settled) -> None:
     replace_file(directory / FILE, orjson.dumps(settled._asdict()) + b"\n")
 
 
+class Numbered(Protocol):
+    """A record of the log."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+
+
+E = TypeVar("E", bound=Numbered)
+
+
 class Gate:
     """What may leave the log of one directory. Looks at the files when told to."""
 
@@ -71,3 +82,8 @@ class Gate:
     def is_void(self, seq: int) -> bool:
         """Another record of its call stands."""
         return seq in self._void
+
+    def standing(self, entries: list[E]) -> list[E]:
+        """Those of whose call no other record stands."""
+        void = self._void
+        return [entry for entry in entries if entry.seq not in void] if void else entries

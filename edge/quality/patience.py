@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from edge.quality.hours import MINUTE_S, minute_of
 from edge.quality.rules import Rule, least_to_break
-from edge.quality.windows import Minutes, rolling_ahead
+from edge.quality.windows import Minutes, Window, rolling_ahead
 
 AHEAD = 5
 """So many minutes are looked ahead; then a holder is looked at whatever came."""
@@ -30,12 +30,12 @@ NONE = Patience(1, 0)
 """It is looked at in each round."""
 
 
-def patience(rules: Sequence[Rule], minutes: Minutes, now_s: int) -> Patience:
+def patience(rules: Sequence[Rule], minutes: Minutes, now: Window) -> Patience:
     """Of a holder whose rules are all at rest. `minutes`: with those of the next `AHEAD_S`, as far as there are any: a
-    clock of a node may be ahead."""
-    begin = minute_of(now_s)
+    clock of a node may be ahead. `now`: the rolling hour of them."""
+    begin = minute_of(now.end_s)
     records = 1 << 62
-    for ahead, counts in enumerate(rolling_ahead(minutes, now_s, AHEAD)):
+    for ahead, counts in enumerate(rolling_ahead(minutes, now, AHEAD)):
         needed = min([least_to_break(rule, counts) for rule in rules], default=records)
         if not needed:
             return Patience(records, begin + ahead * MINUTE_S) if ahead else NONE

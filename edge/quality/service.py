@@ -37,8 +37,8 @@ class ToldEntry(Entry):
     __slots__ = ("told",)
 
     def __init__(self, told: Told | None, seq: int, uid: str, size: int, segment: str, end: int) -> None:
-        super().__init__(seq, uid, b"", None, segment, end)
-        self.size = size
+        self.seq, self.uid, self.line, self.size = seq, uid, b"", size
+        self.segment, self.end, self._record = segment, end, None
         self.told = told
         """None: it makes no sense."""
 

@@ -167,7 +167,8 @@ class QualityWatch:
         if states and not any(states.values()):
             await tallies.watch(holder, is_watched=False)
         if not any(states.values()):
-            self._diary.looked(holder, patience(tuple(rules.values()), minutes, now_s))
+            now = windows.get(0) or rolling(minutes, now_s)
+            self._diary.looked(holder, patience(tuple(rules.values()), minutes, now))
 
     async def _act(self, accounts: AccountStore, holder: str, rule: Rule, move: Move, window: Window) -> None:
         for effect in move.effects:

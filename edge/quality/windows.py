@@ -5,6 +5,7 @@ clock hour itself. The rolling hour "now" is the running minute and the 59 befor
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from operator import add, sub
 from typing import NamedTuple
 
@@ -32,12 +33,19 @@ def buckets_for(begin_s: int, end_s: int) -> range:
 def minutes_of(fields: Iterable[tuple[int, Mapping[str, str]]], field: str, *, first: int = SIZE) -> dict[int, Counts]:
     """From buckets as the store keeps them: (hour of UTC, `MM field` -> numbers). `first`: only so many counters."""
     found = {}
-    end = " " + field
+    names = _names(field)
     for hour, bucket in fields:
-        for name, numbers in bucket.items():
-            if name.endswith(end) and (minute := name[: -len(end)]).isdigit():
-                found[hour + int(minute) * MINUTE_S] = Counts.from_text(numbers, first=first)
+        for after_s, name in names:
+            numbers = bucket.get(name)
+            if numbers is not None:
+                found[hour + after_s] = Counts.from_text(numbers, first=first)
     return found
+
+
+@lru_cache(maxsize=256)
+def _names(field: str) -> tuple[tuple[int, str], ...]:
+    """(second of the hour, field of the bucket) of each minute."""
+    return tuple([(minute * MINUTE_S, f"{minute:02} {field}") for minute in range(60)])
 
 
 def rolling(minutes: Minutes, now_s: int, *, since_s: int = 0) -> Window:
@@ -47,10 +55,9 @@ def rolling(minutes: Minutes, now_s: int, *, since_s: int = 0) -> Window:
     return Window(begin, now_s, counts)
 
 
-def rolling_ahead(minutes: Minutes, now_s: int, count: int) -> Iterator[Counts]:
+def rolling_ahead(minutes: Minutes, now: Window, count: int) -> Iterator[Counts]:
     """The rolling hour now, and at the beginning of each of the next `count` minutes, with what there is."""
-    begin = minute_of(now_s)
-    counts = rolling(minutes, now_s).counts
+    begin, counts = minute_of(now.end_s), now.counts
     yield counts
     for at in range(begin + MINUTE_S, begin + (count + 1) * MINUTE_S, MINUTE_S):
         comes, goes = minutes.get(at), minutes.get(at - HOUR_S)

@@ -341,6 +341,53 @@ async def test_a_disk_that_refuses_the_checkpoint_stops_progress_and_nothing_els
     await bench.runner.close()
 
 
+async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
+    """A damaged line that cannot be put aside takes nothing with it that was read with it, and nothing is told twice."""
+    write_log(tmp_path, 1, 2)
+    sink = Sink()
+    bench = Bench(tmp_path, sink)
+    await bench.steps(2)
+    with (tmp_path / "cdr" / f"cdr-20260701-{1:012d}.jsonl").open("ab") as file:
+        file.write(line(3) + b"no record\n" + line(4))
+    (bench.home / "quarantine-20260701.jsonl").mkdir()
+    await bench.steps(3, seconds=5.0)
+    assert (2, [1, 2], 0) == (bench.runner.position.seq, sink.taken, len(bench.told("delivery.quarantined")))
+    (bench.home / "quarantine-20260701.jsonl").rmdir()
+    await bench.to_the_end()
+    assert (4, [1, 2, 3, 4], [3]) == (bench.runner.position.seq, sink.taken, bench.quarantined())
+    assert [] == bench.told("delivery.gap")
+    await bench.runner.close()
+
+
+async def test_a_request_that_is_none_holds_nothing_up(tmp_path):
+    """It is looked at with the log, and the log is read all the same."""
+    write_log(tmp_path, 1, 2)
+    sink = Sink()
+    bench = Bench(tmp_path, sink)
+    bench.home.mkdir(parents=True)
+    (bench.home / "redeliver.json").write_text("no request")
+    await bench.to_the_end()
+    assert [1, 2] == sink.taken
+    await bench.runner.close()
+
+
+async def test_asked_while_a_batch_fills_it_goes_back(tmp_path):
+    """What was read for the batch is read again behind what was asked for; each record once."""
+    write_log(tmp_path, 1, 2, 3)
+    sink = Sink()
+    bench = Bench(tmp_path, sink)
+    await bench.steps(2)
+    bench.runner._bounds = bench.runner._bounds._replace(age_s=60.0)
+    write_log(tmp_path, 4)
+    await bench.steps(2)
+    assert [1, 2, 3] == sink.taken
+    checkpoints.request(bench.home, 2)
+    await bench.to_the_end()
+    assert [1, 2, 3, 2, 3, 4] == sink.taken
+    assert [{"sink": "sink", "from": 2}] == bench.told("delivery.asked_again")
+    await bench.runner.close()
+
+
 # -- files ---------------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ from edge.cdr.delivery.consumer import (
     entry_of,
     pause_s,
 )
-from edge.cdr.delivery.log_reader import LogReader
+from edge.cdr.delivery.log_reader import LogReader, Reading
 from edge.cdr.delivery.status import Status
 from edge.cdr.delivery.worker import Worker
 from edge.cdr.settled import Gate
@@ -100,6 +100,10 @@ class Runner:
         self._batch: list[Entry] = []
         self._batch_size = 0
         self._batch_since = 0.0
+        self._is_synced = True
+        """All that was read is on the disk."""
+        self._is_astray = False
+        """The reader is past records that are not in the batch."""
         self._width = self._bounds.records
         """Records of the batch handed over at once: halved by a refusal, doubled by a success."""
         self._refused_in_a_row = 0
@@ -168,11 +172,13 @@ class Runner:
 
     async def _round(self) -> float:
         now = self._clock.now()
-        await self._go_back_if_asked()
-        if now < self._retry_at:
-            return min(self._retry_at - now, POLL_S)
-        await self._make_ready()
-        await self._fill()
+        if not self._is_ready or self._is_full or now < self._retry_at:  # else asked with the look at the log
+            await self._go_back_if_asked()
+            if now < self._retry_at:
+                return min(self._retry_at - now, POLL_S)
+            await self._make_ready()
+        if not await self._fill():
+            return 0.0
         if not self._batch:
             await self._within(self._consumer.tend())
             self._worked()
@@ -192,6 +198,8 @@ class Runner:
         """Load the checkpoint once; start the consumer, again after each failure."""
         if self._position is None:
             await self._load()
+        if self._is_astray:
+            await self._seek(self.position)
         if self._is_ready:
             return
         position = self.position
@@ -221,7 +229,7 @@ class Runner:
 
     async def _seek(self, position: Checkpoint) -> None:
         """Stand behind this record with nothing read ahead."""
-        self._batch, self._batch_size = [], 0
+        self._batch, self._batch_size, self._is_astray = [], 0, False
         is_same_log = await self._worker.do(
             self._reader.seek, position.seq, uid=position.uid, segment=position.segment, end=position.end
         )
@@ -256,27 +264,41 @@ class Runner:
     def _is_full(self) -> bool:
         return len(self._batch) >= self._bounds.records or self._batch_size >= self._bounds.size
 
-    async def _fill(self) -> None:
-        """Read on, as far as the batch has room."""
+    async def _fill(self) -> bool:
+        """Read on, as far as the batch has room. False: somebody asks to go back, which was done instead."""
         if self._is_full:
-            return
+            return True
         room = self._bounds.size - self._batch_size
-        reading = await self._worker.do(
-            self._reader.read, records=self._bounds.records - len(self._batch), size=max(1, room)
-        )
+        self._is_astray = True  # where anything fails from here on
+        reading = await self._worker.do(self._look, self._bounds.records - len(self._batch), max(1, room))
+        if reading is None:
+            self._is_astray = False
+            await self._go_back_if_asked()
+            return False
         for after, line in reading.damaged:
             await self._put_aside(after, "", "no record: a damaged line of the log", line)
         if reading.entries:
-            await self._worker.do(self._reader.sync)
+            self._is_synced = False
             self._watch_for_gaps(reading.entries)
             if not self._batch:
                 self._batch_since = self._clock.now()
             self._batch += reading.entries
             self._batch_size += sum([entry.size for entry in reading.entries])
+        self._is_astray = False
+        return True
+
+    def _look(self, records: int, size: int) -> Reading | None:
+        """In the thread, and in one piece: to hand work to it costs more than the look at a log that has nothing new.
+        None: somebody asks to go back. Raises OSError."""
+        if checkpoints.requested(self._home) is not None:
+            return None
+        return self._reader.read(records=records, size=size)
 
     def _watch_for_gaps(self, entries: list[Entry]) -> None:
         """Records that the log no longer has: lost by a full queue, or purged before they were delivered."""
         before = self._batch[-1].seq if self._batch else self.position.seq
+        if entries[-1].seq - before == len(entries):  # they rise by one at least
+            return
         for entry in entries:
             if entry.seq > before + 1 and before:
                 self._tell(
@@ -287,8 +309,11 @@ class Runner:
     async def _hand_over(self) -> None:
         """Deliver the first `_width` records of the batch, and move past them."""
         entries = self._batch[: self._width]
+        if not self._is_synced:
+            await self._worker.do(self._reader.sync)
+            self._is_synced = True
         try:
-            if standing := [entry for entry in entries if not self._gate.is_void(entry.seq)]:
+            if standing := self._gate.standing(entries):
                 await self._within(self._consumer.deliver(standing))
         except BatchRefused as refusal:
             await self._refused(entries, str(refusal))
@@ -404,18 +429,22 @@ class Runner:
             return
         self._status_at = now + STATUS_S
         try:
-            last_seq = await self._worker.do(self._reader.last_seq)
             self._status = self._status._replace(
                 cursor=self._position.seq,
-                last_seq=last_seq,
                 delivered=self._position.delivered,
                 quarantined=self._position.quarantined,
                 pending_since=ended_at(self._batch[0], self._clock.wall()) if self._batch else 0.0,
                 updated_at=self._clock.wall(),
             )
-            await self._worker.do(status.write, self._home, self._status)
+            self._status = await self._worker.do(self._write_status, self._status)
         except OSError:
             return  # a full disk: what matters says so itself
+
+    def _write_status(self, told: Status) -> Status:
+        """With how long the log is now. Raises OSError."""
+        told = told._replace(last_seq=self._reader.last_seq())
+        status.write(self._home, told)
+        return told
 
 
 def ended_at(entry: Entry, wall: float) -> float:

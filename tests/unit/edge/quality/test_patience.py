@@ -84,7 +84,7 @@ def test_nobody_who_is_left_alone_breaks_a_rule(
 ) -> None:
     """At no instant before the look that is due, with any calls short of what makes it due, in any minute."""
     minutes = {MINUTE + place * 60: counts for place, counts in found.items()}
-    wait = patience([rule], minutes, NOW)
+    wait = patience([rule], minutes, rolling(minutes, NOW))
     then = NOW + later
     assume(then < wait.until_s and calls < wait.records)
     place = MINUTE + where * 60
@@ -96,15 +96,16 @@ def test_what_leaves_the_hour_is_known_beforehand() -> None:
     """40 good calls of the oldest but one minute, 30 bad ones of now: broken by itself in two minutes."""
     minutes = {MINUTE - 58 * 60: Counts.of(attempts=120, answered=120), MINUTE: Counts.of(attempts=30)}
     asr = RULES[0]
-    assert patience([asr], minutes, NOW) == Patience(50, MINUTE + 120)
+    assert patience([asr], minutes, rolling(minutes, NOW)) == Patience(50, MINUTE + 120)
     assert judge(asr, rolling(minutes, MINUTE + 119).counts) is not Judgement.BAD
     assert judge(asr, rolling(minutes, MINUTE + 120).counts) is Judgement.BAD
 
 
 def test_a_rule_that_is_broken_leaves_no_patience() -> None:
     """It is looked at in each round; nobody waits for ever, and without rules there is nothing to wait for."""
-    assert patience(RULES[:1], {MINUTE: Counts.of(attempts=30)}, NOW) == NONE
-    assert patience((), {}, NOW).until_s == MINUTE + (AHEAD + 1) * 60
+    bad = {MINUTE: Counts.of(attempts=30)}
+    assert patience(RULES[:1], bad, rolling(bad, NOW)) == NONE
+    assert patience((), {}, rolling({}, NOW)).until_s == MINUTE + (AHEAD + 1) * 60
 
 
 def test_rules_look_at_the_first_counters_only() -> None:

@@ -90,4 +90,4 @@ def test_what_is_ahead_is_the_rolling_hour_of_each_minute_to_come(sums, second):
     there = {TEN + 60 * at: Counts.of(answered=answered, short=short) for at, (answered, short) in sums.items()}
     now = TEN + second
     expected = [rolling(there, now if ahead == 0 else TEN + 60 * ahead).counts for ahead in range(6)]
-    assert list(rolling_ahead(there, now, 5)) == expected
+    assert list(rolling_ahead(there, rolling(there, now), 5)) == expected
