@@ -47,10 +47,14 @@ class SinkEntry(Section):
         examples=["billing"],
     )
     batch_records: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
-        default=500, description="Most records handed over at once.", examples=[1000]
+        default=500,
+        description="Most records handed over at once. Of `jsonl` and `csv`: 2,000 by default.",
+        examples=[1000],
     )
     batch_bytes: Annotated[int, Field(strict=True, ge=4_096, le=16_777_216)] = Field(
-        default=1_048_576, description="Most bytes of records handed over at once.", examples=[262_144]
+        default=1_048_576,
+        description="Most bytes of records handed over at once. Of `jsonl` and `csv`: 4194304 by default.",
+        examples=[262_144],
     )
     batch_age_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=1.0, description="Seconds a record waits at most for others to go with it.", examples=[0.2]
@@ -74,8 +78,15 @@ class SinkEntry(Section):
 
 
 class SpoolEntry(SinkEntry):
-    """Files for somebody else to take away: whole when their name appears."""
+    """Files for somebody else to take away: whole when their name appears. Each batch is forced to the disk, so many
+    records go together."""
 
+    batch_records: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
+        default=2_000, description="Most records handed over at once.", examples=[1000]
+    )
+    batch_bytes: Annotated[int, Field(strict=True, ge=4_096, le=16_777_216)] = Field(
+        default=4_194_304, description="Most bytes of records handed over at once.", examples=[262_144]
+    )
     directory: Path = Field(
         description="Where finished files appear. It must be on one file system; only this sink may write there.",
         examples=["/var/spool/trunkgate/rating"],

@@ -342,7 +342,7 @@ async def test_a_disk_that_refuses_the_checkpoint_stops_progress_and_nothing_els
 
 
 async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
-    """A damaged line that cannot be put aside takes nothing with it that was read with it, and nothing is told twice."""
+    """A damaged line that cannot be put aside takes nothing with it that was read with it."""
     write_log(tmp_path, 1, 2)
     sink = Sink()
     bench = Bench(tmp_path, sink)

@@ -41,7 +41,9 @@ def test_each_kind_is_read():
     assert ("public", "cdr", "none") == (table.db_schema, table.table, table.partition)
     assert isinstance(files, CsvSink)
     assert ((), ",", True, 60.0) == (files.columns, files.delimiter, files.header, files.rotate_s)
+    assert (2_000, 4 << 20) == (files.batch_records, files.batch_bytes)
     assert isinstance(queue, RedisSink)
+    assert (500, 1 << 20) == (queue.batch_records, queue.batch_bytes)
     assert ("trunkgate:cdr:{node}", 0) == (queue.stream, queue.maxlen)
 
 
