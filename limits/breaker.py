@@ -4,11 +4,12 @@ So a call waits for a dead store at most once a deadline, and a few calls only (
 """
 
 from enum import StrEnum
+from typing import Final
 
-MISSES = 5
+MISSES: Final = 5
 """Verbs in a row without an answer in time that open it."""
 
-PROBE_S = 0.25
+PROBE_S: Final = 0.25
 """Seconds between two probes of a store that is not asked."""
 
 
@@ -37,7 +38,7 @@ class BreakerInput(StrEnum):
 
 _S, _I = BreakerState, BreakerInput
 
-BREAKER_TABLE: dict[BreakerState, dict[BreakerInput, BreakerState]] = {
+BREAKER_TABLE: Final[dict[BreakerState, dict[BreakerInput, BreakerState]]] = {
     _S.CLOSED: {_I.ANSWERED: _S.CLOSED, _I.MISSED: _S.CLOSED, _I.LOST: _S.CLOSED},
     _S.OPEN: {_I.PROBE_SENT: _S.PROBING, _I.LOST: _S.CLOSED},
     _S.PROBING: {_I.PROBE_ANSWERED: _S.CLOSED, _I.PROBE_MISSED: _S.OPEN, _I.LOST: _S.CLOSED},

@@ -6,19 +6,19 @@ digest of a number): the limits do not know what they stand for.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_MOST = 10_000
+MAX_MOST: Final = 10_000
 """Largest ceiling of one frequency: so many instants are kept for each key, and one more."""
-MAX_WINDOW_MS = 400 * 86_400_000
+MAX_WINDOW_MS: Final = 400 * 86_400_000
 """Longest window."""
-KEPT_LONGER_MS = 86_400_000
+KEPT_LONGER_MS: Final = 86_400_000
 """A count is kept so much longer than its window: the next window may be an hour longer (a change of clocks)."""
 
-ENFORCE = "enforce"
-SHADOW = "shadow"
+ENFORCE: Final = "enforce"
+SHADOW: Final = "shadow"
 """Judged, noted and counted; lets the attempt pass."""
-COUNT = "count"
+COUNT: Final = "count"
 """Counted, not judged."""
 
 
@@ -66,9 +66,9 @@ class Contact(NamedTuple):
     mode: str = ENFORCE
 
 
-CONTACT_REFUSED = "refused"
-CONTACT_CONSENT = "consent"
-CONTACT_HOURS = "hours"
+CONTACT_REFUSED: Final = "refused"
+CONTACT_CONSENT: Final = "consent"
+CONTACT_HOURS: Final = "hours"
 """What a `Contact` refuses for: the names in the denial."""
 
 

@@ -5,7 +5,7 @@ the one currency in use, time is integer milliseconds of the store's own clock, 
 """
 
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from limits.account import KINDS as KINDS
 from limits.account import Account as Account
@@ -17,30 +17,30 @@ from limits.rates import Price
 
 CallUid = NewType("CallUid", str)
 
-DEFAULT_LEASE_MS = 30_000
+DEFAULT_LEASE_MS: Final = 30_000
 """A lease of a dead node is free this long after its last renewal (invariant 4)."""
 
-MAX_LEASE_MS = 3_600_000
+MAX_LEASE_MS: Final = 3_600_000
 """No node may ask for a longer one (`lease_s`): what runs further ahead leaks."""
 
-TOMBSTONE_MS = 64_000
+TOMBSTONE_MS: Final = 64_000
 """A settled uid is remembered this long: 64·T1 twice over, so that no late copy of the INVITE brings it back."""
 
-CLAIM_MS = 3_024_000_000
+CLAIM_MS: Final = 3_024_000_000
 """A call that changed hands is remembered as settled for 35 days: so long the node that had it before may be away with
 a record of its own, and learns when it is back that another one stands."""
 
-OUTCOMES = ("answered", "failed", "cancelled", "abandoned", "given_back")
+OUTCOMES: Final = ("answered", "failed", "cancelled", "abandoned", "given_back")
 """How a settled call ended. `given_back`: the limiter returned a lease whose asker had stopped waiting for it; a
 running call may still take it again by renewing. Any other word is counted as `other`."""
 
-GIVEN_BACK = "given_back"
+GIVEN_BACK: Final = "given_back"
 
-REFUSED = "refused"
+REFUSED: Final = "refused"
 """An outcome that settles nothing: a node has refused this attempt without asking. The record of it stands unless
 somebody holds the call or has settled it; where it stands, nobody is admitted by this uid any more."""
 
-COUNTERS = (
+COUNTERS: Final = (
     "calls_admitted",
     "calls_settled",
     "settled_answered",
@@ -76,7 +76,7 @@ Money: `topped_up_micros` - `charged_micros` = balance, always. `overdrawn_micro
 applied before the store forgot them. `shadow_*`: attempts that a shadowed limit would have refused."""
 
 
-INVARIANTS = (
+INVARIANTS: Final = (
     "no_over_spend",
     "no_leak",
     "no_negative",
@@ -117,7 +117,7 @@ class Limit(StrEnum):
     """The balance above the floor, less what is held, does not pay the shortest billable call."""
 
 
-SHADOWABLE = (
+SHADOWABLE: Final = (
     Limit.CAPS,
     Limit.CONTACT,
     Limit.FREQUENCY,
@@ -132,15 +132,15 @@ SHADOWABLE = (
 )
 """Limits that an account may have judged and counted, but not enforced."""
 
-QUANTUM_S = 60
+QUANTUM_S: Final = 60
 """Seconds of talk held at one time, where the balance pays them (limits.md section 5)."""
 
-AHEAD_MS = 20_000
+AHEAD_MS: Final = 20_000
 """A renewal extends a hold of which less than this is left: two renewals, so that one may fail."""
 
-GROUP = "group:"
-TRUNK = "trunk:"
-PROFESSIONAL = "professional:"
+GROUP: Final = "group:"
+TRUNK: Final = "trunk:"
+PROFESSIONAL: Final = "professional:"
 """Beginnings of the names of holders that are no accounts, by the same verbs: a group's or a trunk's ceilings; what the
 accounts of one professional count together, and nothing else."""
 
@@ -277,7 +277,7 @@ class InForce(NamedTuple):
     call_lots: int = 0
 
 
-NOTHING_IN_FORCE = InForce()
+NOTHING_IN_FORCE: Final = InForce()
 
 
 class Denied(NamedTuple):

@@ -6,9 +6,9 @@ A column is never renamed, moved or given another meaning inside one schema vers
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 """Value of column `v`; raised when a column changes its meaning or goes, not when one is added at the end."""
 
 
@@ -37,10 +37,10 @@ class Column(NamedTuple):
     meaning: str
 
 
-_INSTANT = "instant or null"
-_UTC = "UTC, ISO 8601, microseconds"
+_INSTANT: Final = "instant or null"
+_UTC: Final = "UTC, ISO 8601, microseconds"
 
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: Final[tuple[Column, ...]] = (
     Column("v", "integer", "", "schema version"),
     Column("seq", "integer", "", "number of the record on its node: rises by one, over restarts too; a gap is a loss"),
     Column("node", "string", "", "the node that wrote it"),
@@ -169,7 +169,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
 )
 
-ITEMS: Mapping[str, tuple[tuple[str, str], ...]] = {
+ITEMS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "candidates": (("trunk", "string"), ("status", "integer")),
     "tries": (("sent_at", "instant or null"), ("ended_at", "instant or null")),
     "headers": (("name", "string"), ("value", "string")),

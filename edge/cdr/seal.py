@@ -6,16 +6,17 @@ none: they are `UNSEALED`, not damaged. Imports the standard library and orjson.
 
 import re
 from enum import StrEnum
+from typing import Final
 from zlib import crc32
 
 import orjson
 
-TAIL = len(b',"crc":"01234567"}\n')
+TAIL: Final = len(b',"crc":"01234567"}\n')
 """Bytes of the seal with the end of its line."""
-_SEAL = re.compile(rb',"crc":"([0-9a-f]{8})"\}\n')
-_NEWER = b'"penalty_candidates":'
+_SEAL: Final = re.compile(rb',"crc":"([0-9a-f]{8})"\}\n')
+_NEWER: Final = b'"penalty_candidates":'
 """A line with this column has always had a sum: without one it is damaged."""
-_SEQ = re.compile(rb'\{"v":[0-9]{1,9},"seq":([0-9]{1,18})[,}]')
+_SEQ: Final = re.compile(rb'\{"v":[0-9]{1,9},"seq":([0-9]{1,18})[,}]')
 
 
 class Soundness(StrEnum):
@@ -26,7 +27,7 @@ class Soundness(StrEnum):
     DAMAGED = "damaged"
 
 
-_SOUND = Soundness.SOUND
+_SOUND: Final = Soundness.SOUND
 
 
 def sealed(line: bytes) -> bytes:

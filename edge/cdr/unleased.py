@@ -11,16 +11,17 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from edge.proxy.actions import Opened
 from edge.proxy.facts import Fact
 
-FILE = "unleased.jsonl"
-SYNC_S = 0.01
+FILE: Final = "unleased.jsonl"
+SYNC_S: Final = 0.01
 """Longest time between a write and its fsync, while `run()` is running."""
-SPARE_LINES = 4_096
+SPARE_LINES: Final = 4_096
 """The file is written anew when it has so many lines more than four times what is open."""
 
 

@@ -8,7 +8,7 @@ void: it is never delivered. Files are written off the event loop (I/O); the res
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.cdr import chain, settled
 from edge.cdr.chain import Kind, Link
@@ -18,9 +18,9 @@ from edge.proxy.facts import Fact
 from limits import model
 from limits.model import Outcome, Settle, Unavailable, Verb
 
-SAVE_S = 0.25
+SAVE_S: Final = 0.25
 """So long after an answer it is written down how far the log is settled, with what was answered meanwhile."""
-REST_S = 0.75
+REST_S: Final = 0.75
 """And so long it is not looked at again: with calls all the time a record waits up to a second for its delivery."""
 
 

@@ -16,33 +16,34 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from edge.cdr import chain, closing, segments, settled
 from edge.cdr.group_sync import GroupSync
 from edge.cdr.seal import sealed
 from edge.proxy.facts import Fact
 
-CAPACITY = 10_000
+CAPACITY: Final = 10_000
 """Lines kept while the disk refuses. Beyond it `is_full`: new attempts should be refused."""
-BILLABLE_CAPACITY = 4 * CAPACITY
+BILLABLE_CAPACITY: Final = 4 * CAPACITY
 """Lines of answered calls are kept beyond CAPACITY, up to this: they are money, refusals are not."""
-SEGMENT_BYTES = 64 << 20
-SEGMENT_S = 3_600.0
+SEGMENT_BYTES: Final = 64 << 20
+SEGMENT_S: Final = 3_600.0
 """A segment ends after this time, and with its UTC day."""
-RETRY_S = 0.5
+RETRY_S: Final = 0.5
 """A failing disk is asked again this often."""
-BATCH_LINES = 1_000
+BATCH_LINES: Final = 1_000
 """Most lines in one write: what waited out a full disk must not stop the event loop."""
-SYNC_S = 0.01
+SYNC_S: Final = 0.01
 """Longest time between a write and its fsync, when `run()` is running. 0: each write waits for its own."""
-REMIND_S = 60.0
+REMIND_S: Final = 60.0
 """While the disk refuses, it is told again this often."""
-ROOM_S = 0.5
+ROOM_S: Final = 0.5
 """The room on the disk is looked at no more often than this."""
-LOW_BYTES = 1 << 30
+LOW_BYTES: Final = 1 << 30
 """Less room than this on the disk is told, once."""
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class CdrError(Exception):

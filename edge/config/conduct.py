@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from importlib import resources
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from edge.config.calendar import HolidayCalendar
 from edge.config.destinations import BarringEntry, DestinationChoice, DestinationEntry, GuardEntry
@@ -51,7 +51,7 @@ class AccountCalling(NamedTuple):
     """Beginnings of the numbers it may call, where they begin with a plus; None: any."""
 
 
-ANY_CALLING = AccountCalling()
+ANY_CALLING: Final = AccountCalling()
 """An account that says nothing of it."""
 
 
@@ -202,7 +202,7 @@ def calling_of(entry: Calling) -> AccountCalling:
     )
 
 
-_NOTHING_SAID = Calling.unwritten()
+_NOTHING_SAID: Final = Calling.unwritten()
 
 
 @cache

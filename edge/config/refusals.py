@@ -7,7 +7,7 @@ statuses. A policy document may replace any line of a profile, or add profiles o
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Reason(StrEnum):
@@ -77,7 +77,7 @@ class Reason(StrEnum):
     IDENTITY_INVALID = "identity_invalid"
 
 
-SILENT_TOKENS = (
+SILENT_TOKENS: Final = (
     Reason.UNKNOWN_SOURCE,
     Reason.METHOD_NOT_ALLOWED,
     Reason.METHOD_FORBIDDEN,
@@ -88,7 +88,7 @@ SILENT_TOKENS = (
     Reason.UNSUPPORTED_SCHEME,
 )
 """What an address that no trunk names may be left without an answer for."""
-FINAL_REASONS = (
+FINAL_REASONS: Final = (
     Reason.UNKNOWN_SOURCE,
     Reason.UNKNOWN_ACCOUNT,
     Reason.CREDENTIALS_MISSING,
@@ -102,7 +102,7 @@ FINAL_REASONS = (
     Reason.NO_RATE,
 )
 """Where policy says one of these the attempt lacks what it takes to go on: nothing to put in the shadow."""
-OPTIONS = "options"
+OPTIONS: Final = "options"
 """The same of an OPTIONS to the edge itself, which is otherwise answered whoever asks."""
 
 
@@ -118,7 +118,7 @@ class RefusalRow(NamedTuple):
     """Retry-After is never less."""
 
 
-RETRY_SPREAD_S = 4
+RETRY_SPREAD_S: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,12 @@ class RefusalProfile:
     """Retry-After is spread over so many seconds, so that those refused together do not come back together."""
 
 
-_CHALLENGE = RefusalRow(407, b"Proxy Authentication Required", 21)
-_FORBIDDEN = RefusalRow(403, b"Forbidden", 21)
-_PAYMENT = RefusalRow(402, b"Payment Required", 21)
-_UNAVAILABLE = b"Service Unavailable"
+_CHALLENGE: Final = RefusalRow(407, b"Proxy Authentication Required", 21)
+_FORBIDDEN: Final = RefusalRow(403, b"Forbidden", 21)
+_PAYMENT: Final = RefusalRow(402, b"Payment Required", 21)
+_UNAVAILABLE: Final = b"Service Unavailable"
 
-CARRIER = RefusalProfile(
+CARRIER: Final = RefusalProfile(
     "carrier",
     {
         Reason.UNKNOWN_SOURCE: _FORBIDDEN,
@@ -206,7 +206,7 @@ CARRIER = RefusalProfile(
 )
 """For a neighbour that reroutes by itself: capacity is 503, everything else says `do not try elsewhere`."""
 
-PBX = RefusalProfile(
+PBX: Final = RefusalProfile(
     "pbx",
     {
         **CARRIER.rows,
@@ -221,4 +221,4 @@ PBX = RefusalProfile(
 )
 """For a customer's PBX, which has nowhere else to send the call."""
 
-BUILT_IN = {profile.name: profile for profile in (CARRIER, PBX)}
+BUILT_IN: Final = {profile.name: profile for profile in (CARRIER, PBX)}

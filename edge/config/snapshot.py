@@ -7,6 +7,7 @@ bounded, since the keys come from outside.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from edge.config.account_policy import AccountPolicy, accounts_of
 from edge.config.addresses import address_number, parse_source
@@ -53,7 +54,7 @@ class CliRule:
     """What it rests on."""
 
 
-_ANYWHERE = ("192.0.2.0/24",)
+_ANYWHERE: Final = ("192.0.2.0/24",)
 """For a trunk that is known by a name alone: addresses that are nobody's (RFC 5737)."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from edge.config.account_policy import AccountPolicy
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
@@ -19,12 +20,12 @@ from edge.config.schema import (
 )
 from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S
 
-_HOP_PARAMS = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
+_HOP_PARAMS: Final = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 """URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
 
 
-NO_PREFIXES = PrefixTable({})
-CHALLENGES = frozenset((401, 407))
+NO_PREFIXES: Final = PrefixTable({})
+CHALLENGES: Final = frozenset((401, 407))
 """RFC 3261 §22."""
 
 

@@ -29,12 +29,11 @@ from limits import (
     Verb,
     journal,
 )
-from limits import redis_limiter as room
 from limits.accounts import AccountStore
 from limits.embedded import find_binary
 from limits.keys import account_keys
 from limits.model import GIVEN_BACK
-from limits.redis_limiter import RedisLimiter
+from limits.redis_limiter import MAX_SENT, RedisLimiter
 from limits.script_loader import SCRIPTS, script
 
 NAMES = {script(name).sha1.encode(): name for name in SCRIPTS}
@@ -392,15 +391,14 @@ async def test_a_stopped_limiter_answers_what_was_under_way(tmp_path, running):
             await look
 
 
-async def test_too_many_verbs_under_way_are_refused_without_being_sent(tmp_path, running, monkeypatch):
+async def test_too_many_verbs_under_way_are_refused_without_being_sent(tmp_path, running):
     """What waits for a slow store is bounded."""
-    monkeypatch.setattr(room, "MAX_SENT", 2)
     answers = Answers()
     store = FakeStore(silent)
     limiter = RedisLimiter(answers, f"unix://{tmp_path}/s", deadline_s=5)
 
     async with store.listening(tmp_path / "s"), running(limiter):
-        for number in range(4):
+        for number in range(MAX_SENT + 2):
             limiter.submit(Admit("a", f"u{number}", "n"))
         limiter.flush()
         assert [outcome for _, outcome in answers.all] == [Unavailable("too many verbs under way")] * 2

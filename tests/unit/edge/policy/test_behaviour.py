@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.config.snapshot import PolicySnapshot
+from edge.config.telemarketing import PingCalls
 from edge.policy.attempt import CallAttempt
+from edge.policy.behaviour import ping_frequency
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
 from limits.frequency import COUNT, ENFORCE, SHADOW, Contact, Counts, Frequency
@@ -393,6 +395,13 @@ def test_ping_calls_9_2_3(document_with: Documents, attempt_of: Attempts, mode: 
     more = f'[ping_calls]\nmode = "{mode}"\nmost = 7\nwindow_s = 60\n'
     attempt = judged(document_with, attempt_of, "2026-11-26T11:00:00", account="", more=more)[1]
     assert attempt.frequencies == [Frequency("ping", "+33199001234", 7, 60_000, Counts.MARKS)] * expected
+
+
+@pytest.mark.parametrize("mode", [ENFORCE, SHADOW])
+def test_a_ping_is_counted_in_the_mode_asked_for(mode: str) -> None:
+    """An account in the shadow is counted and never refused for it."""
+    found = ping_frequency(PingCalls(most=7, window_s=60), "+33199001234", mode)
+    assert found == Frequency("ping", "+33199001234", 7, 60_000, Counts.MARKS, mode=mode)
 
 
 def test_refusals_of_one_account_in_the_shadow(document_with: Documents, attempt_of: Attempts) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
-from edge.policy.demand import ask, read
+from edge.policy.demand import OF_NUMBERS, ask, hidden, read
 from edge.policy.pipeline import judge
 from edge.policy.verdicts import Reason, Refuse
+from limits.frequency import Counts, Frequency
 from limits.model import Admit, Admitted, Denied, Limit, Outcome, Unavailable
 
 AWAY = Unavailable("no answer in time")
@@ -57,3 +58,15 @@ def test_read(
     attempt = attempt_of(source=source, cli="sip:+442079460000@h")
     assert judge(attempt, snapshot) is None
     assert (refusal, degraded) == (read(outcome, attempt), attempt.degraded)
+
+
+@pytest.mark.parametrize("name", [*sorted(OF_NUMBERS), "small_system"])
+@pytest.mark.parametrize("counts", [Counts.ATTEMPTS, Counts.DISTINCT])
+def test_no_number_reaches_the_store_and_nothing_else_is_lost(name: str, counts: str) -> None:
+    """Digests stand where numbers stood; every other word of the question is the same."""
+    one = Frequency(name, "+33199001234", 7, 60_000, counts, "+33145000009", "shadow", 30)
+    found = hidden(one, lambda text: f"d{text[-4:]}")
+    if name in OF_NUMBERS:
+        assert found == one._replace(key="d1234")
+    else:
+        assert found == (one._replace(item="d0009") if counts == Counts.DISTINCT else one)

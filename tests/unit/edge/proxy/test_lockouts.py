@@ -1,7 +1,6 @@
 """Lock-outs: the address that guesses, the name that is guessed at, and never its owner."""
 
-import edge.proxy.lockouts as room
-from edge.proxy.lockouts import Lockouts
+from edge.proxy.lockouts import MAX_KEPT, Lockouts
 
 TERMS = {"most": 3, "lockout_s": 60.0}
 
@@ -32,14 +31,15 @@ def test_a_name_that_many_addresses_guess_at():
     assert ours.is_locked("h9", b"bob", 3) is False
 
 
-def test_what_is_kept_is_bounded(monkeypatch):
+def test_what_is_kept_is_bounded():
     """Addresses cost the attacker nothing; they cost us a place each, and the oldest goes."""
-    monkeypatch.setattr(room, "MAX_KEPT", 4)
     ours = Lockouts()
-    for n in range(20):
+    for n in range(MAX_KEPT + 9):
         ours.failed(f"h{n}", b"n%d" % n, now=n, **TERMS)
         ours.succeeded(f"h{n}", b"good%d" % n)
-    assert [len(kept) for kept in (ours._hosts, ours._names, ours._good)] == [4, 4, 4]
+    assert [len(kept) for kept in (ours._hosts, ours._names, ours._good)] == [MAX_KEPT] * 3
+    assert "h8" not in ours._hosts
+    assert "h9" in ours._hosts
 
 
 def test_the_places_where_a_name_was_good_are_bounded():
