@@ -28,7 +28,10 @@ def load(root, monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["bench", "bench-beside", "bench-flood", "bench-held", "bench-overload", "bench-watch", "bench-workers", "soak"],
+    [
+        *("bench", "bench-beside", "bench-floor", "bench-flood", "bench-held", "bench-overload", "bench-watch"),
+        *("bench-workers", "soak"),
+    ],
 )
 def test_a_bench_says_what_it_does(root, name):
     """Each finds what it shares with the others, and tells its options."""
