@@ -359,6 +359,28 @@ async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
     await bench.runner.close()
 
 
+async def test_a_log_that_cannot_be_found_again_at_once_is_looked_for_until_it_is(tmp_path):
+    """The disk fails once more while the reader goes back: it goes back the next time."""
+    write_log(tmp_path, 1, 2)
+    sink = Sink()
+    bench = Bench(tmp_path, sink)
+    await bench.steps(2)
+    with (tmp_path / "cdr" / f"cdr-20260701-{1:012d}.jsonl").open("ab") as file:
+        file.write(line(3) + b"no record\n" + line(4))
+    (bench.home / "quarantine-20260701.jsonl").mkdir()
+    await bench.steps(2, seconds=5.0)
+    (tmp_path / "cdr").rename(tmp_path / "away")
+    (tmp_path / "cdr").write_text("no directory")
+    await bench.steps(2, seconds=30.0)
+    assert [1, 2] == sink.taken
+    (tmp_path / "cdr").unlink()
+    (tmp_path / "away").rename(tmp_path / "cdr")
+    (bench.home / "quarantine-20260701.jsonl").rmdir()
+    await bench.to_the_end()
+    assert [1, 2, 3, 4] == sink.taken
+    await bench.runner.close()
+
+
 async def test_a_request_that_is_none_holds_nothing_up(tmp_path):
     """It is looked at with the log, and the log is read all the same."""
     write_log(tmp_path, 1, 2)

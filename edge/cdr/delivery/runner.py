@@ -229,7 +229,7 @@ class Runner:
 
     async def _seek(self, position: Checkpoint) -> None:
         """Stand behind this record with nothing read ahead."""
-        self._batch, self._batch_size, self._is_astray = [], 0, False
+        self._batch, self._batch_size, self._is_astray = [], 0, True
         is_same_log = await self._worker.do(
             self._reader.seek, position.seq, uid=position.uid, segment=position.segment, end=position.end
         )
@@ -237,7 +237,7 @@ class Runner:
             self._tell(Fact("delivery.log_restarted", {"sink": self._consumer.name, "cursor": position.seq}))
             position = position._replace(seq=0, uid="", segment="", end=0)
             await self._worker.do(checkpoints.save, self._home, position)
-        self._position = position
+        self._position, self._is_astray = position, False
 
     async def _go_to(self, position: Checkpoint) -> None:
         await self._worker.do(checkpoints.save, self._home, position)
