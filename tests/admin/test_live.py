@@ -92,7 +92,11 @@ async def test_records_are_found_exported_and_explained(site: Site, node, beside
     page = (await viewer.get("/v1/cdrs", params={"limit": 2})).json()
     rest = (await viewer.get("/v1/cdrs", params={"limit": 2, "cursor": page["next"]})).json()
     assert ids[::-1] == [record["call_id"] for record in [*page["items"], *rest["items"]]]
-    assert (await operator.get("/v1/cdrs/export?format=csv")).text.count("\n") == 4
+
+    async def is_settled() -> bool:
+        return (await operator.get("/v1/cdrs/export?format=csv")).text.count("\n") == 4
+
+    await until_found(is_settled, "the records to be settled: until then they are searched, and not exported")
     assert (await operator.get("/v1/cdrs/export?format=jsonl")).text.count("\n") == 3
     parquet = await operator.get("/v1/cdrs/export?format=parquet")
     assert (b"PAR1", b"PAR1") == (parquet.content[:4], parquet.content[-4:])
