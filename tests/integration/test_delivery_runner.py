@@ -341,15 +341,21 @@ async def test_a_disk_that_refuses_the_checkpoint_stops_progress_and_nothing_els
     await bench.runner.close()
 
 
-async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
-    """A damaged line that cannot be put aside takes nothing with it that was read with it."""
-    write_log(tmp_path, 1, 2)
-    sink = Sink()
-    bench = Bench(tmp_path, sink)
+async def before_damage(state: Path, sink: Sink) -> Bench:
+    """Two records are delivered; a damaged line comes between two more, and cannot be put aside."""
+    write_log(state, 1, 2)
+    bench = Bench(state, sink)
     await bench.steps(2)
-    with (tmp_path / "cdr" / f"cdr-20260701-{1:012d}.jsonl").open("ab") as file:
+    with (state / "cdr" / f"cdr-20260701-{1:012d}.jsonl").open("ab") as file:
         file.write(line(3) + b"no record\n" + line(4))
     (bench.home / "quarantine-20260701.jsonl").mkdir()
+    return bench
+
+
+async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
+    """A damaged line that cannot be put aside takes nothing with it that was read with it."""
+    sink = Sink()
+    bench = await before_damage(tmp_path, sink)
     await bench.steps(3, seconds=5.0)
     assert (2, [1, 2], 0) == (bench.runner.position.seq, sink.taken, len(bench.told("delivery.quarantined")))
     (bench.home / "quarantine-20260701.jsonl").rmdir()
@@ -361,13 +367,8 @@ async def test_what_was_read_when_the_disk_failed_is_read_again(tmp_path):
 
 async def test_a_log_that_cannot_be_found_again_at_once_is_looked_for_until_it_is(tmp_path):
     """The disk fails once more while the reader goes back: it goes back the next time."""
-    write_log(tmp_path, 1, 2)
     sink = Sink()
-    bench = Bench(tmp_path, sink)
-    await bench.steps(2)
-    with (tmp_path / "cdr" / f"cdr-20260701-{1:012d}.jsonl").open("ab") as file:
-        file.write(line(3) + b"no record\n" + line(4))
-    (bench.home / "quarantine-20260701.jsonl").mkdir()
+    bench = await before_damage(tmp_path, sink)
     await bench.steps(2, seconds=5.0)
     (tmp_path / "cdr").rename(tmp_path / "away")
     (tmp_path / "cdr").write_text("no directory")
