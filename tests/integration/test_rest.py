@@ -3,15 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from edge.cdr.builder import CdrBuilder
+from edge.cdr.unleased import Unleased
+from edge.cdr.verdicts import Verdicts
+from edge.cdr.writer import CdrWriter
 from edge.config.parsing import parse_policy
 from edge.config.snapshot import PolicySnapshot
 from edge.control.meter import Meter
 from edge.load_watch import LoadWatch
 from edge.proxy.core import ProxyCore
+from edge.proxy.facts import Fact
 from edge.proxy.identifiers import Identifiers
 from edge.proxy.listeners import Listener, Listeners
 from edge.proxy.node import Settings
@@ -22,23 +27,34 @@ from edge.transport.endpoints import Bound
 BOUND_S = 20.0
 LISTENERS = Listeners([Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)])
 
-NOWHERE = Outlets(
-    endpoints=(),
-    limiter=None,
-    writer=None,
-    builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
-    unleased=None,
-    verdicts=None,
-    totals=CallTotals(),
-    meter=Meter(0.0),
-    resolver=None,
-    tell=lambda fact: None,
-)
-"""Nothing is asked for in these tests."""
+
+def silent(fact: Fact) -> None:
+    """Nobody listens."""
 
 
 @pytest.fixture
-async def pump() -> AsyncIterator[Pump]:
+async def outlets(tmp_path: Path) -> AsyncIterator[Outlets]:
+    """Real ones where the pump calls them by their class; nothing is asked for in these tests."""
+    writer = CdrWriter(tmp_path / "cdr", wall0=0.0, mono0=0.0, tell=silent)
+    unleased = Unleased(tmp_path, silent)
+    yield Outlets(
+        endpoints=(),
+        limiter=None,
+        writer=writer,
+        builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
+        unleased=unleased,
+        verdicts=Verdicts(tmp_path / "cdr", node="n1", settled_to=0, last_seq=0, tell=silent),
+        totals=CallTotals(),
+        meter=Meter(0.0),
+        resolver=None,
+        tell=silent,
+    )
+    unleased.close()
+    writer.close(0.0)
+
+
+@pytest.fixture
+async def pump(outlets: Outlets) -> AsyncIterator[Pump]:
     """With a core that has nothing to do: what it asks for would go nowhere."""
     core = ProxyCore(
         settings=Settings(node="n1"),
@@ -51,7 +67,7 @@ async def pump() -> AsyncIterator[Pump]:
     )
     async with asyncio.TaskGroup() as tasks:
         made = Pump(asyncio.get_running_loop(), time.monotonic)
-        made.join(core, NOWHERE, tasks)
+        made.join(core, outlets, tasks)
         yield made
 
 
