@@ -171,8 +171,9 @@ class Arrivals:
                 user.on_transport_error(now)  # an answer nobody can read is no answer
 
     def on_stray_response(self, response: Response, flow: Flow, now: float) -> None:
-        """Not forwarded (RFC 6026 §7.3), only counted."""
-        self.node.counters.stray_responses += 1
+        """Not forwarded (RFC 6026 §7.3), only counted; but for what is an answer of a call taken over."""
+        if not self.attempts.resent.relay(response, now):
+            self.node.counters.stray_responses += 1
 
     def on_timeout(self, txn: Transaction, now: float) -> None:
         """B or F of a client transaction; H of a server one needs nothing more."""

@@ -23,6 +23,7 @@ from edge.proxy.node import Node
 from edge.proxy.observed import flow_text, is_elsewhere
 from edge.proxy.record import of_attempt
 from edge.proxy.refusing import Headers, Refusals
+from edge.proxy.resent import Resent
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.strangers import Strangers
 from edge.proxy.teardown import Teardown, q850_of_cause, reason_of
@@ -51,7 +52,7 @@ class Attempts:
 
     __slots__ = (
         "_authentication", "_calls", "_ceilings", "_choice", "_destinations", "_egress", "_node", "_refusals",
-        "answers", "duplicates",
+        "answers", "duplicates", "resent",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +70,7 @@ class Attempts:
         self._destinations = destinations
         self._egress = Egress(node, calls, destinations)
         self.answers = Answers(node, calls, teardown)
+        self.resent = Resent(node, calls)
         self._refusals = Refusals(node, strangers)
         self._ceilings = TrunkCeilings(node, calls, self)
         self._choice = TrunkChoice(node)
@@ -85,6 +87,12 @@ class Attempts:
         uid = node.identifiers.call_uid(request, call_id, from_tag, cseq)
         if self.has_begun(uid):
             # The same INVITE again after its transaction ended.
+            known = self._calls.get(uid)
+            if known is not None and self.resent.is_due(known, now):
+                # Its caller has heard nothing yet. A failure would be the end of it; the answer is on its way.
+                node.layer.discard(txn)
+                node.counters.drop("answer_due")
+                return
             txn.user = context
             self._refusals.repeat(context, uid, now)
             return

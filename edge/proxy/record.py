@@ -325,5 +325,10 @@ def _head(message: bytes) -> str:
     return (head + gap).decode("latin-1")
 
 
+def is_copy(kept: bytes, message: bytes) -> bool:
+    """Is this, but for its body, the message that a record has kept?"""
+    return _head(message).encode("latin-1") == kept
+
+
 def _text(target: bytes | None) -> str:
     return "" if target is None else target.decode("latin-1")

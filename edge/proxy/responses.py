@@ -150,7 +150,7 @@ class ResponseContext:
             response.replace(b"cseq", self.cseq)
         if self.reason != "pass" and response.status >= 300:
             tell(response, self.reason, cause_of(response.status, response.value(b"warning") or b"")[1])
-        self.node.layer.respond(self.server, response.status, bytes_up(response, self.server), now)
+        self.node.layer.respond(self.server, response.status, bytes_up(response, is_reliable=self.server.reliable), now)
 
     def answer(
         self,
@@ -395,10 +395,10 @@ class Branch:
             self.context.branch_failed(self, status, None, now)
 
 
-def bytes_up(response: Response, server: Transaction) -> bytes:
-    """What leaves by this transaction: over a stream with its length, and without what a server further on says to its
+def bytes_up(response: Response, *, is_reliable: bool) -> bytes:
+    """What leaves: over a stream with its length, and without what a server further on says to its
     neighbour of overload (RFC 7339 §5.4)."""
-    if server.reliable:
+    if is_reliable:
         say_length(response)
     data = response.render()
     lines = response.lines

@@ -148,7 +148,7 @@ class Passed:
             return
         take_via_off(response, is_last=False)
         server = self._server
-        server.layer.respond(server, status, bytes_up(response, server), now)
+        server.layer.respond(server, status, bytes_up(response, is_reliable=server.reliable), now)
         if server.method == b"BYE":
             self._room.bye_over(self._call, self._dialog, status, now)
 
