@@ -86,15 +86,7 @@ class Attempts:
         call_id, from_tag, cseq = request.call_id(), request.from_().tag or b"", request.cseq().number
         uid = node.identifiers.call_uid(request, call_id, from_tag, cseq)
         if self.has_begun(uid):
-            # The same INVITE again after its transaction ended.
-            known = self._calls.get(uid)
-            if known is not None and self.resent.is_due(known, now):
-                # Its caller has heard nothing yet. A failure would be the end of it; the answer is on its way.
-                node.layer.discard(txn)
-                node.counters.drop("answer_due")
-                return
-            txn.user = context
-            self._refusals.repeat(context, uid, now)
+            self._come_again(txn, context, uid, now)
             return
         snapshot = node.snapshot
         host, port = txn.flow.address
@@ -162,6 +154,17 @@ class Attempts:
             self._admitted(call, now)  # R16: no commercial limit stands before an emergency call
         else:
             node.outbox.asks.append(question)
+
+    def _come_again(self, txn: Transaction, context: ResponseContext, uid: str, now: float) -> None:
+        """The same INVITE after its transaction ended, here or with an earlier process."""
+        call = self._calls.get(uid)
+        if call is not None and self.resent.is_due(call, now):
+            # Its caller has heard nothing yet. A failure would be the end of it; the answer is on its way.
+            self._node.layer.discard(txn)
+            self._node.counters.drop("answer_due")
+            return
+        txn.user = context
+        self._refusals.repeat(context, uid, now)
 
     def has_begun(self, uid: str) -> bool:
         """Has this attempt a call here, or its record? Then it is to have no other one."""
