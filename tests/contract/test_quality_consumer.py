@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "edge" / "quality"))
 
 from records import record
 
+from edge.cdr.delivery.batch import ended_at
 from edge.cdr.delivery.consumer import DeliveryFailed, Entry
-from edge.cdr.delivery.runner import ended_at
 from edge.cdr.seal import sealed
 from edge.quality.batches import ALL, hour_bucket, minutes_bucket, month_bucket
 from edge.quality.hours import hour_of, minute_of, month_of

@@ -10,26 +10,17 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edge.cdr.delivery import checkpoint as checkpoints
 from edge.cdr.delivery import quarantine, status
+from edge.cdr.delivery.batch import Batch, gaps
 from edge.cdr.delivery.checkpoint import Checkpoint, CheckpointError
-from edge.cdr.delivery.consumer import (
-    REMIND_S,
-    BatchRefused,
-    Bounds,
-    Consumer,
-    DeliveryFailed,
-    Entry,
-    Read,
-    entry_of,
-    pause_s,
-)
+from edge.cdr.delivery.consumer import BatchRefused, Bounds, Consumer, DeliveryFailed, Entry, Read, entry_of
 from edge.cdr.delivery.log_reader import LogReader, Reading
 from edge.cdr.delivery.status import Status
+from edge.cdr.delivery.trouble import Trouble
 from edge.cdr.delivery.worker import Worker
 from edge.cdr.settled import Gate
 from edge.proxy.facts import Fact
@@ -88,7 +79,7 @@ class Runner:
         self._tell = tell
         self._bounds = bounds or Bounds()
         self._clock: Clock = clock or SystemClock()
-        self._draw = draw
+        self._trouble = Trouble(consumer.name, self._bounds, tell=tell, draw=draw)
         self._gate = Gate(log)
         self._log = log
         self._reader = LogReader(log, self._gate, read)
@@ -97,9 +88,7 @@ class Runner:
         """None: not loaded yet."""
         self._is_ready = False
         """The consumer has been started since the last failure."""
-        self._batch: list[Entry] = []
-        self._batch_size = 0
-        self._batch_since = 0.0
+        self._batch = Batch()
         self._is_synced = True
         """All that was read is on the disk."""
         self._is_astray = False
@@ -108,11 +97,6 @@ class Runner:
         """Records of the batch handed over at once: halved by a refusal, doubled by a success."""
         self._refused_in_a_row = 0
         self._surprises = 0
-        self._failures_in_a_row = 0
-        self._retry_at = 0.0
-        self._failing_since = 0.0
-        self._alarm_at = 0.0
-        self._is_alarmed = False
         self._status = Status()
         self._status_at = 0.0
         self._woken = asyncio.Event()
@@ -132,14 +116,13 @@ class Runner:
     def finish(self) -> None:
         """The log gets no more records: deliver what is there without waiting for batches to fill, and be done."""
         self._is_finishing = True
-        self._failures_in_a_row = 0
-        self._retry_at = 0.0
+        self._trouble.try_at_once()
         self._woken.set()
 
     async def run(self) -> None:
         """Until cancelled. After `finish` until all is delivered, or until a delivery fails: who fails just now is not
         waited for. Nothing else ends it, whatever a consumer or a disk does."""
-        while not self._is_done and not (self._is_finishing and self._failures_in_a_row):
+        while not self._is_done and not (self._is_finishing and self._trouble.in_a_row):
             await self._pause(await self.step())
 
     async def _pause(self, seconds: float) -> None:
@@ -171,11 +154,12 @@ class Runner:
         return pause
 
     async def _round(self) -> float:
-        now = self._clock.now()
-        if not self._is_ready or self._is_full or now < self._retry_at:  # else asked with the look at the log
+        now, bounds, trouble = self._clock.now(), self._bounds, self._trouble
+        # Else it is asked with the look at the log.
+        if not self._is_ready or self._batch.is_full(bounds) or now < trouble.retry_at:
             await self._go_back_if_asked()
-            if now < self._retry_at:
-                return min(self._retry_at - now, POLL_S)
+            if now < trouble.retry_at:
+                return min(trouble.retry_at - now, POLL_S)
             await self._make_ready()
         if not await self._fill():
             return 0.0
@@ -183,11 +167,9 @@ class Runner:
             await self._within(self._consumer.tend())
             self._worked()
             self._is_done = self._is_finishing
-            return self._bounds.poll_s
-        bounds = self._bounds
-        age_s = bounds.few_age_s if len(self._batch) < bounds.few else bounds.age_s
-        wait = self._batch_since + age_s - self._clock.now()
-        if wait > 0 and not self._is_full and not self._is_finishing:
+            return bounds.poll_s
+        wait = self._batch.due_in_s(bounds, self._clock.now())
+        if wait > 0 and not self._is_finishing:
             return min(wait, bounds.poll_s)
         await self._hand_over()
         return 0.0
@@ -229,7 +211,7 @@ class Runner:
 
     async def _seek(self, position: Checkpoint) -> None:
         """Stand behind this record with nothing read ahead."""
-        self._batch, self._batch_size, self._is_astray = [], 0, True
+        self._batch, self._is_astray = Batch(), True
         is_same_log = await self._worker.do(
             self._reader.seek, position.seq, uid=position.uid, segment=position.segment, end=position.end
         )
@@ -254,23 +236,18 @@ class Runner:
         if wanted <= position.seq:
             await self._go_to(position._replace(seq=wanted - 1, uid="", segment="", end=0))
             self._is_ready = False
-            self._retry_at = 0.0
+            self._trouble.retry_at = 0.0
             self._tell(Fact("delivery.asked_again", {"sink": self._consumer.name, "from": wanted}))
         await self._worker.do(checkpoints.forget_request, self._home)
 
     # -- the batch -------------------------------------------------------------------------------------------------
 
-    @property
-    def _is_full(self) -> bool:
-        return len(self._batch) >= self._bounds.records or self._batch_size >= self._bounds.size
-
     async def _fill(self) -> bool:
         """Read on, as far as the batch has room. False: somebody asks to go back, which was done instead."""
-        if self._is_full:
+        if self._batch.is_full(self._bounds):
             return True
-        room = self._bounds.size - self._batch_size
         self._is_astray = True  # where anything fails from here on
-        reading = await self._worker.do(self._look, self._bounds.records - len(self._batch), max(1, room))
+        reading = await self._worker.do(self._look, *self._batch.room(self._bounds))
         if reading is None:
             self._is_astray = False
             await self._go_back_if_asked()
@@ -280,10 +257,7 @@ class Runner:
         if reading.entries:
             self._is_synced = False
             self._watch_for_gaps(reading.entries)
-            if not self._batch:
-                self._batch_since = self._clock.now()
-            self._batch += reading.entries
-            self._batch_size += sum([entry.size for entry in reading.entries])
+            self._batch.add(reading.entries, self._clock.now())
         self._is_astray = False
         return True
 
@@ -295,20 +269,13 @@ class Runner:
         return self._reader.read(records=records, size=size)
 
     def _watch_for_gaps(self, entries: list[Entry]) -> None:
-        """Records that the log no longer has: lost by a full queue, or purged before they were delivered."""
-        before = self._batch[-1].seq if self._batch else self.position.seq
-        if entries[-1].seq - before == len(entries):  # they rise by one at least
-            return
-        for entry in entries:
-            if entry.seq > before + 1 and before:
-                self._tell(
-                    Fact("delivery.gap", {"sink": self._consumer.name, "first": before + 1, "last": entry.seq - 1})
-                )
-            before = entry.seq
+        before = self._batch.last_seq or self.position.seq
+        for first, last in gaps(before, entries):
+            self._tell(Fact("delivery.gap", {"sink": self._consumer.name, "first": first, "last": last}))
 
     async def _hand_over(self) -> None:
         """Deliver the first `_width` records of the batch, and move past them."""
-        entries = self._batch[: self._width]
+        entries = self._batch.entries[: self._width]
         if not self._is_synced:
             await self._worker.do(self._reader.sync)
             self._is_synced = True
@@ -375,8 +342,7 @@ class Runner:
         await self._worker.do(checkpoints.save, self._home, moved)
         self._position = moved
         self._surprises = 0
-        del self._batch[: len(entries)]
-        self._batch_size -= sum([entry.size for entry in entries])
+        self._batch.forget(len(entries))
 
     # -- trouble ---------------------------------------------------------------------------------------------------
 
@@ -388,37 +354,21 @@ class Runner:
             raise DeliveryFailed(f"no answer in {self._bounds.timeout_s:g} s") from error
 
     def _failed(self, why: str, *, asked_s: float = 0.0) -> float:
-        """Count it, tell it where it is time to, and say how long to pause."""
+        """Once more; returns the seconds until the next round."""
         now, wall = self._clock.now(), self._clock.wall()
         why = why[:MAX_WHY_CHARS]
         self._is_ready = False
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row == 1:
-            self._failing_since, self._alarm_at = now, now + self._bounds.alarm_s
-            self._tell(Fact("delivery.failed", {"sink": self._consumer.name, "why": why}))
-        pause = pause_s(self._bounds, self._failures_in_a_row, self._draw(), asked_s=asked_s)
-        self._retry_at = now + pause
         self._status = self._status._replace(
             failures=self._status.failures + 1,
             failing_since=self._status.failing_since or wall,
             last_error=why,
             last_error_at=wall,
         )
-        if now >= self._alarm_at:
-            self._is_alarmed, self._alarm_at = True, now + REMIND_S
-            since = round(now - self._failing_since)
-            self._tell(Fact("delivery.stuck", {"sink": self._consumer.name, "for_s": since, "why": why}))
-        return min(pause, POLL_S)
+        return min(self._trouble.failed(why, now, asked_s=asked_s), POLL_S)
 
     def _worked(self) -> None:
-        if self._failures_in_a_row:
-            self._failures_in_a_row = 0
-            self._retry_at = 0.0
+        if self._trouble.is_over(self._clock.now()):
             self._status = self._status._replace(failing_since=0.0)
-            if self._is_alarmed:
-                self._is_alarmed = False
-                since = round(self._clock.now() - self._failing_since)
-                self._tell(Fact("delivery.recovered", {"sink": self._consumer.name, "for_s": since}))
 
     async def _tell_status(self) -> None:
         """Write the status file, about every second, and always when the log has been delivered to its end."""
@@ -433,7 +383,7 @@ class Runner:
                 cursor=self._position.seq,
                 delivered=self._position.delivered,
                 quarantined=self._position.quarantined,
-                pending_since=ended_at(self._batch[0], self._clock.wall()) if self._batch else 0.0,
+                pending_since=self._batch.waits_since(self._clock.wall()),
                 updated_at=self._clock.wall(),
             )
             self._status = await self._worker.do(self._write_status, self._status)
@@ -445,13 +395,3 @@ class Runner:
         told = told._replace(last_seq=self._reader.last_seq())
         status.write(self._home, told)
         return told
-
-
-def ended_at(entry: Entry, wall: float) -> float:
-    """UTC seconds at which the call of a record ended; `wall` where it does not say."""
-    for column in ("released_at", "received_at"):
-        try:
-            return min(wall, datetime.fromisoformat(str(entry.record.get(column))).timestamp())
-        except ValueError:
-            continue
-    return wall
