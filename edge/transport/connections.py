@@ -7,9 +7,8 @@ already up to that address, or to a new one.
 import asyncio
 import secrets
 import ssl
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -19,55 +18,17 @@ from edge.sip.framing import FramingFault
 from edge.sip.message import Request, parse
 from edge.sip.transaction.layer import Transaction
 from edge.sip.transaction.machine import State
+from edge.transport.arrivals import Arrivals
 from edge.transport.certificates import Certificates, proven_names
 from edge.transport.connection import Connection
+from edge.transport.stream_bounds import StreamBounds, StreamCounters, count
 
 SWEEP_S = 1.0
 """How often idle and slow connections are looked for."""
 _DEFAULT_ALIAS_PORT = 5061
-_LABELS = 32
-"""Different reasons told apart in a counter."""
 
 Key = tuple[int, tuple[str, int], str]
 """(listener, peer's address, name it has proved; empty without TLS)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamBounds:
-    """What connections may cost."""
-
-    connections: int = 10_000
-    per_peer: int = 256
-    """Connections from one address."""
-    handshakes: int = 256
-    """TLS handshakes going on at once."""
-    idle_s: float = 600.0
-    """A connection without any byte for so long is closed."""
-    message_s: float = 10.0
-    """A message that has begun must be complete within this time."""
-    connect_s: float = 3.0
-    """TCP connection and TLS handshake, ours."""
-    handshake_s: float = 5.0
-    """TLS handshake of a neighbour."""
-    buffer: int = 1_048_576
-    """Bytes that may wait for one neighbour to take them."""
-
-
-@dataclass(slots=True)
-class StreamCounters:
-    """Plain numbers, read by the metrics page from another thread."""
-
-    open: int = 0
-    accepted: int = 0
-    opened: int = 0
-    resent: int = 0
-    """Messages sent again because the connection they went by was gone already."""
-    refused: dict[str, int] = field(default_factory=dict)
-    closed: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
-    """Connections that could not be opened."""
-    handshakes_failed: dict[str, int] = field(default_factory=dict)
-    framing: dict[str, int] = field(default_factory=dict)
 
 
 class StreamUser(Protocol):
@@ -105,8 +66,8 @@ class Connections:
     """The table."""
 
     __slots__ = (
-        "_certificates", "_establishing", "_loop", "_next_number", "_now", "_step", "_tasks", "_user", "bounds",
-        "by_key", "by_number", "counters", "paths", "per_host", "silent",
+        "_certificates", "_loop", "_next_number", "_now", "_step", "_tasks", "_user", "arrivals", "bounds", "by_key",
+        "by_number", "counters", "paths", "silent",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -135,10 +96,7 @@ class Connections:
         """By index of the listener."""
         self.by_number: dict[int, Connection] = {}
         self.by_key: dict[Key, Connection] = {}
-        self.per_host: dict[str, int] = {}
-        """Connections from each address, handshakes included."""
-        self._establishing: dict[int, tuple[str, asyncio.Task[None]]] = {}
-        """Neighbours' connections that are not up yet, the oldest first: whose, and who makes it."""
+        self.arrivals = Arrivals()
         self.silent: dict[int, Connection] = {}
         """Neighbours' connections without a whole message so far, the oldest first."""
 
@@ -220,20 +178,18 @@ class Connections:
         for _, sent_by, txn in waiting:
             self._user.unsent(txn, sent_by, why)
 
-    @property
-    def handshaking(self) -> int:
-        """Neighbours' connections that are not up yet."""
-        return len(self._establishing)
-
     # -- accepting -------------------------------------------------------------------------------------------------
 
     def refusal(self, host: str, *, is_tls: bool) -> str:
         """Why a connection from this address is not taken now; empty: it is."""
-        if self.per_host.get(host, 0) >= self.bounds.per_peer:
+        arrivals = self.arrivals
+        if arrivals.per_host.get(host, 0) >= self.bounds.per_peer:
             return "peer"
-        if is_tls and self.handshaking >= self.bounds.handshakes and not self._displace(host):
-            return "handshakes"
-        if len(self.by_number) + self.handshaking >= self.bounds.connections and not self._evict():
+        if is_tls and len(arrivals) >= self.bounds.handshakes:
+            if not arrivals.displace(host):
+                return "handshakes"
+            count(self.counters.handshakes_failed, "displaced")
+        if len(self.by_number) + len(arrivals) >= self.bounds.connections and not self._evict():
             return "full"
         return ""
 
@@ -245,9 +201,8 @@ class Connections:
     ) -> None:
         """A neighbour has connected and is welcome; `establish` makes the transport, the handshake included."""
         connection = self._make(listener, address, is_outgoing=False)
-        self._enter_host(address[0])
         task = self._tasks.create_task(self._shake_hands(connection, establish))
-        self._establishing[connection.number] = address[0], task
+        self.arrivals.begin(connection.number, address[0], task)
 
     async def _shake_hands(
         self, connection: Connection, establish: Callable[[Connection], Coroutine[None, None, None]]
@@ -258,8 +213,7 @@ class Connections:
             if self.paths[connection.listener].is_tls:
                 count(self.counters.handshakes_failed, _tls_reason(error))
         finally:
-            if self._establishing.pop(connection.number, None) is not None:
-                self._leave_host(connection.address[0])
+            self.arrivals.failed(connection.number)
 
     # -- what the connections tell ---------------------------------------------------------------------------------
 
@@ -277,8 +231,7 @@ class Connections:
                 return "TLS: the certificate proves another name"
             self.counters.opened += 1
             return ""
-        if self._establishing.pop(connection.number, None) is None:
-            self._enter_host(connection.address[0])  # which it leaves when it is over
+        if not self.arrivals.is_up(connection.number, connection.address[0]):
             return "displaced"
         self.counters.accepted += 1
         names = connection.names if is_tls else ("",)
@@ -304,7 +257,7 @@ class Connections:
         count(self.counters.closed, why)
         self._remove(connection)
         if not connection.is_outgoing:
-            self._leave_host(connection.address[0])
+            self.arrivals.leave(connection.address[0])
             self._user.disconnected(connection.number)
         unanswered, connection.unanswered = connection.unanswered, []
         lost = set(connection.request_flows)
@@ -358,20 +311,6 @@ class Connections:
         self._remove(connection)
         return True
 
-    def _displace(self, host: str) -> bool:
-        """Make room for a handshake of this address: the oldest of the address that has most of them goes, where that
-        has more than this one. So whoever lets hundreds stall shuts out nobody but himself."""
-        counts = Counter([one for one, _ in self._establishing.values()])
-        held = max(counts.values())
-        if held <= counts[host]:
-            return False
-        number = next(number for number, (one, _) in self._establishing.items() if counts[one] == held)
-        one, task = self._establishing.pop(number)
-        task.cancel()
-        self._leave_host(one)
-        count(self.counters.handshakes_failed, "displaced")
-        return True
-
     # -- the table -------------------------------------------------------------------------------------------------
 
     def _make(self, listener: int, address: tuple[str, int], *, is_outgoing: bool) -> Connection:
@@ -404,16 +343,6 @@ class Connections:
             if self.by_key.get(key) is connection:
                 del self.by_key[key]
 
-    def _enter_host(self, host: str) -> None:
-        self.per_host[host] = self.per_host.get(host, 0) + 1
-
-    def _leave_host(self, host: str) -> None:
-        left = self.per_host.get(host, 1) - 1
-        if left:
-            self.per_host[host] = left
-        else:
-            self.per_host.pop(host, None)
-
     def _learn_alias(self, connection: Connection, messages: list[bytes]) -> None:
         """RFC 5923 §5: a neighbour that has proved its name says `alias` in Via: requests to the address it names may
         come back by this connection. Nobody else's word is taken for it (§8.1)."""
@@ -439,12 +368,6 @@ def alias_port(data: bytes) -> int:
     via = message.via()
     has_alias = any([piece.strip().lower() == b"alias" for piece in via.params.split(b";")])
     return (via.port or _DEFAULT_ALIAS_PORT) if has_alias else 0
-
-
-def count(counter: dict[str, int], reason: str) -> None:
-    """One more of this reason; the number of reasons is bounded, since some are words of the system."""
-    key = reason if reason in counter or len(counter) < _LABELS else "other"
-    counter[key] = counter.get(key, 0) + 1
 
 
 def _server_name(names: tuple[str, ...]) -> str:

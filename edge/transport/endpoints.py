@@ -10,8 +10,9 @@ from edge.config.static import StaticConfig
 from edge.proxy.listeners import Listener, Listeners
 from edge.sip.flow import Flow
 from edge.transport.certificates import Certificates, TlsFiles
-from edge.transport.connections import Connections, StreamBounds
+from edge.transport.connections import Connections
 from edge.transport.spreading import Share
+from edge.transport.stream_bounds import StreamBounds
 from edge.transport.streams import StreamSocket
 from edge.transport.udp import UdpSocket
 

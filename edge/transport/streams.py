@@ -8,8 +8,9 @@ from functools import partial
 
 from edge.transport.certificates import Certificates
 from edge.transport.connection import Connection
-from edge.transport.connections import Connections, StreamPath, count
+from edge.transport.connections import Connections, StreamPath
 from edge.transport.spreading import Share
+from edge.transport.stream_bounds import count
 
 BACKLOG = 1024
 ACCEPTS = 64

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from edge.sip.flow import Flow
 from edge.sip.framing import FramingFault
 from edge.transport.certificates import Certificates
-from edge.transport.connections import Connections, StreamBounds
+from edge.transport.connections import Connections
+from edge.transport.stream_bounds import StreamBounds
 from edge.transport.streams import StreamSocket
 
 BOUND_S = 5.0

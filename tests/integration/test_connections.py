@@ -9,7 +9,8 @@ import uvloop
 from streams import Bench, accepted, bench, connected, is_closed, message, neighbour, read
 
 from edge.sip.flow import Flow
-from edge.transport.connections import StreamBounds, alias_port
+from edge.transport.connections import alias_port
+from edge.transport.stream_bounds import StreamBounds
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,11 @@ async def test_connections_of_one_peer_are_bounded() -> None:
             await edge.tap.until(lambda: edge.tap.messages)
         second.close()
         await edge.tap.until(lambda: not edge.tap.up)
-        assert (edge.counters.refused, edge.connections.per_host, edge.connections.by_key) == ({"peer": 1}, {}, {})
+        assert (edge.counters.refused, edge.connections.arrivals.per_host, edge.connections.by_key) == (
+            {"peer": 1},
+            {},
+            {},
+        )
 
 
 async def test_at_the_ceiling_a_silent_connection_makes_room_and_a_speaking_one_does_not() -> None:
@@ -258,7 +263,7 @@ async def test_ten_thousand_idle_connections() -> None:
             await edge.tap.until(lambda: edge.tap.messages)
         for sock in socks:
             sock.close()
-        await edge.tap.until(lambda: not edge.connections.by_number and not edge.connections.per_host)
+        await edge.tap.until(lambda: not edge.connections.by_number and not edge.connections.arrivals.per_host)
         assert edge.tap.up == set()
 
 

@@ -16,7 +16,7 @@ from edge.telemetry.metric_table import METRICS, MetricType
 from edge.telemetry.metrics import EdgeCollector
 from edge.telemetry.sources import Sources
 from edge.telemetry.totals import CallTotals
-from edge.transport.connections import StreamCounters
+from edge.transport.stream_bounds import StreamCounters
 
 PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(edge_\w+)` \| (\w+) \| `?(\w*)`? ?\| (.*) \|$", re.MULTILINE)

@@ -8,7 +8,8 @@ import pytest
 
 from edge.sip.flow import Flow
 from edge.sip.framing import FramingFault
-from edge.transport.connections import Connections, StreamBounds
+from edge.transport.connections import Connections
+from edge.transport.stream_bounds import StreamBounds
 from edge.workers.custody import LAST_WORDS_S
 from edge.workers.frames import Kind, about
 from edge.workers.handover import LOOK_S, MAX_FRAME, Desk, Handover, pair
