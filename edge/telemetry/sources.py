@@ -106,7 +106,7 @@ class LogCounts(Protocol):
 
 
 class StreamCounts(Protocol):
-    """What the TCP and TLS connections count (`transport.connections`)."""
+    """What the TCP and TLS connections count (`transport.stream_bounds`)."""
 
     @property
     def open(self) -> int: ...

@@ -61,3 +61,19 @@ def test_the_test_would_see_it(module):
     loaded = loaded_by(module)
 
     assert {module, "edge.proxy.facts", "pydantic", "redis"} <= loaded
+
+
+def test_a_command_loads_without_looking_through_what_it_has_loaded():
+    """No full collection on the way to a running edge: there is nothing to be found yet."""
+    code = (
+        "import gc, sys\n"
+        "from edge import commands\n"
+        "before = gc.get_stats()[2]['collections']\n"
+        "sys.argv = ['edge', '--version']\n"
+        "try:\n    commands.main()\n"
+        "except SystemExit:\n    pass\n"
+        "import edge.server\n"
+        "print(gc.get_stats()[2]['collections'] - before)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.splitlines()[-1] == "0"
