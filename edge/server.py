@@ -25,7 +25,6 @@ from edge.cdr.delivery.credentials import SinkError
 from edge.cdr.delivery.supervisor import DeliveryProcess
 from edge.cdr.opening import judge, keep, open_log, what_is_left
 from edge.cdr.recent import Recent
-from edge.cdr.replay import replay
 from edge.cdr.unleased import Unleased
 from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrError, CdrWriter
@@ -41,7 +40,6 @@ from edge.control.meter import Meter
 from edge.endings import end_all, until_idle
 from edge.load_watch import LoadWatch
 from edge.neighbours import Neighbours
-from edge.policies.following import NoPolicy
 from edge.policies.keeping import PolicyKeeper
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
@@ -51,8 +49,8 @@ from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
 from edge.running import Running, StartError
 from edge.settings import notes_of
+from edge.store_start import open_policy, open_store, settle_again
 from edge.telemetry.account_totals import AccountTotals
-from edge.telemetry.banner import without_secret
 from edge.telemetry.lines import lines_to
 from edge.telemetry.logs import FactLog, LibraryHandler
 from edge.telemetry.sources import Sources
@@ -67,17 +65,13 @@ from edge.workers.handover import Handover
 from edge.workers.place import Place
 from limits.cluster_limiter import ClusterLimiter
 from limits.embedded import EmbeddedStore
-from limits.errors import EmbeddedStoreError, StoreUnavailable
+from limits.errors import EmbeddedStoreError
 from limits.open_limiter import open_limiter
 from limits.redis_limiter import RedisLimiter
 
 if TYPE_CHECKING:
     from edge.telemetry.metrics import MetricsPage
 
-STORE_START_S = 10.0
-"""The store must answer within this time at the start; later it may come and go."""
-STORE_AGAIN_S = 0.5
-"""While it starts, it is asked again after so long."""
 LAST_WORDS_S = 3.0
 """After the drain, how long the BYEs of the calls that were left may take to be answered."""
 WATCH_S = 0.5
@@ -176,7 +170,7 @@ class _Server:
                 self._verdicts = judge(self.writer, node=self.node, tell=self._tell)
                 self._bind(opened)
                 is_embedded = embedded is not None if self._place is None else self._place.is_embedded
-                await self._open_policy(url, is_embedded=is_embedded)
+                await open_policy(self.policy, url, is_embedded=is_embedded)
                 self._limiter = open_limiter(
                     self._pump.deliver,
                     url,
@@ -240,8 +234,8 @@ class _Server:
             if embedded is not None:
                 background.append(tasks.create_task(embedded.keep()))
             try:
-                await self._open_store(url)
-                await self._replay()
+                await open_store(self._limiter, self.policy, url, self._now)
+                await settle_again(self._limiter, self._verdicts, self._clock.wall(self._now()), self._tell)
                 self._orders = OrderFollower(url, take=self._pump.trunks_ordered, tell=self._tell)
                 await self._orders.begin()
                 await self._neighbours.come_home()
@@ -346,41 +340,6 @@ class _Server:
             Resolver(self.listeners.paths, static.dns),
             self._tell,
         )
-
-    async def _open_store(self, url: str) -> None:
-        """Wait for the store, and give it the commercial values of the policy file."""
-        if not await self._limiter.connected(timeout_s=STORE_START_S):
-            raise StartError(f"store {url}: no answer in {STORE_START_S:.0f} s: {self._limiter.last_fault}")
-        # A cluster answers while one of its masters is being replaced: that takes seconds, and is no reason to give up.
-        deadline = self._now() + STORE_START_S
-        while True:
-            try:
-                await self.policy.provision()
-                return
-            except StoreUnavailable as error:
-                if self._now() >= deadline:
-                    raise StartError(f"store {url}: {error}") from error
-            await asyncio.sleep(STORE_AGAIN_S)
-
-    async def _replay(self) -> None:
-        """What a crash may have left between a record and its settlement."""
-        try:
-            count = await replay(
-                self._limiter, self._verdicts, wall=self._clock.wall(self._now()), timeout_s=STORE_START_S
-            )
-        except OSError as error:
-            raise StartError(f"{error.filename}: {error.strerror}") from error
-        if count:
-            self._tell(Fact("cdr.replayed", {"settlements": count}))
-
-    async def _open_policy(self, url: str, *, is_embedded: bool) -> None:
-        try:
-            await self.policy.open(url, is_embedded=is_embedded)
-        except StoreUnavailable as error:
-            raise StartError(f"store {without_secret(url)}: {error}") from error
-        except NoPolicy as error:
-            first = "expected one brought in first: edge policy import FILE --redis URL"
-            raise StartError(f"store {without_secret(url)}: holds no policy; {first}") from error
 
     def _lost_data(self, epoch: str) -> None:
         """The store has begun another life: everything it must know is brought in again."""

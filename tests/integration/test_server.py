@@ -74,7 +74,7 @@ async def test_a_store_that_froze_leaves_the_account_its_choice(
     (tmp_path / "policy.toml").write_text(policy(trunk, store_away=store_away))
     async with (
         EmbeddedStore(tmp_path / "store") as store,
-        running(tmp_path, "--redis", store.url) as edge,
+        running(tmp_path, "--redis", store.url, "--decision-deadline-ms", "50") as edge,
         calling(edge) as caller,
     ):
         os.kill(store.pid, signal.SIGSTOP)
@@ -165,7 +165,7 @@ async def test_a_store_that_cannot_be_reached_is_one_sentence(tmp_path: Path, tr
             "--policy",
             str(tmp_path / "policy.toml"),
             "--redis",
-            f"unix://{nobody}",
+            f"unix://ops:hunter2@{nobody}",
         ),
         *("--listen", "udp:127.0.0.1:0", "--state", str(tmp_path / "state")),
         cwd=ROOT,
@@ -177,7 +177,8 @@ async def test_a_store_that_cannot_be_reached_is_one_sentence(tmp_path: Path, tr
 
     lines = said.decode().splitlines()
     assert (process.returncode, "Traceback" in said.decode()) == (1, False)
-    assert [line for line in lines if line.startswith(f"edge: store unix://{nobody}: no answer in 10 s")]
+    assert [line for line in lines if line.startswith(f"edge: store unix://ops:***@{nobody}: no answer in 10 s")]
+    assert "hunter2" not in said.decode()
 
 
 async def test_a_port_in_use_is_one_sentence(tmp_path: Path, trunk: Trunk) -> None:
