@@ -1,4 +1,4 @@
-"""What holds for every stage: how its tests are found, and in which order files are handed to two processes.
+"""What holds for every stage: how its tests are found, and in which order files are handed to several processes.
 
 Finding tests means rewriting the assertions of hundreds of files. What that makes is kept to the end, so the collector
 of cyclic garbage would look through ever more of it in vain: it rests meanwhile, and afterwards looks at what is newer.
@@ -25,19 +25,29 @@ LONGEST = (
     "contract/test_cluster.py",
     "contract/test_stream_sink.py",
     "contract/test_tallies.py",
-    "integration/test_policy_store.py",
     "integration/test_takeover.py",
-    "integration/test_account_commands.py",
-    "integration/test_server.py",
+    "integration/test_policy_store.py",
     "integration/test_one_record.py",
-    "integration/test_contact_commands.py",
+    "integration/test_server.py",
+    "integration/test_account_commands.py",
+    "integration/test_control_commands.py",
+    "integration/test_workers.py",
+    "integration/test_cdr_killed.py",
+    "integration/test_alerts_edge.py",
+    "integration/test_cdr_everywhere.py",
+    "integration/test_entering.py",
     "integration/test_control.py",
-    "integration/test_quality_commands.py",
-    "integration/test_connections.py",
+    "integration/test_contact_commands.py",
+    "integration/test_delivery_edge.py",
+    "integration/test_cdr_edge.py",
+    "integration/test_top_command.py",
+    "integration/test_cdr_find.py",
+    "integration/test_credit_runs_out.py",
+    "integration/test_trace_command.py",
     "sequences/test_limits_two_nodes.py",
     "sequences/test_delivery.py",
 )
-"""Begun first: begun last, they would keep one process busy and leave the other with nothing to do."""
+"""Begun first: begun last, they would keep one process busy and leave the others with nothing to do."""
 _RANKS = {name: rank for rank, name in enumerate(LONGEST)}
 
 

@@ -33,7 +33,7 @@ class Scene:
         self.policy = re.sub("PORT_[AB]", lambda found: ports[found[0]], (HERE / "policy.toml").read_text())
         self.bring_in(self.policy.replace("calls_base = 60", "calls_base = 50"), "first")
         self.bring_in(self.policy, "more calls for acme")
-        options = ("--admin", "127.0.0.1:0", "--log", "json", "--node", "n1")
+        options = ("--admin", "127.0.0.1:0", "--log", "json", "--node", "n1", "--drain-s", "0")
         self.edge = Edge(Path("store"), folder / "state", store_url=self.store.url, options=options)
         self.token = edge_command("token", "create", "night", "--role", "admin", "--redis", self.store.url).split()[-1]
         self.address = until(self._admin_address, what="the admin process", bound_s=2 * BOUND_S)
@@ -66,9 +66,9 @@ class Scene:
         self.runs.append(Sipp(scenario, self.folder, list(words), keys=keys, bound_s=600, trace=False))
 
     def stop(self) -> None:
-        """Everything that was started."""
-        for run in self.runs:
-            run.stop()
+        """Everything that was started; the edge first, while there is somebody to answer its BYEs."""
         if hasattr(self, "edge"):
             self.edge.stop()
+        for run in self.runs:
+            run.stop()
         self.store.stop()

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+from edges import PATIENCE
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -420,7 +421,7 @@ class Site:
             *(sys.executable, "-m", "edge", "run", "--policy", str(self.directory / "policy.toml"), "--node", name),
             *("--listen", f"udp:127.0.0.1:0/advertise={self._shared}", "--redis", self.store.url),
             *("--state", str(state), "--log", "json", "--drain-s", "0"),
-            *("--lease-s", "6", "--renew-s", "1", "--takeover-s", str(TAKEOVER_S), *options),
+            *("--lease-s", "6", "--renew-s", "1", "--takeover-s", str(TAKEOVER_S), *PATIENCE, *options),
             cwd=self.directory,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

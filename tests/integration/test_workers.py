@@ -38,9 +38,7 @@ async def misled(tmp_path: Path) -> AsyncIterator[Site]:
 async def start(site: Site, *options: str, calls: int = 3) -> Node:
     """Two workers that know of each other; `rich` may have so many calls."""
     site.write_policy(POLICY.replace("calls_base = 3", f"calls_base = {calls}"))
-    # A machine that is busy with something else is no overload of these few calls, and no store that is away.
-    patience = ("--overload-wait-ms", "0", "--decision-deadline-ms", "5000")
-    node = await site.start("n", "--workers", str(WORKERS), *patience, *options)
+    node = await site.start("n", "--workers", str(WORKERS), *options)
     await until(lambda: {fact["live"] for fact in node.told("nodes.changed")} >= {"n.1 n.2"}, "the workers to meet")
     return node
 
