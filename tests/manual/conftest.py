@@ -1,5 +1,7 @@
 """A clone with the edge installed as the first tutorial says, and a terminal in it."""
 
+import fcntl
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +15,18 @@ from newcomer import Terminal, blocks, fresh_clone
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Path:
-    """Made once: the first block of the first page is the installation, which needs the network."""
-    folder = fresh_clone(tmp_path_factory.mktemp("manual") / "trunkgate")
-    terminal = Terminal(folder, tmp_path_factory.mktemp("installer"), apart=False)
-    terminal.copy(blocks("first-call")[0])
-    terminal.close()
+    """Made once, whoever of several processes comes first: the first block of the first page is the installation, which
+    needs the network. Each page works in a folder of its own there."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, installed = shared / "trunkgate", shared / "installed"
+    with (shared / "installing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed.exists():
+            terminal = Terminal(fresh_clone(folder), tmp_path_factory.mktemp("installer"), apart=False)
+            terminal.copy(blocks("first-call")[0])
+            terminal.close()
+            installed.touch()
     return folder
 
 

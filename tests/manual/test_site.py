@@ -13,6 +13,9 @@ import pytest
 from newcomer import ROOT
 from playwright.sync_api import sync_playwright
 
+pytestmark = pytest.mark.xdist_group("site")
+"""All of them by one process, which builds it."""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
