@@ -18,9 +18,9 @@ from edge.sip.framing import FramingFault
 from edge.sip.message import Request, parse
 from edge.sip.transaction.layer import Transaction
 from edge.sip.transaction.machine import State
-from edge.transport.arrivals import Arrivals
 from edge.transport.certificates import Certificates, proven_names
 from edge.transport.connection import Connection
+from edge.transport.handshakes import Handshakes
 from edge.transport.stream_bounds import StreamBounds, StreamCounters, count
 
 SWEEP_S = 1.0
@@ -66,8 +66,8 @@ class Connections:
     """The table."""
 
     __slots__ = (
-        "_certificates", "_loop", "_next_number", "_now", "_step", "_tasks", "_user", "arrivals", "bounds", "by_key",
-        "by_number", "counters", "paths", "silent",
+        "_certificates", "_loop", "_next_number", "_now", "_step", "_tasks", "_user", "bounds", "by_key", "by_number",
+        "counters", "handshakes", "paths", "silent",
     )  # fmt: skip
 
     _loop: asyncio.AbstractEventLoop
@@ -96,7 +96,7 @@ class Connections:
         """By index of the listener."""
         self.by_number: dict[int, Connection] = {}
         self.by_key: dict[Key, Connection] = {}
-        self.arrivals = Arrivals()
+        self.handshakes = Handshakes()
         self.silent: dict[int, Connection] = {}
         """Neighbours' connections without a whole message so far, the oldest first."""
 
@@ -182,14 +182,14 @@ class Connections:
 
     def refusal(self, host: str, *, is_tls: bool) -> str:
         """Why a connection from this address is not taken now; empty: it is."""
-        arrivals = self.arrivals
-        if arrivals.per_host.get(host, 0) >= self.bounds.per_peer:
+        handshakes = self.handshakes
+        if handshakes.per_host.get(host, 0) >= self.bounds.per_peer:
             return "peer"
-        if is_tls and len(arrivals) >= self.bounds.handshakes:
-            if not arrivals.displace(host):
+        if is_tls and len(handshakes) >= self.bounds.handshakes:
+            if not handshakes.displace(host):
                 return "handshakes"
             count(self.counters.handshakes_failed, "displaced")
-        if len(self.by_number) + len(arrivals) >= self.bounds.connections and not self._evict():
+        if len(self.by_number) + len(handshakes) >= self.bounds.connections and not self._evict():
             return "full"
         return ""
 
@@ -202,7 +202,7 @@ class Connections:
         """A neighbour has connected and is welcome; `establish` makes the transport, the handshake included."""
         connection = self._make(listener, address, is_outgoing=False)
         task = self._tasks.create_task(self._shake_hands(connection, establish))
-        self.arrivals.begin(connection.number, address[0], task)
+        self.handshakes.begin(connection.number, address[0], task)
 
     async def _shake_hands(
         self, connection: Connection, establish: Callable[[Connection], Coroutine[None, None, None]]
@@ -213,7 +213,7 @@ class Connections:
             if self.paths[connection.listener].is_tls:
                 count(self.counters.handshakes_failed, _tls_reason(error))
         finally:
-            self.arrivals.failed(connection.number)
+            self.handshakes.failed(connection.number)
 
     # -- what the connections tell ---------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Connections:
                 return "TLS: the certificate proves another name"
             self.counters.opened += 1
             return ""
-        if not self.arrivals.is_up(connection.number, connection.address[0]):
+        if not self.handshakes.is_up(connection.number, connection.address[0]):
             return "displaced"
         self.counters.accepted += 1
         names = connection.names if is_tls else ("",)
@@ -257,7 +257,7 @@ class Connections:
         count(self.counters.closed, why)
         self._remove(connection)
         if not connection.is_outgoing:
-            self.arrivals.leave(connection.address[0])
+            self.handshakes.leave(connection.address[0])
             self._user.disconnected(connection.number)
         unanswered, connection.unanswered = connection.unanswered, []
         lost = set(connection.request_flows)

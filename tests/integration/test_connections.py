@@ -217,7 +217,7 @@ async def test_connections_of_one_peer_are_bounded() -> None:
             await edge.tap.until(lambda: edge.tap.messages)
         second.close()
         await edge.tap.until(lambda: not edge.tap.up)
-        assert (edge.counters.refused, edge.connections.arrivals.per_host, edge.connections.by_key) == (
+        assert (edge.counters.refused, edge.connections.handshakes.per_host, edge.connections.by_key) == (
             {"peer": 1},
             {},
             {},
@@ -263,7 +263,7 @@ async def test_ten_thousand_idle_connections() -> None:
             await edge.tap.until(lambda: edge.tap.messages)
         for sock in socks:
             sock.close()
-        await edge.tap.until(lambda: not edge.connections.by_number and not edge.connections.arrivals.per_host)
+        await edge.tap.until(lambda: not edge.connections.by_number and not edge.connections.handshakes.per_host)
         assert edge.tap.up == set()
 
 

@@ -250,8 +250,8 @@ async def test_a_handshake_that_stalls_is_given_up(authority) -> None:
             sock.send(b"\x16\x03\x01")
             assert await is_closed(sock)
         await edge.tap.until(lambda: edge.counters.handshakes_failed)
-        assert (edge.counters.handshakes_failed, len(edge.connections.arrivals)) == ({"time-out": 1}, 0)
-        assert edge.connections.arrivals.per_host == {}
+        assert (edge.counters.handshakes_failed, len(edge.connections.handshakes)) == ({"time-out": 1}, 0)
+        assert edge.connections.handshakes.per_host == {}
 
 
 async def test_handshakes_at_one_time_are_bounded(authority) -> None:
@@ -259,13 +259,13 @@ async def test_handshakes_at_one_time_are_bounded(authority) -> None:
     authority.issue("edge.pem", "edge.example")
     async with bench(StreamBounds(handshakes=3, handshake_s=0.5), shown(authority, "edge.pem")) as edge:
         stalled = [await connected(edge.address) for _ in range(3)]
-        await edge.tap.until(lambda: len(edge.connections.arrivals) == 3)
+        await edge.tap.until(lambda: len(edge.connections.handshakes) == 3)
         with await connected(edge.address) as sock:
             assert await is_closed(sock)
         assert edge.counters.refused == {"handshakes": 1}
         for sock in stalled:
             sock.close()
-        await edge.tap.until(lambda: not edge.connections.arrivals)
+        await edge.tap.until(lambda: not edge.connections.handshakes)
         _, writer = await dial(edge.address, neighbours_context(authority))
         writer.write(message())
         await edge.tap.until(lambda: edge.tap.messages)
@@ -279,7 +279,7 @@ async def test_whoever_lets_handshakes_stall_shuts_out_himself_alone(authority) 
     async with bench(StreamBounds(handshakes=8), shown(authority, "edge.pem")) as edge:
         stalled = [await connected(edge.address, "127.0.0.8") for _ in range(5)]
         stalled += [await connected(edge.address, "127.0.0.9") for _ in range(3)]
-        await edge.tap.until(lambda: len(edge.connections.arrivals) == 8)
+        await edge.tap.until(lambda: len(edge.connections.handshakes) == 8)
         for _ in range(3):
             _, writer = await dial(edge.address, neighbours_context(authority))
             before = len(edge.tap.messages)
@@ -291,7 +291,7 @@ async def test_whoever_lets_handshakes_stall_shuts_out_himself_alone(authority) 
         assert edge.counters.handshakes_failed["displaced"] >= 1
         for sock in stalled:
             sock.close()
-        await edge.tap.until(lambda: not edge.connections.arrivals and not edge.connections.arrivals.per_host)
+        await edge.tap.until(lambda: not edge.connections.handshakes and not edge.connections.handshakes.per_host)
 
 
 async def test_what_is_no_tls_ends_in_the_handshake(authority) -> None:

@@ -7,48 +7,48 @@ import asyncio
 from collections import Counter
 
 
-class Arrivals:
+class Handshakes:
     """A connection comes in with `begin`, and leaves its address with `failed`, `displace`, or after `is_up` with
     `leave`."""
 
-    __slots__ = ("_arriving", "per_host")
+    __slots__ = ("_going_on", "per_host")
 
     def __init__(self) -> None:
-        self._arriving: dict[int, tuple[str, asyncio.Task[None]]] = {}
+        self._going_on: dict[int, tuple[str, asyncio.Task[None]]] = {}
         """By number of the connection, the oldest first: whose it is, and who makes it."""
         self.per_host: dict[str, int] = {}
         """Connections from each address, those that are up included."""
 
     def __len__(self) -> int:
-        return len(self._arriving)
+        return len(self._going_on)
 
     def begin(self, number: int, host: str, task: asyncio.Task[None]) -> None:
         """This address has connected, and this task shakes hands with it."""
-        self._arriving[number] = host, task
+        self._going_on[number] = host, task
         self._enter(host)
 
     def is_up(self, number: int, host: str) -> bool:
         """It is established and stays with its address until `leave`. False: it had been displaced in that moment."""
-        if self._arriving.pop(number, None) is not None:
+        if self._going_on.pop(number, None) is not None:
             return True
         self._enter(host)
         return False
 
     def failed(self, number: int) -> None:
         """The task is over. Where the connection is up, or was displaced, that changes nothing."""
-        arrival = self._arriving.pop(number, None)
-        if arrival is not None:
-            self.leave(arrival[0])
+        handshake = self._going_on.pop(number, None)
+        if handshake is not None:
+            self.leave(handshake[0])
 
     def displace(self, host: str) -> bool:
         """Make room for a handshake of this address: the oldest of the address that has most of them goes, where that
         has more than this one. So whoever lets hundreds stall shuts out nobody but himself."""
-        counts = Counter([one for one, _ in self._arriving.values()])
+        counts = Counter([one for one, _ in self._going_on.values()])
         held = max(counts.values())
         if held <= counts[host]:
             return False
-        number = next(number for number, (one, _) in self._arriving.items() if counts[one] == held)
-        one, task = self._arriving.pop(number)
+        number = next(number for number, (one, _) in self._going_on.items() if counts[one] == held)
+        one, task = self._going_on.pop(number)
         task.cancel()
         self.leave(one)
         return True
