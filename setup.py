@@ -43,6 +43,7 @@ MODULES = (
     "limits/breaker.py",
     "limits/deadlines.py",
     "limits/frequency.py",
+    "limits/journal.py",
     "limits/kept.py",
     "limits/lane.py",
     "limits/link.py",
@@ -54,6 +55,7 @@ MODULES = (
     "limits/redis_limiter.py",
     "limits/tally.py",
     "limits/turns.py",
+    "limits/waiting.py",
     "limits/watch.py",
     "limits/wire.py",
 )

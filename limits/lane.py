@@ -72,7 +72,8 @@ class LaneLimiter(RedisLimiter):
     def keep(self, settle: Settle) -> None:
         """A settlement that waited elsewhere."""
         self._kept.keep(settle)
-        self._send_kept()
+        if self._loop is not None:
+            self._send_kept(self._loop.time())
 
     def _is_elsewhere(self, asked: Asked, text: str) -> bool:
         moved = ELSEWHERE.search(text)

@@ -38,7 +38,7 @@ class StoreLink(asyncio.Protocol):
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._transport: asyncio.Transport | None = None
         self._unfinished = 0
-        self._why = ""
+        self._is_lost = False
         self._greeting: list[object] = []
         self._greeted: asyncio.Future[None] | None = None
         self._expected = 0
@@ -51,12 +51,12 @@ class StoreLink(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Sends; silently nothing on a link that is lost (who asked is told by `on_lost`)."""
-        if self._transport is not None and not self.lost.is_set():
+        if self._transport is not None and not self._is_lost:
             self._transport.write(data)
 
     def close(self, why: str, *, garbled: bool = False) -> None:
         """Ends the connection at once; `on_lost` is told before this returns. `garbled`: for what came over it."""
-        self.garbled = garbled and not self._why
+        self.garbled = garbled and not self._is_lost
         if self._transport is not None:
             self._transport.abort()
         self._end(why)
@@ -97,7 +97,7 @@ class StoreLink(asyncio.Protocol):
                     self._greeting_reply(reply)
                 else:
                     on_reply(reply)
-                if self._why:
+                if self._is_lost:
                     return
                 reply = reader.gets()
         except (hiredis.ProtocolError, MemoryError) as fault:
@@ -122,9 +122,9 @@ class StoreLink(asyncio.Protocol):
             self.close("a reply nobody asked for", garbled=True)
 
     def _end(self, why: str) -> None:
-        if self._why:
+        if self._is_lost:
             return
-        self._why = why
+        self._is_lost = True
         self.lost.set()
         if self._greeted is not None and not self._greeted.done():
             self._greeted.set_exception(StoreUnavailable(why))

@@ -228,10 +228,13 @@ class Settle(NamedTuple):
     as a tombstone lives, the store knows; later it is `doubtful`."""
 
     def signed(self, by: str) -> "Settle":
-        """The same with the name of its record. Written out, since `_replace` takes three times as long."""
-        return Settle(
-            self.account, self.uid, self.outcome, self.duration_ms, self.price, self.doubtful, self.marks,
-            self.returned, by, self.charged, self.maybe_since,
+        """The same with the name of its record. Not by `_replace`, which takes three times as long."""
+        return tuple.__new__(
+            Settle,
+            (
+                self.account, self.uid, self.outcome, self.duration_ms, self.price, self.doubtful, self.marks,
+                self.returned, by, self.charged, self.maybe_since,
+            ),
         )  # fmt: skip
 
 

@@ -133,7 +133,8 @@ class RedisLimiter(Tally):
         self._pending.link = link
         self._life.take(link.epoch)
         self._waiting.up.set()
-        self._send_kept()
+        if self._loop is not None:
+            self._send_kept(self._loop.time())
 
     def _on_fault(self, why: str) -> None:
         self.last_fault = why
@@ -333,13 +334,13 @@ class RedisLimiter(Tally):
 
     def _on_read(self) -> None:
         if self._loop is not None:
-            self._pending.resend(self._loop.time())
-        self._send_kept()
+            now = self._loop.time()
+            self._pending.resend(now)
+            self._send_kept(now)
         self._waiting.look()
 
-    def _send_kept(self) -> None:
-        if self._loop is not None and self._pending.link is not None:
-            now = self._loop.time()
+    def _send_kept(self, now: float) -> None:
+        if self._pending.link is not None:
             self._kept.send(now)
             self._set_timer(now)
 

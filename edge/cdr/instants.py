@@ -5,6 +5,8 @@ from typing import Final
 
 MAX_SECONDS: Final = 4_096
 """Seconds whose text is kept: as many as calls are long, and those that end now."""
+_ROUNDED: Final = 2.0**52
+"""Added and taken away again, it leaves of a number from 0 to itself the next whole one, of two the even one."""
 
 
 class Instants:
@@ -33,10 +35,10 @@ class Instants:
             return "null"
         wall = self._wall_at_zero + at
         second = int(wall)
-        micros = round((wall - second) * 1e6)  # as `datetime.fromtimestamp` rounds
+        micros = int((wall - second) * 1e6 + _ROUNDED - _ROUNDED)  # as `datetime.fromtimestamp` rounds
         if not 0 < micros < 1_000_000:
             return f'"{self.moment(at).isoformat(timespec="microseconds")[:26]}Z"'
-        return f'{self._seconds.get(second) or self._head(second)}{micros:06}Z"'
+        return f'{self._seconds.get(second) or self._head(second)}{str(1_000_000 + micros)[1:]}Z"'
 
     def _head(self, second: int) -> str:
         if len(self._seconds) >= MAX_SECONDS:

@@ -33,7 +33,7 @@ _SOUND: Final = Soundness.SOUND
 def sealed(line: bytes) -> bytes:
     """The line with its sum. `line` is a JSON object and its newline."""
     body = line[:-2]
-    return b'%b,"crc":"%08x"}\n' % (body, crc32(body))
+    return body + b',"crc":"%08x"}\n' % crc32(body)
 
 
 def soundness(line: bytes) -> Soundness:

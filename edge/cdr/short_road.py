@@ -167,22 +167,22 @@ class ShortRoad:
         received, decided, ringing, tries = facts.received_at, facts.decided_at, facts.ringing_at, facts.tries
         decision_us = "null" if decided is None else max(0, round((decided - received) * 1_000_000))
         pdd_ms = "null" if ringing is None else max(0, int((ringing - received) * 1_000 + 1e-6))
-        at = self._instants.text
-        decided_at = at(decided)
-        sent_at = decided_at if sent == decided else at(sent)
-        answered_at = at(answered)
+        instants = self._instants
+        decided_at = instants.text(decided)
+        sent_at = decided_at if sent == decided else instants.text(sent)
+        answered_at = instants.text(answered)
         if len(tries) == 1 and tries[0] == (sent, answered):
             tried = f"[{sent_at},{answered_at}]"
         else:
-            tried = ",".join([f"[{at(begun)},{at(ended)}]" for begun, ended in tries])
+            tried = ",".join([f"[{instants.text(begun)},{instants.text(ended)}]" for begun, ended in tries])
         release_reason = '""' if not facts.release_reason else orjson.dumps(facts.release_reason).decode()
         headers = "[]" if not facts.headers else orjson.dumps(facts.headers).decode()
         return (
             f'{self._begin}{seq}{self._middle}{uid}{outcome}{account}{source}{trunks}{call_id}","from_tag":"{from_tag}'
             f'","to_tag":"{to_tag}","cli_original":"{original}","cli_presented":"{presented}","cli_network":"{network}'
-            f'{withheld}{dialled}","called":"{called}{judged}{in_use}{degraded}{at(received)},'
-            f'"decided_at":{decided_at},"sent_at":{sent_at},"ringing_at":{at(ringing)},'
-            f'"answered_at":{answered_at},"released_at":{at(facts.released_at)},"decision_us":{decision_us},'
+            f'{withheld}{dialled}","called":"{called}{judged}{in_use}{degraded}{instants.text(received)},'
+            f'"decided_at":{decided_at},"sent_at":{sent_at},"ringing_at":{instants.text(ringing)},'
+            f'"answered_at":{answered_at},"released_at":{instants.text(facts.released_at)},"decision_us":{decision_us},'
             f'"pdd_ms":{pdd_ms},"duration_ms":{duration_ms}{group}{priced}{billed_s},"cost_micros":{cost}{shadowed}'
             f'{known}{sent_cli}","called_rewritten":"{sent_called}{attested}{in_force}{limit_in_use}{decided_by}'
             f'{tried}],"release_reason":{release_reason}{held}{marked}{headers}{causes}{identified}'

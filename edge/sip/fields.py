@@ -13,9 +13,11 @@ from edge.sip.grammar import (
     CSEQ,
     DISPLAY_WORDS,
     GENERIC_PARAMS,
+    LESS,
     LIST_PIECE,
     LWS,
     PARAM_PIECE,
+    QUOTE,
     QUOTED_STRING,
     SCHEME,
     TOKEN_BYTES,
@@ -41,7 +43,6 @@ SEEN_LENGTH: Final = 256
 """Bytes of a value worth remembering; the stores are bounded in bytes too."""
 
 _BRACKETS_AND_FOLDS: Final = b" \t\r\n"
-_QUOTE: Final = 0x22
 
 
 class Via(NamedTuple):
@@ -101,7 +102,7 @@ def split_list(value: bytes, field: str = "list") -> list[bytes]:
     """The values of a comma list, stripped; commas in quotes and angle brackets do not count (§7.3.1)."""
     if COMMA not in value:
         return [value.strip(_BRACKETS_AND_FOLDS)]
-    if b'"' not in value and b"<" not in value:
+    if QUOTE not in value and LESS not in value:
         pieces = value.split(b",")
     else:
         pieces = []
@@ -118,11 +119,11 @@ def split_list(value: bytes, field: str = "list") -> list[bytes]:
 
 def cut_first(value: bytes) -> tuple[bytes, bytes | None]:
     """The first value of a comma list and all that stands after its comma, untouched; None if it was the only one."""
-    comma = value.find(b",")
-    if comma < 0:
+    if COMMA not in value:
         return value, None
-    if _QUOTE not in value and b"<" not in value:
-        return value[:comma], value[comma + 1 :]
+    if QUOTE not in value and LESS not in value:
+        first, _, rest = value.partition(b",")
+        return first, rest
     for piece in LIST_PIECE.finditer(value):
         if piece.group() == b",":
             return value[: piece.start()], value[piece.end() :]
@@ -130,7 +131,7 @@ def cut_first(value: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _split_params(raw: bytes) -> list[bytes]:
-    if _QUOTE not in raw:
+    if QUOTE not in raw:
         return raw.split(b";")
     pieces = []
     start = 0
@@ -191,10 +192,10 @@ def remember_via(value: bytes, via: Via) -> None:
 
 def _parse_usual_via(value: bytes) -> Via | None:
     head, _, params = value.partition(b";")
-    if params[:7] == b"branch=":
-        branch, flag = (params[7:-6], 0) if params[-6:] == b";rport" else (params[7:], None)
+    if params.startswith(b"branch="):
+        branch, flag = (params[7:-6], 0) if params.endswith(b";rport") else (params[7:], None)
         sent_by = _sent_bys_seen.get(head)
-        if branch and sent_by is not None and not branch.translate(None, TOKEN_BYTES):
+        if branch and sent_by is not None and not branch.lstrip(TOKEN_BYTES):
             # Not through Via's own constructor, which costs three times as much.
             transport, host, port = sent_by
             return tuple.__new__(Via, (transport, host, port, branch, None, flag, value[len(head) :], value))
@@ -281,7 +282,7 @@ def stamp_via(value: bytes, host: bytes, port: int, force: bool) -> bytes:
     if not fill and via.received is None and (via.host == host or _same_host(via.host, host)):
         return value
     stamp = _stamps_seen.get((host, port)) or _stamp(host, port)
-    if value[-6:] == b";rport" and via.rport == 0 and via.received is None and via.raw == value and _QUOTE not in value:
+    if value[-6:] == b";rport" and via.rport == 0 and via.received is None and via.raw == value and QUOTE not in value:
         # Nearly everyone's. Who stamps will read it again.
         return _remember_stamped(via, value + stamp[0], host, port)
     stamped = top.rstrip(_BRACKETS_AND_FOLDS)
@@ -336,7 +337,8 @@ def parse_name_addr(value: bytes, field: str = "address") -> NameAddr:
         usual = USUAL_ADDRESS.fullmatch(value)
         if usual is not None:
             display, uri, tag = usual.groups()
-            address = tuple.__new__(NameAddr, (display, uri, value[usual.end(2) + 1 :], tag, value))
+            params = b"" if tag is None else b";tag=" + tag
+            address = tuple.__new__(NameAddr, (display, uri, params, tag, value))
         else:
             address = _parse_name_addr_completely(value, field)
         if len(value) <= SEEN_LENGTH:

@@ -16,14 +16,17 @@ LWS: Final = b" \t"
 CR: Final = 0x0D
 LF: Final = 0x0A
 NUL: Final = 0x00
+SPACE: Final = 0x20
+QUOTE: Final = 0x22
 COMMA: Final = 0x2C
+LESS: Final = 0x3C
 """To ask whether a byte stands in a text: with a number `in` is one `memchr`, with bytes it first fails to read a
 number, which costs six times as much."""
 
 TOKEN_CHARS: Final = rb"A-Za-z0-9\-.!%*_+`'~"
 TOKEN: Final = re.compile(rb"[" + TOKEN_CHARS + rb"]+")
 TOKEN_BYTES: Final = bytes([byte for byte in range(256) if TOKEN.match(bytes([byte])) is not None])
-"""The same characters: what `bytes.translate` leaves of a text without them is what makes it no token."""
+"""The same characters: a text is a token where `lstrip` of them leaves nothing of it."""
 
 QUOTED: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 QUOTED_STRING: Final = re.compile(QUOTED, re.DOTALL)
@@ -123,6 +126,13 @@ def canonical(name: bytes) -> bytes:
         return known
     lower = name.lower()
     return COMPACT.get(lower, lower)
+
+
+def value_on(line: bytes, start: int) -> bytes:
+    """What stands on this header line from `start` on, without white space around it. Folds stay."""
+    if len(line) > start + 1 and line[start] == SPACE and line[start + 1] > SPACE and line[-1] > SPACE:
+        return line[start + 1 :]  # nearly everyone's; stripping costs four times as much
+    return line[start:].strip(LWS)
 
 
 def is_token(text: bytes) -> bool:

@@ -26,7 +26,7 @@ from edge.sip.fields import (
     split_list,
     unfold,
 )
-from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN_BYTES, canonical, is_clean, is_token
+from edge.sip.grammar import COMMA, CR, LF, LWS, NUL, TOKEN_BYTES, canonical, is_clean, is_token, value_on
 from edge.sip.layout import Layout, hop_of, with_line, without_line
 
 MAX_FORWARDS_LIMIT: Final = 255
@@ -104,7 +104,7 @@ class Message:
         rows, starts = self._rows, layout.starts
         if len(positions) == 1:
             at = positions[0]
-            value = rows[at][starts[at] :].strip(LWS)
+            value = value_on(rows[at], starts[at])
             return [unfold(value) if CR in value else value]
         return [unfold(rows[at][starts[at] :]) for at in positions]
 
@@ -114,7 +114,7 @@ class Message:
         if found is None:
             return None
         at, start = found
-        value = self._rows[at][start:].strip(LWS)
+        value = value_on(self._rows[at], start)
         return unfold(value) if CR in value else value
 
     def has_any(self, names: frozenset[bytes]) -> bool:
@@ -166,14 +166,14 @@ class Message:
         """§20.20."""
         address = self._from
         if address is None:
-            address = self._from = self._address(b"from", "From")
+            address = self._from = self._address(self.layout.caller, "From")
         return address
 
     def to(self) -> NameAddr:
         """§20.39."""
         address = self._to
         if address is None:
-            address = self._to = self._address(b"to", "To")
+            address = self._to = self._address(self.layout.recipient, "To")
         return address
 
     def call_id(self) -> bytes:
@@ -227,12 +227,11 @@ class Message:
         value = self.value(b"contact")
         return None if value is None else parse_name_addr(cut_first(value)[0].strip(LWS), "Contact")
 
-    def _address(self, name: bytes, shown: str) -> NameAddr:
-        found = self.layout.first.get(name)
+    def _address(self, found: tuple[int, int] | None, shown: str) -> NameAddr:
         if found is None:
             raise FieldError(shown, "absent")
         at, start = found
-        value = self._rows[at][start:].strip(LWS)
+        value = value_on(self._rows[at], start)
         address = parse_name_addr(unfold(value) if CR in value else value, shown)
         if address.uri == b"*":
             raise FieldError(shown, "no URI")
@@ -260,7 +259,7 @@ class Message:
 
     def push_via(self, sent_by: bytes, branch: bytes) -> None:
         """Our Via on top. `sent_by`: all of it before the branch; `branch`: with whatever parameters follow it."""
-        if not branch or branch.translate(None, TOKEN_BYTES):
+        if not branch or branch.lstrip(TOKEN_BYTES):
             self.prepend(b"Via", sent_by + branch)
             return
         layout = self.layout
@@ -275,7 +274,7 @@ class Message:
         Record-Route line on top, our Via as `push_via` writes it, this Max-Breadth line at the end. False, and nothing
         is done: it is not the usual request, to be edited step by step."""
         after, via_at, hops_at = self.layout.hop or hop_of(self.layout)
-        if after is None or not branch or branch.translate(None, TOKEN_BYTES):
+        if after is None or not branch or branch.lstrip(TOKEN_BYTES):
             return False
         rows = self._rows
         line = _hops_spent.get(rows[hops_at])
@@ -405,7 +404,7 @@ class Message:
         """The top Via goes, the bytes of the others stay; False, and nothing is done, where none would be left that
         should be (`is_last`)."""
         layout = self.layout
-        at, start = layout.first[b"via"]
+        at, start = layout.via_at, layout.via_start
         rows = self._rows
         row = rows[at]
         value, rest = cut_first(row[start:]) if COMMA in row else (row, None)

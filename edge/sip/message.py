@@ -10,7 +10,7 @@ from typing import Final
 
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via, read_via
-from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token
+from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token, value_on
 from edge.sip.headers import Message
 from edge.sip.layout import Layout, guessed, remember, survey
 
@@ -175,23 +175,23 @@ def parse(data: bytes) -> Request | Response:
                 return _parse_oddly(data)
             body = body[:length]
             wire = data[: len(head) + 4 + length]
-    message: Request | Response
-    if status:
-        message = Response(data, first, lines, body, layout, wire, status, last)
-    else:
-        message = Request(data, first, lines, body, layout, wire, word, middle)
     line = lines[layout.cseq_at]
-    at, start = layout.first[b"via"]
-    via = lines[at][start:]
+    top = value_on(lines[layout.via_at], layout.via_start)
     try:
-        message._cseq = _cseqs_seen.get(line) or _read_cseq(line)
-        if COMMA in via:
-            via = cut_first(via)[0]
+        cseq = _cseqs_seen.get(line) or _read_cseq(line)
+        if COMMA in top:
+            top = cut_first(top)[0].rstrip(LWS)
         # Our own Vias come back with responses; a branch of somebody else nearly always is a new one.
-        message._via = parse_via(via.strip(LWS)) if status else read_via(via.strip(LWS))
+        via = parse_via(top) if status else read_via(top)
     except FieldError:
         return _parse_oddly(data)
-    return message
+    if status:
+        response = Response(data, first, lines, body, layout, wire, status, last)
+        response._cseq, response._via = cseq, via
+        return response
+    request = Request(data, first, lines, body, layout, wire, word, middle)
+    request._cseq, request._via = cseq, via
+    return request
 
 
 def _parse_oddly(data: bytes) -> Request | Response:

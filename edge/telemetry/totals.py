@@ -78,8 +78,9 @@ class CallTotals:
             self.post_dial_delay.observe(max(0, round((facts.ringing_at - received_at) * 1_000_000)))
         if facts.answered_at is not None:
             self.answered_ms += duration_ms(facts)
-        for word in (*facts.shadowed, *facts.cli_shadowed):
-            self.shadowed[word] = self.shadowed.get(word, 0) + 1
+        if facts.shadowed or facts.cli_shadowed:
+            for word in (*facts.shadowed, *facts.cli_shadowed):
+                self.shadowed[word] = self.shadowed.get(word, 0) + 1
         if facts.degraded:
             self.degraded += 1
         if facts.emergency:

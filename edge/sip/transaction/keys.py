@@ -18,7 +18,9 @@ Key = tuple[object, ...]
 def is_compliant(branch: bytes | None) -> bool:
     """Was this branch made by an RFC 3261 client? The cookie with nothing behind it identifies nothing and falls back
     on the older rules (RFC 4475 §3.2.1 leaves the choice)."""
-    return branch is not None and len(branch) > 7 and (branch[:7] == MAGIC_COOKIE or branch[:7].lower() == b"z9hg4bk")
+    if branch is None or len(branch) <= 7:
+        return False
+    return branch.startswith(MAGIC_COOKIE) or branch[:7].lower() == b"z9hg4bk"
 
 
 def server_key(request: Request, method: bytes) -> Key:
@@ -28,7 +30,7 @@ def server_key(request: Request, method: bytes) -> Key:
     """
     via = request.via()
     branch = via.branch
-    if branch is not None and ((branch[:7] == MAGIC_COOKIE and len(branch) > 7) or is_compliant(branch)):
+    if branch is not None and ((branch.startswith(MAGIC_COOKIE) and len(branch) > 7) or is_compliant(branch)):
         # sent-by: names compare without case (§19.1.4); a port that is spelt out and one that is not differ, as their
         # meanings do under RFC 3263. Branches compare byte for byte: clients repeat theirs, and may use either case.
         return method, branch, via.host.lower(), via.port
