@@ -7,7 +7,6 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.unleased import Unleased
@@ -20,7 +19,7 @@ from edge.control.tracing import Tap
 from edge.proxy.actions import Outbox
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import CallFacts, Fact
-from edge.sip.flow import Flow, Send
+from edge.sip.flow import Flow, Flows, Send
 from edge.sip.framing import FramingFault
 from edge.sip.locating import Address, Target
 from edge.sip.transaction.layer import Transaction
@@ -30,9 +29,6 @@ from edge.transport.resolver import Resolver
 from limits.limiter import Limiter
 from limits.model import Outcome, Settle, Verb
 from limits.watch import Watch
-
-FLOWS_KEPT: Final = 4_096
-"""Sources whose flow is kept; when full, all are forgotten and made again (cheaper than an order of use)."""
 
 
 def _anything() -> bool:
@@ -83,8 +79,7 @@ class Pump:
     def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self._loop = loop
         self._now = now
-        self._flows: dict[tuple[str, int], Flow] = {}
-        """Of datagrams: by their source, the flow of the listener where it was heard last."""
+        self._flows = Flows()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_pump_due = False
@@ -111,20 +106,12 @@ class Pump:
         core, now = self._core, self._now()
         try:
             if core.sources.passes(listener, address[0], data, now):
-                flow = self._flows.get(address)
-                if flow is None or flow.listener != listener:
-                    flow = self._flow_of(listener, address)
+                flow = self._flows.of(listener, address)
                 if self._tap is not None:
                     self._tap.saw(True, data, flow, now)
                 core.received(data, flow, now)
         except Exception:
             self._escaped("received")
-
-    def _flow_of(self, listener: int, address: tuple[str, int]) -> Flow:
-        if len(self._flows) >= FLOWS_KEPT:
-            self._flows.clear()
-        flow = self._flows[address] = Flow(listener, address)
-        return flow
 
     def waited(self, listener: int, wait_s: float) -> None:
         """The next datagram has waited so long for us: by it the core judges how much more it can take."""

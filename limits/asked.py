@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Final
+from typing import Final, TypeGuard
 
 from limits.model import Verb
 from limits.wire import Asking, Epoch, Load, Peek, Probe
@@ -18,6 +18,11 @@ ELSEWHERE: Final = re.compile(r"(?:^|-)(MOVED|ASK|TRYAGAIN)\b(?: [0-9]+ (\S+))?"
 
 Request = Verb | Peek | Load | Epoch | Probe | Asking
 OURS: Final = (Peek, Load, Epoch, Probe, Asking)
+
+
+def is_verb(request: Request) -> TypeGuard[Verb]:
+    """Is it a word of the contract, and none of ours?"""
+    return type(request) not in OURS
 
 
 class Asked:

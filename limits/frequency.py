@@ -112,7 +112,11 @@ def terms_of(
     frequencies: tuple[Frequency, ...], contact: Contact | None = None, guard: SpendGuard | None = None
 ) -> bytes:
     """All of it as one word for the script: a letter, its values, a semicolon, for each."""
-    parts = [b"f %b;" % _words(frequency) for frequency in frequencies]
+    parts = [
+        # As `_words` says it, at a quarter of the price: most calls leave one of these.
+        f"f {f.name} {f.key} {f.most} {f.window_ms} {f.counts} {f.item} {f.mode} {f.unless_percent};".encode()
+        for f in frequencies
+    ]
     if contact is not None:
         parts.append(b"c %b;" % _words(contact))
     if guard is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from limits.address import parse_address
-from limits.asked import OURS, STORE_WIDE, Asked
+from limits.asked import STORE_WIDE, Asked, is_verb
 from limits.breaker import BreakerInput
 from limits.connection import Connection, Find, always
 from limits.deadlines import Deadlines
@@ -251,11 +251,11 @@ class RedisLimiter(Tally):
         if asked is None:
             self._break("a reply nobody asked for")
             return
-        if isinstance(reply, Exception):
+        if type(reply) is not list and isinstance(reply, Exception):
             self._on_error(asked, str(reply))
             return
         verb = asked.verb
-        if isinstance(verb, OURS):
+        if not is_verb(verb):
             self._on_other(asked, reply)
             return
         try:
@@ -361,7 +361,7 @@ class RedisLimiter(Tally):
         verb = asked.verb
         if asked.future is not None and not asked.future.done():
             asked.future.set_exception(StoreUnavailable(why))
-        if not asked.done and not isinstance(verb, OURS):
+        if not asked.done and is_verb(verb):
             asked.done = True
             self.unavailable += 1
             self._deliver(verb, Unavailable(why))

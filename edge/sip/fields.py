@@ -20,8 +20,10 @@ from edge.sip.grammar import (
     QUOTE,
     QUOTED_STRING,
     SCHEME,
+    SPACE,
+    TAB,
     TOKEN_BYTES,
-    USUAL_ADDRESS,
+    USUAL_DISPLAY,
     USUAL_SENT_BY,
     USUAL_VIA_PARAMS,
     VIA_PARAMS,
@@ -334,18 +336,33 @@ def parse_name_addr(value: bytes, field: str = "address") -> NameAddr:
     """name-addr or addr-spec with header parameters (§20.10, §20.20, §20.39). `*` passes as a URI (§20.10)."""
     address = _addresses_seen.get(value)
     if address is None:
-        usual = USUAL_ADDRESS.fullmatch(value)
-        if usual is not None:
-            display, uri, tag = usual.groups()
-            params = b"" if tag is None else b";tag=" + tag
-            address = tuple.__new__(NameAddr, (display, uri, params, tag, value))
-        else:
-            address = _parse_name_addr_completely(value, field)
+        address = _parse_usual_name_addr(value) or _parse_name_addr_completely(value, field)
         if len(value) <= SEEN_LENGTH:
             if len(_addresses_seen) >= SEEN_MAX:
                 _addresses_seen.clear()
             _addresses_seen[value] = address
     return address
+
+
+def _parse_usual_name_addr(value: bytes) -> NameAddr | None:
+    """The one nearly everyone sends: a URI of a common scheme in angle brackets, and no more than a tag behind them."""
+    display, _, rest = value.partition(b"<")
+    uri, bracket, params = rest.partition(b">")
+    if not bracket or not (uri.startswith(b"sip:") or uri.startswith(b"tel:") or uri.startswith(b"sips:")):
+        return None
+    if SPACE in uri or TAB in uri or LESS in uri or QUOTE in uri:
+        return None
+    tag = None
+    if params:
+        tag = params[5:]
+        if not params.startswith(b";tag=") or not tag or tag.lstrip(TOKEN_BYTES):
+            return None
+    if display:
+        usual = USUAL_DISPLAY.fullmatch(display)
+        if usual is None:
+            return None
+        display = usual.group(1)
+    return tuple.__new__(NameAddr, (display, uri, params, tag, value))
 
 
 def _parse_name_addr_completely(value: bytes, field: str) -> NameAddr:

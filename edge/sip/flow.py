@@ -3,7 +3,10 @@
 Standard library only; a value, no socket.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+KEPT: Final = 4_096
+"""Sources whose flow is kept; when full, all are forgotten and made again (cheaper than an order of use)."""
 
 
 class Flow(NamedTuple):
@@ -26,3 +29,21 @@ class Flow(NamedTuple):
 
 Send = tuple[bytes, Flow, object]
 """One message to put on the wire: bytes, where to, and the transaction that wants to hear of a failure (or None)."""
+
+
+class Flows:
+    """Of datagrams. A source is heard again and again, mostly by one listener: its flow is made once."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Flow] = {}
+
+    def of(self, listener: int, address: tuple[str, int]) -> Flow:
+        """The flow of what came to this listener from there."""
+        flow = self._known.get(address)
+        if flow is None or flow.listener != listener:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            flow = self._known[address] = Flow(listener, address)
+        return flow

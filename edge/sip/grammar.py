@@ -16,6 +16,7 @@ LWS: Final = b" \t"
 CR: Final = 0x0D
 LF: Final = 0x0A
 NUL: Final = 0x00
+TAB: Final = 0x09
 SPACE: Final = 0x20
 QUOTE: Final = 0x22
 COMMA: Final = 0x2C
@@ -68,11 +69,8 @@ USUAL_VIA_PARAMS: Final = re.compile(
 """The two halves of the via-parm nearly everyone sends, as it comes and as we stamp it; a short cut through VIA_PARM,
 never a wider one."""
 
-USUAL_ADDRESS: Final = re.compile(
-    rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?<([A-Za-z][A-Za-z0-9+.-]*+:[^ \t<>\"]*+)>"
-    rb"(?:;tag=([" + TOKEN_CHARS + rb"]++))?"
-)
-"""The name-addr nearly everyone sends; a short cut as well."""
+USUAL_DISPLAY: Final = re.compile(rb"(\"[^\"\\]*+\"|[A-Za-z0-9._-]*+) ?")
+"""What stands before the angle bracket in the name-addr nearly everyone sends; a short cut as well."""
 
 CSEQ: Final = re.compile(rb"0*([0-9]{1,10})[ \t]++([" + TOKEN_CHARS + rb"]++)")
 

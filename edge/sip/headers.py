@@ -87,13 +87,15 @@ class Message:
 
     def header_lines(self, name: bytes) -> list[bytes]:
         """The whole lines of this name, as they came."""
-        return list(map(self._rows.__getitem__, self.layout.positions.get(name, ())))
+        rows = self._rows
+        return [rows[at] for at in self.layout.positions.get(name, ())]
 
     def answered_lines(self) -> tuple[list[bytes], int]:
         """The whole lines that a response takes over (§8.2.6.2): Vias, From, To, Call-ID, CSeq; and where To stands
         among them, -1 where there is not exactly one."""
         layout = self.layout
-        return list(map(self._rows.__getitem__, layout.answered)), layout.answered_to
+        rows = self._rows
+        return [rows[at] for at in layout.answered], layout.answered_to
 
     def values(self, name: bytes) -> list[bytes]:
         """Each line's value, unfolded and stripped; [] if absent."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from edge.sip.errors import FieldError, LocalError, ParseError
 from edge.sip.fields import CSeq, cut_first, parse_cseq, parse_via, read_via
-from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, TOKEN, is_clean, is_token, value_on
+from edge.sip.grammar import COMMA, LWS, NUL, SIP_VERSION, SPACE, TAB, TOKEN, is_clean, is_token, value_on
 from edge.sip.headers import Message
 from edge.sip.layout import Layout, guessed, remember, survey
 
@@ -71,7 +71,7 @@ class Request(Message):
 
     def set_uri(self, uri: bytes) -> None:
         """Another Request-URI; the rest of the start line stays."""
-        if not uri or not is_clean(uri) or NUL in uri or b" " in uri or b"\t" in uri:
+        if not uri or not is_clean(uri) or NUL in uri or SPACE in uri or TAB in uri:
             raise LocalError("a Request-URI is one word")
         start = len(self.method) + 1
         self.first = self.first[:start] + uri + self.first[start + len(self.uri) :]

@@ -282,8 +282,8 @@ def test_malformed_addresses(value: bytes) -> None:
 
 @given(
     st.from_regex(rb"(\"[a-z \\\\]{0,4}\"|[a-z.,]{0,4}) ?", fullmatch=True),
-    st.from_regex(rb"[a-z]{0,3}:?[a-z@;?, ]{0,5}", fullmatch=True),
-    st.sampled_from((b"", b";tag=1", b";tag=", b";tag=a;tag=b", b" ;tag=1", b";x")),
+    st.from_regex(rb"(sip:|sips:|tel:|[a-z]{0,3}:?)[a-z@;?,<\" \t]{0,5}", fullmatch=True),
+    st.sampled_from((b"", b";tag=1", b";tag=", b";tag=a;tag=b", b";tag=a/b", b" ;tag=1", b";x", b";tar=1", b">")),
 )
 def test_the_short_cut_for_addresses_is_none_but_a_short_cut(display: bytes, uri: bytes, params: bytes) -> None:
     """What the usual pattern takes, the complete one takes, and reads the same."""
