@@ -266,6 +266,8 @@ def test_addresses(value: bytes, address: tuple[object, ...]) -> None:
         b"<sip:a@b>;;",
         b"<sip:a@b>;tag=1, <sip:c>",
         b'<sip:a"b>',
+        b"<sip:a<b>",
+        b"<sip:a\tb>",
         b"a;b <sip:a>",
         b"sip:a@b>",
         b"<sip:a@b>>",
