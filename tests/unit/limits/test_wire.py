@@ -58,6 +58,7 @@ def words_of(data: bytes) -> list[bytes]:
         ),
         (Answer("a", "u", b"r"), "answer", [b"5", *KEYS, b"u", b"r", b""]),
         (Answer("a", "u", is_received=True), "answer", [b"5", *KEYS, b"u", b"", b"1"]),
+        (Answer("a", "u", b"r" * 3_000), "answer", [b"5", *KEYS, b"u", b"r" * 3_000, b""]),
         (
             Renew("a", ("u", "v"), "n", 9),
             "renew",
