@@ -94,6 +94,7 @@ class Answers:
         The account that is called hears of it too, if such calls are counted: should the store not, it has received
         less."""
         record = self._calls.record_of(call)
+        call.opening = b""
         asks = self._node.outbox.asks
         keeper = call.holders[0] if record and call.holders else ""
         for holder in call.holders:

@@ -21,7 +21,7 @@ from edge.proxy.egress import Egress
 from edge.proxy.forwarding import Hop, is_secure
 from edge.proxy.node import Node
 from edge.proxy.observed import flow_text, is_elsewhere
-from edge.proxy.record import of_attempt
+from edge.proxy.record import at_admission, opening_of
 from edge.proxy.refusing import Headers, Refusals
 from edge.proxy.resent import Resent
 from edge.proxy.responses import Branch, ResponseContext
@@ -139,7 +139,10 @@ class Attempts:
         context.user = _User(self, call)
         self._calls.add(call)
         settings = node.settings
-        record = of_attempt(facts, node) if settings.keeps_records and not attempt.emergency else b""
+        record = b""
+        if settings.keeps_records and not attempt.emergency:
+            call.opening = opening_of(facts, node)
+            record = at_admission(facts, node, call.opening)
         question = demand.ask(
             attempt,
             uid=uid,

@@ -58,6 +58,7 @@ class Call:
         "look",
         "loop",
         "naming",
+        "opening",
         "paced_at",
         "paid",
         "session",
@@ -82,6 +83,8 @@ class Call:
         """Where the callee knows another From than the caller wrote."""
         self.crossing: Crossing | None = None
         """What becomes of headers between its two neighbours; None: nothing."""
+        self.opening = b""
+        """Until it is answered: the part of its record that stays as it is (`record.opening_of`), where one is kept."""
         self.words: Words = NO_WORDS
         """What headers of ours may say of it."""
         self.loop = b""

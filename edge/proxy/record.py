@@ -31,6 +31,9 @@ MAX_RECORD_BYTES: Final = 8_192
 CSEQ_GAP: Final = 1_000
 _CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*", re.IGNORECASE)
 
+_BLANK: Final = b"\r\n"
+_GAP: Final = b"\r\n\r\n"
+
 Record = dict[str, Any]
 
 _T = TypeVar("_T")
@@ -54,14 +57,19 @@ _WHERE_SET: Final[dict[str, type[str] | type[int] | type[bool]]] = {
 """Kept only where they say something; a record of an older edge has none of them."""
 
 
-def of_attempt(facts: CallFacts, node: "Node") -> bytes:
-    """At admission: what its CDR needs."""
-    return _bytes(_facts_record(facts, node.wall_offset))
+def at_admission(facts: CallFacts, node: "Node", opening: bytes) -> bytes:
+    """What its CDR needs, as `of_attempt`; of most attempts nothing more can be told by then. `opening`: of them."""
+    return of_attempt(facts, node, opening) if facts.shadowed else opening + _NOTHING_YET
+
+
+def of_attempt(facts: CallFacts, node: "Node", opening: bytes = b"") -> bytes:
+    """At any time before the answer: what its CDR needs. `opening`: of it, where that has been made."""
+    return (opening or opening_of(facts, node)) + _bytes(_course_of(facts, node.wall_offset))[1:]
 
 
 def of_call(call: "Call", node: "Node") -> bytes:
     """At the answer, and whenever a remote target has moved: the dialogs too."""
-    record = _facts_record(call.facts, node.wall_offset)
+    record = _course_of(call.facts, node.wall_offset)
     listeners = node.listeners.all
     record["invite"] = _head(call.invite)
     record["inbound"] = listeners[call.inbound].name
@@ -85,8 +93,9 @@ def of_call(call: "Call", node: "Node") -> bytes:
         for tag, dialog in call.dialogs.items()
         if dialog.is_confirmed and not dialog.ended
     ]
-    data = _bytes(record)
-    return data if len(data) <= MAX_RECORD_BYTES else of_attempt(call.facts, node)
+    opening = call.opening or opening_of(call.facts, node)
+    data = opening + _bytes(record)[1:]
+    return data if len(data) <= MAX_RECORD_BYTES else of_attempt(call.facts, node, opening)
 
 
 def read(data: bytes) -> Record | None:
@@ -224,44 +233,29 @@ def _of_type(value: object, kind: type[_T]) -> _T:
     return value
 
 
-def _facts_record(facts: CallFacts, offset: float) -> Record:
+def opening_of(facts: CallFacts, node: "Node") -> bytes:
+    """What no later event changes of a judged attempt, ready for each record of it: an object that is still open."""
     # Written out: asking by name for what stands in the slots took three times as long.
-    decided_at, sent_at, ringing_at, answered_at = (
-        facts.decided_at, facts.sent_at, facts.ringing_at, facts.answered_at,
-    )  # fmt: skip
     record: Record = {
         "call_id": facts.call_id,
         "from_tag": facts.from_tag,
-        "to_tag": facts.to_tag,
         "source": facts.source,
         "account": facts.account,
         "ingress_trunk": facts.ingress_trunk,
         "ingress_class": facts.ingress_class,
-        "egress_trunk": facts.egress_trunk,
         "cli_original": facts.cli_original,
         "cli_presented": facts.cli_presented,
         "cli_network": facts.cli_network,
         "called_original": facts.called_original,
         "called": facts.called,
         "rule": facts.rule,
-        "group": facts.group,
         "zone": facts.zone,
         "rate_prefix": facts.rate_prefix,
         "currency": facts.currency,
-        "status": facts.status,
-        "in_use": facts.in_use,
         "policy_generation": facts.policy_generation,
-        "paid_s": facts.paid_s,
         "withheld": facts.withheld,
-        "degraded": facts.degraded,
-        "received_at": facts.received_at + offset,
-        "decided_at": None if decided_at is None else decided_at + offset,
-        "sent_at": None if sent_at is None else sent_at + offset,
-        "ringing_at": None if ringing_at is None else ringing_at + offset,
-        "answered_at": None if answered_at is None else answered_at + offset,
+        "received_at": facts.received_at + node.wall_offset,
         "v": VERSION,
-        "shadowed": facts.shadowed,
-        "candidates": facts.candidates,
         "price": None if facts.price is None else list(facts.price),
     }
     if facts.listener:
@@ -272,30 +266,53 @@ def _facts_record(facts: CallFacts, offset: float) -> Record:
         record["identified_by"] = facts.identified_by
     if facts.purpose:
         record["purpose"] = facts.purpose
-    if facts.cli_rewritten:
-        record["cli_rewritten"] = facts.cli_rewritten
-    if facts.called_rewritten:
-        record["called_rewritten"] = facts.called_rewritten
     if facts.attestation:
         record["attestation"] = facts.attestation
     if facts.attestation_source:
         record["attestation_source"] = facts.attestation_source
     if facts.ruleset:
         record["ruleset"] = facts.ruleset
+    if facts.automated:
+        record["automated"] = True
+    if facts.emergency:
+        record["emergency"] = True
+    if facts.cli_shadowed:
+        record["cli_shadowed"] = facts.cli_shadowed
+    if facts.cli_rewritten:
+        record["cli_rewritten"] = facts.cli_rewritten
+    if facts.tags:
+        record["tags"] = facts.tags
+    return _bytes(record)[:-1] + b","
+
+
+def _course_of(facts: CallFacts, offset: float) -> Record:
+    """The rest: what has become of it so far."""
+    decided_at, sent_at, ringing_at, answered_at = (
+        facts.decided_at, facts.sent_at, facts.ringing_at, facts.answered_at,
+    )  # fmt: skip
+    record: Record = {
+        "to_tag": facts.to_tag,
+        "egress_trunk": facts.egress_trunk,
+        "group": facts.group,
+        "status": facts.status,
+        "in_use": facts.in_use,
+        "paid_s": facts.paid_s,
+        "degraded": facts.degraded,
+        "decided_at": None if decided_at is None else decided_at + offset,
+        "sent_at": None if sent_at is None else sent_at + offset,
+        "ringing_at": None if ringing_at is None else ringing_at + offset,
+        "answered_at": None if answered_at is None else answered_at + offset,
+        "shadowed": facts.shadowed,
+        "candidates": facts.candidates,
+    }
+    if facts.called_rewritten:
+        record["called_rewritten"] = facts.called_rewritten
     if facts.decided_by:
         record["decided_by"] = facts.decided_by
     if facts.hold_micros:
         record["hold_micros"] = facts.hold_micros
     if facts.holds:
         record["holds"] = facts.holds
-    if facts.automated:
-        record["automated"] = True
-    if facts.emergency:
-        record["emergency"] = True
-    if facts.tags:
-        record["tags"] = facts.tags
-    if facts.cli_shadowed:
-        record["cli_shadowed"] = facts.cli_shadowed
     if facts.tries:
         record["tries"] = [(_moved(sent, -offset), _moved(ended, -offset)) for sent, ended in facts.tries]
     if any(facts.candidate_causes):
@@ -315,13 +332,17 @@ def _bytes(record: Record) -> bytes:
         )
 
 
+_NOTHING_YET: Final = _bytes(_course_of(CallFacts("", 0.0), 0.0))[1:]
+
+
 def _head(message: bytes) -> str:
     """The message without its body, which nobody needs any more, nor its length (§18.3: none means, to the end)."""
-    head, gap, body = message.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    head, gap, body = (message if message[0] not in _BLANK else message.lstrip(_BLANK)).partition(_GAP)
     if body:
         last = head.rfind(b"\r\n")
         # Most have it last; and none has two (`edge.sip.layout.SINGLE`).
-        head = head[:last] if head.startswith(b"Content-Length:", last + 2) else _CONTENT_LENGTH.sub(b"", head)
+        is_last = head[last + 2 : last + 17] == b"Content-Length:"
+        head = head[:last] if is_last else _CONTENT_LENGTH.sub(b"", head)
     return (head + gap).decode("latin-1")
 
 

@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network import Established, Ringing, Wire
+from network import TRUNK_B, Callee, Caller, Established, Ringing, Wire
 
 from edge.proxy import record
 from edge.proxy.facts import CallFacts
 from edge.sip.message import parse
-from limits.model import InForce
+from limits.model import Admit, Answer, InForce
 from limits.rates import Price
 
 TEXT = st.text(max_size=40)
@@ -147,6 +147,35 @@ def test_a_message_is_kept_without_its_body_however_its_length_is_spelt(length):
     data = "\r\n".join(["", *lines, "", "v=0"]).encode()
     kept = parse(record._head(data).encode())
     assert (kept.body, kept.call_id(), kept.value(b"label")) == (b"", b"i", b"l: 7")
+
+
+def test_the_record_of_the_answer_is_as_if_all_of_it_had_been_made_then():
+    """The part made at admission says nothing that the decision, a second trunk or the answer has changed."""
+    wire = Wire()
+    first = Ringing(wire)
+    (call,) = wire.core.calls.live()
+    admitted = record.read(record.of_attempt(call.facts, wire.core._node, call.opening))
+    first.callee.answer(503)
+    (invite,) = wire.requests_to(TRUNK_B, b"INVITE")
+    Callee(wire, invite, TRUNK_B).answer(200)
+    (told,) = [verb.record for verb in wire.asked if isinstance(verb, Answer)]
+    assert call.opening == b""
+    assert record.read(told) == record.read(record.of_call(call, wire.core._node))
+    assert admitted is not None
+    changed = {name for name, value in record.read(told).items() if admitted.get(name) != value}
+    assert {"candidates", "tries", "to_tag", "status", "answered_at", "egress_trunk", "dialogs"} <= changed
+
+
+def test_the_record_at_admission_is_as_if_all_of_it_had_been_made_then():
+    """Nothing but what is in the shadow can have become of an attempt by then."""
+    wire = Wire()
+    wire.holding = []
+    Caller(wire).start()
+    (call,), node = wire.core.calls.live(), wire.core._node
+    (admit,) = [verb for verb in wire.asked if isinstance(verb, Admit)]
+    assert admit.record == record.of_attempt(call.facts, node)
+    call.facts.shadowed = ("route-a",)
+    assert record.at_admission(call.facts, node, call.opening) == record.of_attempt(call.facts, node) != admit.record
 
 
 def test_a_record_too_long_keeps_what_its_cdr_needs():
