@@ -43,7 +43,7 @@ from edge.neighbours import Neighbours
 from edge.policies.keeping import PolicyKeeper
 from edge.proxy.core import ProxyCore
 from edge.proxy.facts import Fact
-from edge.proxy.identifiers import Identifiers
+from edge.proxy.identifiers import FreshTokens, Identifiers
 from edge.proxy.listeners import Listeners
 from edge.proxy.node import Settings
 from edge.pump import Outlets, Pump
@@ -319,7 +319,7 @@ class _Server:
         self._core = ProxyCore(
             settings=settings,
             listeners=self.listeners,
-            identifiers=Identifiers(secret=secret, fresh=state.FreshTokens(), contacts=self.policy.contacts_key),
+            identifiers=Identifiers(secret=secret, fresh=FreshTokens(os.urandom), contacts=self.policy.contacts_key),
             snapshot=self.policy.snapshot,
             draw=random.random,
             now=now,

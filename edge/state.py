@@ -50,24 +50,3 @@ def secret(directory: Path, name: str = KEY_FILE) -> bytes:
 def node_name(configured: str) -> str:
     """The configured name, else the host's."""
     return configured or socket.gethostname().split(".")[0][:64] or "edge"
-
-
-class FreshTokens:
-    """Unpredictable 16-character hex tokens, 64 bits each, cut from blocks of the system's randomness."""
-
-    __slots__ = ("_block", "_position")
-
-    _BLOCK = 4096
-
-    def __init__(self) -> None:
-        self._block = b""
-        self._position = 0
-
-    def __call__(self) -> bytes:
-        """The next token."""
-        start = self._position
-        if start >= len(self._block):
-            self._block = os.urandom(self._BLOCK).hex().encode()
-            start = 0
-        self._position = start + 16
-        return self._block[start : start + 16]

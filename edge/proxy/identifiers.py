@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
+from zlib import crc32
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -22,11 +23,12 @@ UID_LENGTH: Final = 32
 _SIGNATURE_LENGTH: Final = 16
 MAX_FLOW_TEXT: Final = 80
 """Bytes of what a token carries besides: a flow, a mark of the trunks."""
-_LOOP_BYTES: Final = 5
 _ROUTING: Final = frozenset((b"route", b"proxy-authorization"))
 _HIDES: Final = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES: Final = 10
+_BLOCK_BYTES: Final = 4_096
+_TOKEN_LENGTH: Final = 16
 _DIGESTS_MAX: Final = 4_096
 _NUMBER_BYTES: Final = 16
 
@@ -39,6 +41,27 @@ _DOOR: Final = b"trunkgate door"
 _NONCE: Final = b"trunkgate nonce"
 _DOOR_BYTES: Final = 6
 _DOOR_UID: Final = 20
+
+
+class FreshTokens:
+    """Unpredictable 16-character hex tokens, 64 bits each, cut from blocks of the system's randomness."""
+
+    __slots__ = ("_block", "_position", "_random")
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        """`random`: so many unpredictable bytes, as `os.urandom` gives them."""
+        self._random = random
+        self._block = b""
+        self._position = 0
+
+    def __call__(self) -> bytes:
+        """The next token."""
+        start = self._position
+        if start >= len(self._block):
+            self._block = self._random(_BLOCK_BYTES).hex().encode()
+            start = 0
+        self._position = start + _TOKEN_LENGTH
+        return self._block[start : start + _TOKEN_LENGTH]
 
 
 class Identifiers:
@@ -173,20 +196,20 @@ def number_digest(key: bytes, number: str) -> str:
 
 
 def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> bytes:
-    """Digest of everything that decides where a request goes (RFC 5393 §4.2.1): Request-URI and routes as received,
-    credentials, the neighbour it came from, and the header fields in which a neighbour names the account (`names`).
+    """Checksum of everything that decides where a request goes (RFC 5393 §4.2.1, by which 32 bits do): Request-URI and
+    routes as received, credentials, the neighbour it came from, and the header fields in which a neighbour names the
+    account (`names`).
 
     A request that comes back from another neighbour is routed by another trunk's rules: that is a spiral. It does not
     vary with the method, so CANCEL and ACK agree with their INVITE. The Call-ID keeps two requests apart that collide
     (§4.2.4). To be made before route preprocessing."""
     key = b"%b\0%b\0%b" % (request.uri, source.encode(), request.call_id())
     if request.has_any(_ROUTING):
-        for value in (*request.values(b"route"), *request.values(b"proxy-authorization")):
-            key += b"\0" + value
+        names = (b"route", b"proxy-authorization", *names)
     for name in names:
         for value in request.values(name):
             key += b"\0" + value
-    return blake2b(key, digest_size=_LOOP_BYTES).hexdigest().encode()
+    return b"%d" % crc32(key)
 
 
 def loop_part_of(branch: bytes) -> bytes:

@@ -45,13 +45,3 @@ def test_configured_node_name_wins() -> None:
     """Empty: the host's name."""
     assert state.node_name("edge7") == "edge7"
     assert state.node_name("") != ""
-
-
-def test_fresh_tokens_never_repeat_across_blocks() -> None:
-    """4,096 random bytes make 512 tokens; the 513th comes from a new block."""
-    fresh = state.FreshTokens()
-
-    tokens = [fresh() for _ in range(2000)]
-
-    assert len(set(tokens)) == 2000
-    assert {len(token) for token in tokens} == {16}

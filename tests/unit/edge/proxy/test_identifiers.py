@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from edge.proxy.identifiers import UID_LENGTH, Identifiers, loop_part, loop_part_of, number_digest
+from edge.proxy.identifiers import UID_LENGTH, FreshTokens, Identifiers, loop_part, loop_part_of, number_digest
 from edge.sip.message import parse
 
 TOKEN_CHARACTERS = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+")
@@ -53,6 +53,22 @@ def test_another_invite_has_another_uid(other):
 def test_stamping_the_via_does_not_change_the_uid():
     """Received and rport are ours."""
     assert uid(invite()) == uid(invite(via="SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;received=192.0.2.9;rport=1"))
+
+
+def test_fresh_tokens_never_repeat_across_blocks():
+    """4,096 random bytes make 512 tokens; the 513th comes from a new block."""
+    asked = []
+
+    def random(length):
+        asked.append(length)
+        first = len(asked) * 10**6
+        return b"".join(number.to_bytes(8, "big") for number in range(first, first + length // 8))
+
+    fresh = FreshTokens(random)
+    tokens = [fresh() for _ in range(2000)]
+    assert len(set(tokens)) == 2000
+    assert {len(token) for token in tokens} == {16}
+    assert asked == [4_096] * 4
 
 
 def test_branches_are_unique_and_carry_their_loop_part():
