@@ -4,6 +4,7 @@ Imports pydantic and this room.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from pydantic import Field
 
@@ -47,14 +48,18 @@ class PrefixTable:
         return None
 
 
+NO_PREFIXES: Final = PrefixTable({})
+"""Every empty table of a policy: to ask whether there are any is to compare."""
+
+
 def tech_prefixes(entries: Mapping[str, str]) -> PrefixTable:
     """Accounts by tech prefix."""
-    return PrefixTable(entries)
+    return PrefixTable(entries) if entries else NO_PREFIXES
 
 
 def rewrites(entries: tuple[RewriteEntry, ...]) -> PrefixTable:
     """What to put in the place of a beginning."""
-    return PrefixTable({entry.prefix: entry.replace for entry in entries})
+    return PrefixTable({entry.prefix: entry.replace for entry in entries}) if entries else NO_PREFIXES
 
 
 def rewritten(called: str, table: PrefixTable) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from edge.config.account_policy import AccountPolicy
 from edge.config.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, address_number, parse_source, parse_trunk_uri
 from edge.config.boundary import OUTSIDE, HeaderRulesEntry, TrunkBoundary, boundary_of
-from edge.config.dialling import PrefixTable, rewrites, rewritten, tech_prefixes
+from edge.config.dialling import NO_PREFIXES, PrefixTable, rewrites, rewritten, tech_prefixes
 from edge.config.holders import is_limited
 from edge.config.login import Login, Registered, login_of, registered_of
 from edge.config.plan import CACHE_LIMIT as CACHE_LIMIT
@@ -20,11 +20,13 @@ from edge.config.schema import (
 )
 from edge.config.strangers import KNOWN_PACKETS_PER_S, KNOWN_REQUESTS_PER_S
 
+_SEMICOLON: Final = 0x3B
+_QUESTION: Final = 0x3F
+"""As numbers: see `edge.sip.grammar.COMMA`."""
 _HOP_PARAMS: Final = frozenset({b"transport", b"maddr", b"ttl", b"lr"})
 """URI parameters that say how to reach the old host (RFC 3261 §19.1.1)."""
 
 
-NO_PREFIXES: Final = PrefixTable({})
 CHALLENGES: Final = frozenset((401, 407))
 """RFC 3261 §22."""
 
@@ -144,7 +146,7 @@ class EgressTrunk:
         user, at, address = rest.partition(b"@")
         if not at:
             user, address = b"", rest
-        if b";" not in address and b"?" not in address:
+        if _SEMICOLON not in address and _QUESTION not in address:
             return b"sip:" + user + at + self.host_port
         params = b"".join(
             b";" + param

@@ -5,6 +5,7 @@ trusted trunk, the tech prefix of the called number, the trunk itself. A header 
 policy marks as trusted; a name that nobody knows is nobody's, and none of the others is asked instead.
 """
 
+from edge.config.dialling import NO_PREFIXES
 from edge.config.snapshot import PolicySnapshot
 from edge.policy.attempt import CallAttempt
 from edge.policy.numbers import is_emergency_call
@@ -25,7 +26,7 @@ def identify(attempt: CallAttempt, snapshot: PolicySnapshot) -> Refuse | None:
             return Refuse(Reason.CREDENTIALS_MISSING)
         known = snapshot.secrets.get(attempt.username.encode())
         attempt.account = None if known is None else snapshot.accounts.get(known.account)
-    if ingress.tech_prefixes:
+    if ingress.tech_prefixes is not NO_PREFIXES:
         by_prefix = take_off(attempt, ingress.tech_prefixes, snapshot)
         if by_prefix:
             attempt.account = snapshot.accounts.get(by_prefix)

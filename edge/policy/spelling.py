@@ -33,6 +33,7 @@ _MAX_DISGUISED_RUNS: Final = 8
 _MAX_UNESCAPED: Final = 3
 """So many times over is a user part unescaped: whoever relays it may do so again."""
 
+_PERCENT: Final = 0x25
 _PLAIN: Final = re.compile(r"\+?[0-9]{1,20}")
 _SEPARATORS: Final = str.maketrans("", "", " \t.-()/\u00a0")
 _CONTEXT_SEPARATORS: Final = str.maketrans("", "", ' \t.-()/\u00a0"')
@@ -107,7 +108,7 @@ def read_bare(reading: Reading) -> Reading:
 def _read_decorated(user: bytes, plan: NumberPlan) -> Reading:
     """Escapes, visual separators, parameters, words: everything but plain digits."""
     for _ in range(_MAX_UNESCAPED):
-        if b"%" not in user:
+        if _PERCENT not in user:
             break
         user = _ESCAPE.sub(lambda escape: bytes((int(escape.group(1), 16),)), user)
     whole = user.decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 RFC 3263 §4.3 (failover inside a set of addresses), RFC 3261 §16.6 and §18.1.1 (large requests belong on a stream).
 """
 
+from edge.config.dialling import NO_PREFIXES
 from edge.config.trunks import EgressTrunk
 from edge.policy.attempt import CallAttempt
 from edge.proxy import session_timers, topology
@@ -111,7 +112,7 @@ class Egress:
         node = self._node
         request = attempt.request.copy()
         is_rewritten = trunk.rewrite_uri or trunk.boundary.hides
-        rewritten = trunk.as_sent(attempt.called) if trunk.called else ""
+        rewritten = "" if trunk.called is NO_PREFIXES else trunk.as_sent(attempt.called)
         if attempt.emergency and emergency_service(request.uri):
             # RFC 5031: words, for those who take words. Where we know the number and may write, it is dialled.
             rewritten = rewritten or (attempt.called if is_rewritten else "")

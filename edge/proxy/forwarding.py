@@ -11,7 +11,7 @@ from edge.proxy.topology import open_routes, sealed_routes
 from edge.sip.errors import FieldError
 from edge.sip.fields import cut_first, parse_name_addr, parse_via, stamp_via
 from edge.sip.flow import Flow
-from edge.sip.grammar import LWS
+from edge.sip.grammar import COMMA, LWS
 from edge.sip.message import Message, Request
 from edge.sip.uri import SipUri, parse_uri
 
@@ -57,7 +57,7 @@ def stamp_top_via(request: Message, flow: Flow) -> None:
     if via.rport != 0 and via.received is None and via.host == host.encode():
         return  # nothing to be said: most neighbours are where they say
     line = request.values(b"via")[0]
-    if b"," in line:
+    if COMMA in line:
         first = request.pop_first(b"via")
         request.prepend(b"Via", stamp_via(first, host.encode(), port, False))
         return
@@ -77,7 +77,9 @@ def reply_flow(request: Message, flow: Flow, listeners: Listeners) -> Flow:
         return flow._replace(port=port, names=(via.host.decode("ascii", "replace"),))
     if via.rport is not None:
         return flow
-    return Flow(flow.listener, (flow.address[0], via.port or default_port(b"udp")))
+    host, port = flow.address
+    wanted = via.port or default_port(b"udp")
+    return flow if wanted == port else Flow(flow.listener, (host, wanted))
 
 
 def preprocess(request: Request, listeners: Listeners, identifiers: Identifiers) -> Preprocessed:
@@ -153,12 +155,7 @@ def is_looped(request: Request, mine: bytes, listeners: Listeners) -> bool:
 def _may_have_been_here(request: Request, listeners: Listeners) -> bool:
     """Does our sent-by stand in its Vias, as we print it? Most requests are here for the first time."""
     lines = request.lines
-    for at in request.layout.positions[b"via"]:
-        line = lines[at]
-        for sent_by in listeners.sent_bys:
-            if sent_by in line:
-                return True
-    return False
+    return any(listeners.may_be_in(lines[at]) for at in request.layout.positions[b"via"])
 
 
 def put_hop(

@@ -121,6 +121,11 @@ class Listeners:
             return (spelt, port) in self._names
         return (spelt, DEFAULT_PORT) in self._names or (spelt, DEFAULT_TLS_PORT) in self._names
 
+    def may_be_in(self, via: bytes) -> bool:
+        """Does one of our sent-bys stand in this line, as we print it?"""
+        # `in` would first fail to read a number, for twice the price (`edge.sip.grammar.COMMA`).
+        return any(via.find(sent_by) >= 0 for sent_by in self.sent_bys)
+
     def is_our_uri(self, uri: Uri) -> bool:
         """Does this URI lead to us?"""
         return isinstance(uri, SipUri) and self.is_us(uri.host, uri.port)

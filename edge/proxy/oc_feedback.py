@@ -65,8 +65,11 @@ class OcFeedback:
         """A request whose top Via announces it, of a known neighbour: what to do to the responses. Whoever sent it, the
         parameters come off that Via (§5.6). `is_known` is asked of those alone who announce it."""
         params = request.via().params
-        if b"oc" not in params.lower():
-            return None
+        return None if params.lower().find(b"oc") < 0 else self._said(request, params, flow, now, is_known)
+
+    def _said(
+        self, request: Request, params: bytes, flow: Flow, now: float, is_known: Callable[[Flow], bool]
+    ) -> Callable[[bytes, float], bytes] | None:
         said = overload_params.read(params)
         _take_off(request)
         if said is None or said.oc is not None or LOSS not in said.algorithms or not is_known(flow):

@@ -21,11 +21,8 @@ def is_usual(request: Request, listeners: Listeners) -> bool:
         return False
     lines = request.lines
     via = lines[layout.first[b"via"][0]]
-    if COMMA in via:
-        return False
-    for sent_by in listeners.sent_bys:
-        if sent_by in via:
-            return False  # it may have been here before
+    if COMMA in via or listeners.may_be_in(via):
+        return False  # it may have been here before
     at, start = layout.first[b"contact"]
     contact = lines[at]
     if CR in contact:

@@ -403,7 +403,7 @@ def bytes_up(response: Response, *, is_reliable: bool) -> bytes:
     data = response.render()
     lines = response.lines
     for at in response.layout.positions[b"via"]:
-        if b"oc" in lines[at].lower():
+        if lines[at].lower().find(b"oc") >= 0:
             return overload_params.cleaned(data)
     return data
 

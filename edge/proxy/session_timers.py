@@ -5,7 +5,7 @@ the two user agents will say what they think of it.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge.sip.errors import FieldError
 from edge.sip.message import Message, Request, Response
@@ -20,13 +20,16 @@ REFRESHES: Final = frozenset((b"INVITE", b"UPDATE"))
 _DELTA: Final = re.compile(rb"[ \t]*([0-9]{1,9})[ \t]*(;[^\r\n]*)?\Z")
 
 
-class Asked(NamedTuple):
+class Asked:
     """What is remembered from the request to its answer (§8.1)."""
 
-    interval_s: int
-    """Session-Expires as it was forwarded."""
-    is_supported: bool
-    """Did the sender's Supported name `timer`?"""
+    __slots__ = ("interval_s", "is_supported")
+
+    def __init__(self, interval_s: int, is_supported: bool) -> None:
+        self.interval_s = interval_s
+        """Session-Expires as it was forwarded."""
+        self.is_supported = is_supported
+        """Did the sender's Supported name `timer`?"""
 
 
 def fault(request: Request, least_s: int) -> Fault | None:

@@ -78,7 +78,7 @@ class ShortRoad:
     def _way(self, request: Request, call: Call, came_by: Flow) -> tuple[Dialog, bool, Flow] | None:
         """The dialog, whether the request comes from the ingress side, and the one flow it leaves by."""
         node = self._node
-        if call.naming is not None or call.flow is not None or b"oc" in request.via().params.lower():
+        if call.naming is not None or call.flow is not None or request.via().params.lower().find(b"oc") >= 0:
             return None
         if not node.sources.is_known(came_by.listener, came_by.address[0]):
             return None

@@ -34,15 +34,12 @@ def call_of(request: Request, calls: CallTracker, listeners: Listeners) -> Call 
     call = calls.get(route[_TOKEN_AT:_UID_END].decode("latin-1"))
     if call is None or request.call_id() != call.call_id:
         return None
-    token = call.token
-    if not token or not route.startswith(_ROUTE) or not route.startswith(token, _TOKEN_AT):
+    token, token_end = call.token, _TOKEN_AT + len(call.token)
+    if not token or route[:token_end] != _ROUTE + token or route[token_end:] not in listeners.record_routes:
         return None
     via = lines[layout.first[b"via"][0]]
-    if route[_TOKEN_AT + len(token) :] not in listeners.record_routes or COMMA in via:
-        return None
-    for sent_by in listeners.sent_bys:
-        if sent_by in via:
-            return None  # it may have been here before
+    if COMMA in via or listeners.may_be_in(via):
+        return None  # it may have been here before
     try:
         to_tag = request.to().tag
         request.from_()

@@ -57,6 +57,17 @@ def test_so_does_a_target_with_more_in_it(uri):
     assert usual.call_of(request, wire.core.calls, wire.listeners) is None
 
 
+@pytest.mark.parametrize("at", [0, 7, 8, 40, 50])
+def test_so_does_a_route_that_is_not_the_token_of_the_call(at):
+    """The uid alone proves nothing: the signature counts, and the spelling before it."""
+    wire = Wire()
+    request = request_of(Established(wire))
+    line = next(line for line in request.lines if line.startswith(b"Route"))
+    forged = line[:at] + (b"0" if line[at : at + 1] != b"0" else b"1") + line[at + 1 :]
+    changed = parse(request.render().replace(line, forged if at else b"route" + line[5:]))
+    assert usual.call_of(changed, wire.core.calls, wire.listeners) is None
+
+
 def test_so_does_a_call_that_is_over():
     """A node that does not know the call reads the token's signature."""
     wire = Wire()
