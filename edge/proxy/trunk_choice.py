@@ -11,6 +11,7 @@ from typing import Final
 
 from edge.config.trunk_orders import Ordered
 from edge.config.trunks import EgressTrunk
+from edge.policy.attempt import CallAttempt
 from edge.policy.verdicts import Reason
 from edge.proxy.call import Call
 from edge.proxy.facts import Fact
@@ -39,6 +40,10 @@ class TrunkChoice:
         wanted = attempt.candidates
         if len(wanted) == 1 and self._is_beyond_doubt(wanted[0]):
             return Reason.NO_ROUTE  # which nobody asks for: there is one, and it is the one to try
+        return self.weigh(call, attempt, wanted, now)
+
+    def weigh(self, call: Call, attempt: CallAttempt, wanted: list[EgressTrunk], now: float) -> Reason:
+        """The same, whatever they are."""
         allowed = [trunk for trunk in wanted if not self._bars(trunk, now)]
         if not allowed:
             if not attempt.emergency:

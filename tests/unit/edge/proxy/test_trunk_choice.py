@@ -1,7 +1,5 @@
 """What an operator orders of trunks: drained, in maintenance, back; and calls that find none."""
 
-from itertools import count
-
 import pytest
 from network import CALLER, NOTHING, TRUNK_A, TRUNK_B, Caller, Established, Wire, hang_up, policy, reply
 
@@ -224,23 +222,34 @@ ONE_TRUNK = policy().replace('trunks = ["a", "b"]', 'trunks = ["a"]')
 
 
 @pytest.mark.parametrize("ordered", ["", "drain", "maintenance"])
-@pytest.mark.parametrize("failures", [0, 1, 30])
-@pytest.mark.parametrize("more", ["", "maintenance = true\n", "throttle = {}\n", "guard = { asr = 40 }\n"])
-def test_where_there_is_one_trunk_the_short_choice_is_the_complete_one(monkeypatch, ordered, failures, more):
-    """Up and in doubt, ordered, guarded, throttled: the same call goes to the same place, and the same is told."""
+@pytest.mark.parametrize("ill", [("health", 0), ("health", 1), ("health", 30), ("quality", 30), ("throttle", 30)])
+@pytest.mark.parametrize("more", ["", "maintenance = true\n", "throttle = {}\n", "guard = { asr = 40, sample = 20, retry_s = 60 }\n"])
+def test_where_there_is_one_trunk_the_short_choice_is_the_complete_one(ordered, ill, more):
+    """Up and in doubt, ordered, guarded, throttled: the same candidates are left, and the same is told."""
 
     def outcome(is_short):
         wire = Wire(ONE_TRUNK.replace('uri = "sip:198.51.100.1:5060"\n', 'uri = "sip:198.51.100.1:5060"\n' + more))
-        if not is_short:
-            monkeypatch.setattr(TrunkChoice, "_is_beyond_doubt", lambda choice, trunk: False)
-        trunk = wire.snapshot.trunks["a"]
+        trunk, node = wire.snapshot.trunks["a"], wire.core._node
+        what, failures = ill
         for _ in range(failures):
-            wire.core._node.trunks.failed(trunk, "silent", wire.now)
+            if what == "health":
+                node.trunks.failed(trunk, "silent", wire.now)
+            elif what == "quality":
+                node.quality.ended(trunk, wire.now, answered=False)
+            else:
+                node.throttle.sent(trunk, wire.now)
+                node.throttle.refused(trunk, wire.now)
         order(wire, **({"a": ordered} if ordered else {}))
-        wire.advance(11)
-        monkeypatch.setattr(Caller, "_numbers", count(1))
-        found = tried(wire)
-        wire.advance(200)
-        return found, [(fact.name, fact.fields) for fact in wire.facts], wire.core.trunk_states, wire.held
+        wire.advance({"health": 11, "quality": 200, "throttle": 0}[what])
+        wire.holding = []
+        Caller(wire).start()
+        (call,) = wire.core.calls.live()
+        call.uid, choice = "u", TrunkChoice(node)
+        if is_short:
+            why = choice.choose(call, wire.now)
+        else:
+            why = choice.weigh(call, call.attempt, call.attempt.candidates, wire.now)
+        told = [(fact.name, fact.fields) for fact in (*wire.facts, *node.outbox.facts)]
+        return why, call.attempt.candidates == [trunk], told, wire.core.trunk_states, node.counters.trunks_skipped
 
     assert outcome(True) == outcome(False)
