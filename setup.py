@@ -47,6 +47,7 @@ MODULES = (
     "limits/kept.py",
     "limits/lane.py",
     "limits/link.py",
+    "limits/local.py",
     "limits/model.py",
     "limits/near_cache.py",
     "limits/pending.py",

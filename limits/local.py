@@ -4,11 +4,11 @@ The share is the ceiling divided by the nodes that were alive when the store was
 less than one where there is any: the sum over the nodes exceeds the ceiling by less than one for each node.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from limits import rate
 
-CAPACITY = 100_000
+CAPACITY: Final = 100_000
 """Holders remembered; when full, all are forgotten and the values of the policy file are used."""
 
 

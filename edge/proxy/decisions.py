@@ -76,8 +76,9 @@ def note_decided(facts: CallFacts, holder: str, outcome: Admitted | Denied | Una
             facts.in_use = outcome.in_use
             facts.hold_micros = outcome.held_micros
             facts.holds = 1 if outcome.paid_s else 0
-            facts.in_force = InForce(
-                outcome.generation, outcome.caps, outcome.ceiling, outcome.caps_lots, outcome.call_lots
+            # Not through its own constructor, which costs four times as much.
+            facts.in_force = tuple.__new__(
+                InForce, (outcome.generation, outcome.caps, outcome.ceiling, outcome.caps_lots, outcome.call_lots)
             )
     elif isinstance(outcome, Denied):
         facts.decided_by = "limits"

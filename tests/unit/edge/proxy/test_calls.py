@@ -26,7 +26,7 @@ from edge.proxy.node import Settings
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Ending
 from edge.sip.transaction.machine import Transaction
-from limits.model import Answer, Renew, Settle, Settled
+from limits.model import Admit, Answer, Renew, Settle, Settled
 
 S, I = CallState, CallInput  # noqa: E741
 
@@ -247,3 +247,15 @@ def test_counting_alone_frees_what_a_call_held(wire, way):
         gc.enable()
     assert (NOTHING, 0, 1) == (wire.held, wire.in_use(), len(wire.ended))
     assert before == after
+
+
+def test_whatever_is_made_past_its_constructor_is_whole(wire):
+    """A tuple made at once has every field, of its type: one more in `limits.model` is one more here."""
+    hang_up(Established(wire))
+    (facts,) = wire.ended
+    assert {type(verb) for verb in wire.asked} >= {Admit, Answer, Settle}
+    for made in (*wire.asked, facts.in_force):
+        assert (len(made), made) == (len(made._fields), type(made)(**made._asdict()))
+        for name, default in made._field_defaults.items():
+            found = getattr(made, name)
+            assert default is None or found is None or type(found) is type(default), name
