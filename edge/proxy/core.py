@@ -216,7 +216,7 @@ class ProxyCore:
     def received(self, data: bytes, flow: Flow, now: float) -> None:
         """A datagram. Never raises: what cannot be read is answered 400 or counted and dropped."""
         self._node.counters.datagrams_in += 1
-        if data[:4] == b"ACK " and self._shedding.absorbs(data):
+        if data.startswith(b"ACK ") and self._shedding.absorbs(data):
             return
         try:
             message = parse(data)

@@ -10,6 +10,7 @@ otherwise the call would stand, and hold its slot, until its end by time.
 
 from typing import Final
 
+from edge.config.trunks import CHALLENGES
 from edge.proxy import session_timers, topology
 from edge.proxy.adoption import Adoption
 from edge.proxy.call import Call, CallState
@@ -24,16 +25,16 @@ from edge.proxy.observed import flow_from, mark_in
 from edge.proxy.passage import Passage
 from edge.proxy.presentation import Mend, hide_unknown, keep_judged, toward_callee, toward_caller
 from edge.proxy.proving import answered, shift
+from edge.proxy.relayed import Relayed
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
 from edge.sip.errors import FieldError
 from edge.sip.flow import Flow
-from edge.sip.message import Request, Response
+from edge.sip.message import Request
 from edge.sip.transaction.layer import Transaction
 from edge.sip.uri import parse_uri
 from limits.model import Answer
 
-_CHALLENGES: Final = frozenset((401, 407))
 _OUR_VIA: Final = 100
 """Bytes that our Via adds, at most."""
 
@@ -60,13 +61,13 @@ class InDialog:
         """A request other than ACK and CANCEL, stamped and preprocessed."""
         node = self._node
         context = txn.user = ResponseContext(node, txn)
-        relayed = context.user = _Relayed(self, request)
+        relayed = context.user = Relayed(self, request)
         uid = self._uid(request.call_id(), pre.token)
         if uid is None:
             is_known = self._find_without_route(relayed, request, pre)
         else:
             call = self._calls.get(uid)
-            is_known = call is None or _place(relayed, call, request)
+            is_known = call is None or relayed.place(call, request)
         trunk = None if relayed.call is None else node.snapshot.trunks.get(relayed.call.facts.egress_trunk)
         relayed.may_be_asked = trunk is not None and trunk.login is not None and relayed.from_ingress
         if not is_known:
@@ -139,7 +140,7 @@ class InDialog:
         found = flow_from(self._node.identifiers.flow_of(pre.token or b""), listener)
         return None if found is None or found.address == flow.address else found
 
-    def send(self, relayed: "_Relayed", context: ResponseContext, now: float) -> bool:
+    def send(self, relayed: Relayed, context: ResponseContext, now: float) -> bool:
         """To the next address of its next hop (RFC 3263 §4.3); False where none is left."""
         onward, flows = relayed.onward, relayed.flows
         if onward is None or not flows:
@@ -152,7 +153,7 @@ class InDialog:
         self._start(relayed, context, onward, flow, now)
         return True
 
-    def _by_tcp(self, relayed: "_Relayed", onward: Request, flow: Flow, now: float) -> Flow | None:
+    def _by_tcp(self, relayed: Relayed, onward: Request, flow: Flow, now: float) -> Flow | None:
         """A large request goes by TCP where the trunk allows it, and by UDP where it is refused (§18.1.1); None: by
         this flow."""
         node, call = self._node, relayed.call
@@ -166,7 +167,7 @@ class InDialog:
         relayed.tcp_at = flow.address
         return self._destinations.by_tcp(flow, now)
 
-    def prove(self, relayed: "_Relayed", context: ResponseContext, branch: Branch, now: float) -> bool:
+    def prove(self, relayed: Relayed, context: ResponseContext, branch: Branch, now: float) -> bool:
         """The trunk asks who we are: the same request again, with the proof and the next CSeq number; once."""
         onward, dialog, call, node = relayed.onward, relayed.dialog, relayed.call, self._node
         if onward is None or dialog is None or call is None or not relayed.may_be_asked or context.cancelled:
@@ -186,7 +187,7 @@ class InDialog:
         self._start(relayed, context, onward, flow, now)
         return True
 
-    def _start(self, relayed: "_Relayed", context: ResponseContext, onward: Request, flow: Flow, now: float) -> None:
+    def _start(self, relayed: Relayed, context: ResponseContext, onward: Request, flow: Flow, now: float) -> None:
         passage, node = relayed.passage, self._node
         restore = None if passage is None else passage.hide(onward, context.server.request, flow)
         node.oc_throttle.sent(flow.address, now)
@@ -202,7 +203,7 @@ class InDialog:
         listener = flow.listener if pre.routed_out is None else pre.routed_out
         uid = self._uid(request.call_id(), pre.token)
         if uid is None:
-            relayed = _Relayed(self, request)
+            relayed = Relayed(self, request)
             if not self._find_without_route(relayed, request, pre):
                 node.counters.indialog_unknown += 1
                 return
@@ -256,7 +257,7 @@ class InDialog:
         """What became of a request that went the short road needs the complete one: context, user and branch, as
         `relay` would have left them."""
         context = server.user = ResponseContext(self._node, server)
-        relayed = context.user = _Relayed(self, server.request)
+        relayed = context.user = Relayed(self, server.request)
         relayed.call, relayed.dialog, relayed.from_ingress = call, dialog, from_ingress
         branch = client.user = Branch(context, None, client.flow, sent_at)
         branch.client = client
@@ -317,18 +318,18 @@ class InDialog:
             return call.uid
         return self._node.identifiers.read_token(token, call_id)
 
-    def _find_without_route(self, relayed: "_Relayed", request: Request, pre: Preprocessed) -> bool:
+    def _find_without_route(self, relayed: Relayed, request: Request, pre: Preprocessed) -> bool:
         """The confirmed dialog of a user agent that sent a request to us instead of along its route set."""
         if pre.token is not None or request.value(b"route") is not None:
             return False
         if not self._node.listeners.is_our_uri(parse_uri(request.uri)):
             return False
         call = self._calls.of_dialog(request.call_id(), request.from_().tag or b"", request.to().tag or b"")
-        if call is None or not _place(relayed, call, request):
+        if call is None or not relayed.place(call, request):
             return False
         return relayed.dialog is not None and relayed.dialog.is_confirmed
 
-    def _lead(self, onward: Request, relayed: "_Relayed") -> int:
+    def _lead(self, onward: Request, relayed: Relayed) -> int:
         """Put the other side's remote target and the route to it on the request (§12.2.1.1); the listener to use."""
         call, dialog = relayed.call, relayed.dialog
         assert call is not None
@@ -340,14 +341,14 @@ class InDialog:
             onward.append(b"Route", route)
         return listener
 
-    def _ask_for_refreshes(self, relayed: "_Relayed", onward: Request) -> None:
+    def _ask_for_refreshes(self, relayed: Relayed, onward: Request) -> None:
         """A session timer stays with the call that has one (RFC 4028 §8.1); one this node does not hold may get one."""
         settings, call, dialog = self._node.settings, relayed.call, relayed.dialog
         has_timer = call is None or call.session is not None or (dialog is not None and dialog.session_s > 0)
         wanted_s = settings.session_expires_s if has_timer else 0
         relayed.session = session_timers.ask(onward, wanted_s, settings.min_session_s)
 
-    def refreshed(self, relayed: "_Relayed", now: float) -> None:
+    def refreshed(self, relayed: Relayed, now: float) -> None:
         """When the session ends has moved; and another node that takes the call over must know where the two sides are
         now."""
         call = relayed.call
@@ -373,7 +374,7 @@ class InDialog:
             cause = q850_of(request, NORMAL_CLEARING)
         self._calls.left(call, side, cause, now, reason)
 
-    def over(self, relayed: "_Relayed", status: int, now: float) -> None:
+    def over(self, relayed: Relayed, status: int, now: float) -> None:
         """A request has its final response or its time-out; the dialog ends with a BYE."""
         if relayed.method == b"BYE" and relayed.call is not None and relayed.dialog is not None:
             self.bye_over(relayed.call, relayed.dialog, status, now)
@@ -383,119 +384,7 @@ class InDialog:
         dialog.leaving -= 1
         if dialog.ended or not dialog.is_confirmed or call.state in (CallState.TEARING_DOWN, CallState.ENDED):
             return  # over already, not begun, or ended by the edge's own BYEs
-        if status not in _CHALLENGES:
+        if status not in CHALLENGES:
             self._teardown.dialog_over(call, dialog, now)
         elif not dialog.leaving:
             self._calls.move(call, CallInput.BYE_REFUSED, now)
-
-
-class _Relayed:
-    """`ContextUser` of one in-dialog request."""
-
-    __slots__ = (
-        "_contact", "_room", "call", "dialog", "flows", "from_ingress", "loop", "may_be_asked", "method", "onward",
-        "passage", "session", "tcp_at",
-    )  # fmt: skip
-
-    def __init__(self, room: InDialog, request: Request) -> None:
-        self._room = room
-        self.method = request.method
-        self.call: Call | None = None
-        self.dialog: Dialog | None = None
-        self.from_ingress = True
-        self.session: session_timers.Asked | None = None
-        self.tcp_at: tuple[str, int] | None = None
-        """Where it was last sent by TCP for its size."""
-        self.passage: Passage | None = None
-        """What becomes of it between the two trunks."""
-        self.onward: Request | None = None
-        """What goes on, without our Via, as long as it may have to be sent again."""
-        self.may_be_asked = False
-        """Goes it to a trunk where we have a user name, and has that not been told yet?"""
-        self.loop = b""
-        self.flows: Flows = ()
-        self._contact: bytes | None = None
-        if self.method in session_timers.REFRESHES:
-            contact = request.contact()
-            self._contact = None if contact is None else contact.uri
-
-    def shift(self, onward: Request) -> bytes:
-        """The CSeq number that the callee expects; what is to be put back into the responses."""
-        dialog = self.dialog
-        if dialog is None or not self.from_ingress:
-            return b""
-        if self.method == b"INVITE":
-            dialog.invite_shift = dialog.cseq_shift
-        return shift(onward, dialog.cseq_shift, acknowledged=dialog.invite_shift)
-
-    def provisional(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
-        """Nothing of ours hangs on it."""
-
-    def succeeded(self, context: ResponseContext, branch: Branch, response: Response, now: float) -> None:
-        """Relay; a target refresh moves both remote targets."""
-        if context.concluded and not context.answered:
-            return  # its sender has been told of a failure, and takes no other answer (§17.2.1)
-        context.answered = True
-        dialog = self.dialog
-        if self.method in session_timers.REFRESHES:
-            interval = session_timers.answered(response, self.session)
-            if dialog is not None:
-                dialog.refreshed(interval, now)
-                # They refresh the targets as well (RFC 3261 §12.2.1.2, RFC 3311 §5).
-                try:
-                    contact = response.contact()
-                except FieldError:
-                    contact = None
-                theirs = None if contact is None else contact.uri
-                caller, callee = (self._contact, theirs) if self.from_ingress else (theirs, self._contact)
-                dialog.target_ingress = caller or dialog.target_ingress
-                dialog.target_egress = callee or dialog.target_egress
-                self._room.refreshed(self, now)
-        context.relay(response, now)
-        self._room.over(self, response.status, now)
-
-    def try_next(self, context: ResponseContext, branch: Branch, status: int, now: float) -> bool:
-        """A dialog has one remote target, which may have several addresses."""
-        if not branch.is_local and status in _CHALLENGES:
-            return self._room.prove(self, context, branch, now)
-        return (branch.is_local or status == 503) and not context.cancelled and self._room.send(self, context, now)
-
-    def concluded(self, context: ResponseContext, status: int, best: Response | None, now: float) -> None:
-        """The failure goes up; but a 503 would speak of us and not of the one who sent it (RFC 3261 §16.7 item 6). A
-        408 to anything but INVITE always comes too late: the transaction layer keeps it back (RFC 4320 §4.2)."""
-        if context.expired or (best is None and status == 408):
-            context.answer(408, b"Request Timeout", now)
-        elif best is not None and best.status != 503:
-            context.relay(best, now)
-        elif status == 487:
-            context.answer(487, b"Request Terminated", now)
-        else:
-            context.answer(500, b"Server Internal Error", now)
-        self._room.over(self, status, now)
-
-    def cancelled(self, context: ResponseContext, reason: bytes | None, now: float) -> None:
-        """CANCEL of a re-INVITE: the branch is cancelled, its 487 comes up."""
-        if self.from_ingress and self.call is not None:
-            reason = self.call.tellable(reason)
-        context.cancel(now, reason=reason)
-        if not context.is_pending:
-            context.answer(487, b"Request Terminated", now)
-
-
-def _place(relayed: _Relayed, call: Call, request: Request) -> bool:
-    """Find dialog and direction, follow the CSeq; False where the tags are of no dialog of this call."""
-    from_tag, to_tag = request.from_().tag or b"", request.to().tag or b""
-    number = request.cseq().number
-    dialog = call.dialogs.get(to_tag) if from_tag == call.from_tag else None
-    if dialog is not None:
-        dialog.cseq_ingress = max(dialog.cseq_ingress, number)
-    elif to_tag == call.from_tag:
-        dialog = call.dialogs.get(from_tag)
-        if dialog is None:
-            return False
-        relayed.from_ingress = False
-        dialog.cseq_egress = max(dialog.cseq_egress, number)
-    else:
-        return False
-    relayed.call, relayed.dialog = call, dialog
-    return True

@@ -341,7 +341,7 @@ def _head(message: bytes) -> str:
     if body:
         last = head.rfind(b"\r\n")
         # Most have it last; and none has two (`edge.sip.layout.SINGLE`).
-        is_last = head[last + 2 : last + 17] == b"Content-Length:"
+        is_last = head[last + 2 :].startswith(b"Content-Length:")
         head = head[:last] if is_last else _CONTENT_LENGTH.sub(b"", head)
     return (head + gap).decode("latin-1")
 

@@ -6,7 +6,7 @@ another (serial forking), but a late 2xx of an earlier branch is still relayed: 
 
 from typing import Final, Protocol
 
-from edge.config.trunks import EgressTrunk
+from edge.config.trunks import CHALLENGES, EgressTrunk
 from edge.proxy.causes import cause_of, q850_of, tell, tell_cancel, tell_status
 from edge.proxy.forwarding import say_length
 from edge.proxy.hygiene import NO_WORDS, Way, Words
@@ -24,8 +24,7 @@ TICK_S: Final = 10.0
 """A branch looks at its deadlines at least this often. Long timers are chains of short ones, so that no wheel entry
 keeps a finished branch for the 180 s of Timer C."""
 
-_CHALLENGES: Final = frozenset((401, 407))
-_FIRST_CHOICES: Final = _CHALLENGES | {415, 420, 484}
+_FIRST_CHOICES: Final = CHALLENGES | {415, 420, 484}
 """§16.7 item 6: within a class, responses that tell the client how to try again come first."""
 
 _ELSEWHERE: Final = b'SIP;cause=200;text="Call completed elsewhere"'
@@ -142,7 +141,7 @@ class ResponseContext:
         """Send a response of a branch up; our Via is off it, the rest is as it came (§16.7 items 3 and 9)."""
         if response.status >= 200:
             self.concluded = True
-            if response.status in _CHALLENGES and len(self.challenges) > 1:
+            if response.status in CHALLENGES and len(self.challenges) > 1:
                 self._aggregate(response)
         if self.mend is not None:
             self.mend(response)
@@ -181,7 +180,7 @@ class ResponseContext:
             return
         branch.q850 = 0 if response is None else q850_of(response, 0)
         if response is not None and (branch.trunk is None or status not in branch.trunk.conceal):
-            if status in _CHALLENGES:
+            if status in CHALLENGES:
                 self.challenges.append(response)
             if self.best is None or _is_better(response, self.best):
                 self.best = response

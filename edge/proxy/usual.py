@@ -35,7 +35,7 @@ def call_of(request: Request, calls: CallTracker, listeners: Listeners) -> Call 
     if call is None or request.call_id() != call.call_id:
         return None
     token, token_end = call.token, _TOKEN_AT + len(call.token)
-    if not token or route[:token_end] != _ROUTE + token or route[token_end:] not in listeners.record_routes:
+    if not token or not route.startswith(_ROUTE + token) or route[token_end:] not in listeners.record_routes:
         return None
     via = lines[layout.first[b"via"][0]]
     if COMMA in via or listeners.may_be_in(via):

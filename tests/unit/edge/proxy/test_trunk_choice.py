@@ -223,7 +223,10 @@ ONE_TRUNK = policy().replace('trunks = ["a", "b"]', 'trunks = ["a"]')
 
 @pytest.mark.parametrize("ordered", ["", "drain", "maintenance"])
 @pytest.mark.parametrize("ill", [("health", 0), ("health", 1), ("health", 30), ("quality", 30), ("throttle", 30)])
-@pytest.mark.parametrize("more", ["", "maintenance = true\n", "throttle = {}\n", "guard = { asr = 40, sample = 20, retry_s = 60 }\n"])
+@pytest.mark.parametrize(
+    "more",
+    ["", "maintenance = true\n", "throttle = {}\n", "guard = { asr = 40, sample = 20, retry_s = 60 }\n"],
+)
 def test_where_there_is_one_trunk_the_short_choice_is_the_complete_one(ordered, ill, more):
     """Up and in doubt, ordered, guarded, throttled: the same candidates are left, and the same is told."""
 
