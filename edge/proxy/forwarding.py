@@ -193,8 +193,8 @@ def one_hop_on(request: Request, via: bytes) -> bytes:
     hops_at, route_at, via_at = first[b"max-forwards"][0], first[b"route"][0], first[b"via"][0]
     lines = request.lines.copy()
     lines[hops_at] = request.hop_less() or b""
+    lines[via_at] = b"Via: " + via + b"\r\n" + lines[via_at]
     del lines[route_at]
-    lines.insert(via_at if via_at < route_at else via_at - 1, b"Via: " + via)
     return b"\r\n".join([request.first, *lines, _BREADTH, b"", request.body])
 
 

@@ -23,7 +23,8 @@ UID_LENGTH: Final = 32
 _SIGNATURE_LENGTH: Final = 16
 MAX_FLOW_TEXT: Final = 80
 """Bytes of what a token carries besides: a flow, a mark of the trunks."""
-_ROUTING: Final = frozenset((b"route", b"proxy-authorization"))
+_ROUTED_BY: Final = (b"route", b"proxy-authorization")
+_ROUTING: Final = frozenset(_ROUTED_BY)
 _HIDES: Final = b"\0hides\0"
 """Makes a signature of another kind; a Call-ID holds no NUL."""
 _BRANCH_BYTES: Final = 10
@@ -205,7 +206,7 @@ def loop_part(request: Request, source: str, names: tuple[bytes, ...] = ()) -> b
     (§4.2.4). To be made before route preprocessing."""
     key = b"%b\0%b\0%b" % (request.uri, source.encode(), request.call_id())
     if request.has_any(_ROUTING):
-        names = (b"route", b"proxy-authorization", *names)
+        names = _ROUTED_BY + names
     for name in names:
         for value in request.values(name):
             key += b"\0" + value
