@@ -254,8 +254,8 @@ class CallTracker:
         if row is None:
             self.absorbed += 1
             return False
-        call.state = row.next
-        row.effect(self, call, now)
+        effect, call.state = row
+        effect(self, call, now)
         return True
 
     def left(self, call: Call, side: str, q850: int, now: float, reason: bytes | None = None) -> None:

@@ -241,7 +241,7 @@ class Branch:
         """Its failure is our own verdict (silence, time-out, transport), not a response."""
         self.given_up = False
         """We went on to another candidate; only a 2xx of this branch still counts."""
-        self.hung_up: set[bytes] = set()
+        self.hung_up: tuple[bytes, ...] = ()
         """To tags of late answers that the edge has ended itself."""
         self.provisional = False
         self.q850 = 0

@@ -124,7 +124,7 @@ class Teardown:
         speech = Speech(view.egress, view.ingress, view.id.call_id, branch.flow.listener, names=names)
         self.say(b"ACK", speech, view.ingress.cseq, (), None, now)
         if view.id.egress_tag not in branch.hung_up and len(branch.hung_up) < MAX_DIALOGS:
-            branch.hung_up.add(view.id.egress_tag)
+            branch.hung_up += (view.id.egress_tag,)
             self.calls.tell("call.late_answer", call, trunk=trunk)
             headers = ((b"Reason", reason_of("late_answer")),)
             self.say(b"BYE", speech, view.ingress.cseq + 1, headers, None, now)
