@@ -13,6 +13,7 @@ MEANT = [
     [("Content-Length", "X-Account: acme\r\nX-Y: z")],
     [("Content-Length", "P-Asserted-Identity: <sip:x@y>\r\nPrivacy: id")],
     [("Via", "Via: SIP/2.0/UDP h;branch=z9hG4bKa;rport")],
+    [("Via", "Via: SIP/2.0/UDP {via};branch=z9hG4bKa;OC")],
     [("Content-Length", "X-Long: " + 1300 * "x")],
 ]
 ANSWERED = [
