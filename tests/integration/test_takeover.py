@@ -86,6 +86,39 @@ async def test_a_node_that_is_started_again_finds_its_own_calls(site: Site) -> N
     await site.assert_settled("rich")
 
 
+async def test_an_answer_that_no_ack_had_followed_comes_again_and_the_call_goes_on(site: Site) -> None:
+    """Killed between the callee's 200 and the ACK, and back: the caller's INVITE, sent again, is not refused, and the
+    callee's next 200 leads to where it came from. ACK and BYE pass, and the call is charged as it lasted."""
+    patient = ("--lease-s", "60")
+    first = await site.start("n1", *patient)
+    dialog = await site.parties.dial("rich", first.address, rings=True)
+    site.parties.pick_up(dialog, first.address)
+    await until(lambda: dialog.status == 200, "the answer")
+    await site.store.noted("n1", "rich", "trunk:out")
+    first.signal(signal.SIGKILL)
+    await first.ended()
+    again = await site.start("n1", *patient)
+    await until(lambda: again.told("edge.started"), "its start")
+
+    told = dialog.final
+    site.parties.again(dialog, again.address)
+    site.parties.pick_up(dialog, again.address)
+    await until(lambda: dialog.final is not told, "what the edge says next")
+    assert (dialog.status, dialog.final.data) == (200, told.data), "nothing but the callee's 200 has reached the caller"
+    left_at = time.monotonic()
+    dialog.caller_leaves(again.address)
+    record = await site.record(dialog)
+    await until(lambda: dialog.bye_statuses == [200], "the answer to the BYE")
+    assert (record["reason"], record["lost"], record["status"], dialog.sides_told) == (
+        "answered",
+        False,
+        200,
+        ["callee"],
+    )
+    assert_lasted(record, dialog, left_at=left_at)
+    await site.assert_settled("rich")
+
+
 async def test_a_node_that_was_frozen_lets_go_of_the_calls_that_were_taken_over(site: Site) -> None:
     """No second record, no second charge, and no BYE: not even to a call whose paid talk had ended as it knew it. A
     later BYE that comes to it, since the route leads there, ends the call at the node that holds it."""
