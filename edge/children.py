@@ -29,12 +29,21 @@ class Child:
     """One process, kept running."""
 
     def __init__(
-        self, module: str, *, died: str, finish_s: float, tell: Callable[[Fact], None], speaks: bool = False
+        self,
+        module: str,
+        *,
+        died: str,
+        finish_s: float,
+        tell: Callable[[Fact], None],
+        speaks: bool = False,
+        meant: int = 0,
     ) -> None:
         """`died`: the fact that tells its end. `finish_s`: time it has to end by itself. `speaks`: what it prints is
-        for whoever reads the edge's own standard output."""
+        for whoever reads the edge's own standard output. `meant`: an exit code other than 0 with which it makes room
+        for the next one, having said why."""
         self._module = module
         self._died = died
+        self._meant = exit_word(meant) if meant else ""
         self._finish_s = finish_s
         self._tell = tell
         self._stdout = None if speaks else asyncio.subprocess.DEVNULL
@@ -58,7 +67,8 @@ class Child:
             why = await self._once(orders(why).encode() + b"\n")
             self.restarts += 1
             pause = RESTART_S if time.monotonic() - begun > SETTLED_S else min(pause * 2, RESTART_MOST_S)
-            self._tell(Fact(self._died, {"why": why, "restart_s": pause}))
+            if why != self._meant:
+                self._tell(Fact(self._died, {"why": why, "restart_s": pause}))
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from edge import children
 from edge.endings import end_all
+from edge.proxy.facts import Fact
 
 WORDS = """
 import os, pathlib
@@ -115,3 +116,30 @@ async def test_the_next_child_is_told_after_the_end_of_the_one_before(monkeypatc
     await end_all([running])
     await child.stop()
     assert ends == ["", "exit code 0", "exit code 0"]
+
+
+@pytest.mark.parametrize(("meant", "told"), [(0, ["exit code 2"] * 2), (2, [])], ids=["died", "made_room"])
+async def test_who_makes_room_for_the_next_one_has_not_died(
+    meant: int, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has said why itself: the next one is started all the same, and is told how this one ended."""
+    monkeypatch.setattr(children, "RESTART_S", 0.0)
+    facts: list[Fact] = []
+    ends: list[str] = []
+    third = asyncio.Event()
+
+    def orders(why: str) -> str:
+        ends.append(why)
+        if len(ends) == 3:
+            third.set()
+        return ""
+
+    # As a command without its arguments: it ends with 2 at once.
+    child = children.Child("zipfile", died="died", finish_s=1.0, tell=facts.append, meant=meant)
+    running = asyncio.ensure_future(child.run(orders))
+    async with asyncio.timeout(30):
+        await third.wait()
+    await end_all([running])
+    await child.stop()
+    assert ends == ["", "exit code 2", "exit code 2"]
+    assert ([fact.fields["why"] for fact in facts], child.restarts) == (told, 2)

@@ -58,7 +58,9 @@ class DeliveryProcess:
         )  # fmt: skip
         self._orders = orders
         self._last_seq = last_seq
-        self._child = Child("edge.cdr.delivery.process", died="delivery.died", finish_s=FINISH_S, tell=tell)
+        self._child = Child(
+            "edge.cdr.delivery.process", died="delivery.died", finish_s=FINISH_S, tell=tell, meant=STARVED
+        )
         delivery = Path(orders.state) / "delivery"
         self._homes = {name: delivery / name for name in (*[sink.name for sink in static.cdr.sinks], QUALITY)}
         self._alerts_home = Path(orders.state) / ALERTS
