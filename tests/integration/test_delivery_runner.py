@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from edge.cdr.delivery.checkpoint import Checkpoint
 from edge.cdr.delivery.consumer import BatchRefused, Bounds, DeliveryFailed, Entry, entry_of
 from edge.cdr.delivery.layout import Csv, JsonLines
 from edge.cdr.delivery.runner import REFUSED_IN_A_ROW, Runner
-from edge.cdr.delivery.spool import Rotation, Spool
+from edge.cdr.delivery.spool import PIECE_BYTES, Rotation, Spool
 from edge.proxy.facts import Fact
 
 
@@ -535,6 +536,27 @@ async def test_json_lines_are_those_of_the_log(tmp_path):
         == (tmp_path / "cdr-n_1-000000000007-000000000008.jsonl").read_bytes()
     )
     await sink.close()
+
+
+async def test_a_large_batch_is_written_in_small_pieces(tmp_path, monkeypatch):
+    """So that no write keeps a processor from the calls; and a disk that takes less at a time loses nothing."""
+    sizes: list[int] = []
+    write = os.write
+
+    def taking_less(fd: int, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(fd, data[: max(1, len(data) * 3 // 4)])
+
+    monkeypatch.setattr(os, "write", taking_less)
+    sink = Spool("p", tmp_path, node="n1", layout=JsonLines(), rotation=Rotation(age_s=0, size=1, records=1))
+    await sink.start(0)
+    many = entries(*range(1, 3_001))
+    await sink.deliver(many)
+    await sink.tend()
+    await sink.close()
+    (path,) = tmp_path.glob("cdr-*.jsonl")
+    assert b"".join([line(seq, called="+33170000001") for seq in range(1, 3_001)]) == path.read_bytes()
+    assert (path.stat().st_size > 2 * PIECE_BYTES, max(sizes)) == (True, PIECE_BYTES)
 
 
 async def test_cancelled_anywhere_the_files_hold_each_record_once(tmp_path):
