@@ -66,7 +66,8 @@ def test_what_is_in_the_shadow_is_counted_by_name():
     totals = CallTotals()
     totals.add(facts_of(cli_shadowed=("watch",), shadowed=("caps",)))
     totals.add(facts_of(shadowed=("caps",)))
-    assert totals.shadowed == {"watch": 1, "caps": 2}
+    totals.add(facts_of(cli_shadowed=("watch",)))
+    assert totals.shadowed == {"watch": 2, "caps": 2}
 
 
 def test_what_is_out_of_the_ordinary_is_counted_apart():
