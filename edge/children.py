@@ -100,7 +100,9 @@ class Child:
                 self._module,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=self._stdout,
-                start_new_session=True,
+                # Its own group: Ctrl-C in a terminal is for the edge. Not its own session, which the kernel would treat
+                # as an equal of the edge's (sched_autogroup, sched(7)), however far back it stands inside.
+                preexec_fn=os.setpgrp,
             )
         )
         try:
@@ -134,19 +136,15 @@ def exit_word(code: int) -> str:
 def take_second_place(niceness: int, *, gives_way: bool = False) -> None:
     """In the child: calls come first where there is one processor for both, by so much (nice(2), 1 to 19).
 
-    A child is a session of its own, and Linux may share processors among sessions before it looks at the niceness of
-    processes (sched_autogroup, sched(7)): then it is the session that has to step back. Nor does it take a processor
-    from one that has just begun to work (SCHED_BATCH). `gives_way`: it has a processor only while nobody else wants it,
-    and leaves it at once (SCHED_IDLE); see `starved`. A sandbox may forbid each of these."""
+    Nor does it take a processor from one that has just begun to work (SCHED_BATCH). `gives_way`: it has a processor
+    only while nobody else wants it, and leaves it at once (SCHED_IDLE); see `starved`. All of it counts among the
+    processes of one session or control group, so a child stays in the edge's. A sandbox may forbid each of these."""
     os.nice(niceness)
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if gives_way:
         give_way()
         end_with_parent()
-    if os.getsid(0) == os.getpid():  # otherwise it would be the edge's session too
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def end_with_parent() -> None:

@@ -48,7 +48,7 @@ class AdminError(Exception):
 
 def main() -> int:
     """The process under `edge run`. Exit code 1: it cannot serve; the log says why."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
         signal.signal(name, signal.SIG_IGN)
     take_second_place(NICENESS)
     line = sys.stdin.buffer.readline()

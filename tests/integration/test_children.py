@@ -7,44 +7,42 @@ import sys
 from pathlib import Path
 
 import pytest
+from several import until
 
 from edge import children
 from edge.endings import end_all
 from edge.proxy.facts import Fact
 
 WORDS = """
-import os, pathlib
+import os
 from edge.children import take_second_place
 take_second_place(7, gives_way=%(gives_way)s)
-autogroup = pathlib.Path("/proc/self/autogroup")
-print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_%(policy)s, autogroup.read_text() if autogroup.exists() else "")
+print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_%(policy)s)
 """
 
 
 @pytest.mark.parametrize("gives_way", [True, False])
-@pytest.mark.parametrize("is_session", [True, False])
-def test_it_takes_second_place_and_its_session_with_it(is_session: bool, gives_way: bool) -> None:
-    """Niceness counts within a session only, where the kernel shares processors among sessions first. A session that is
-    not its own alone is left as it is."""
-    autogroup = Path("/proc/self/autogroup")
-    ours = autogroup.read_text() if autogroup.exists() else ""
-    # A kernel that does not group by session has no such file, or an empty one; so has who was never in a session of
-    # its own. Somebody who takes no place at all tells which it is here.
-    reads = f"import pathlib; p = pathlib.Path({str(autogroup)!r}); print(p.read_text() if p.exists() else '')"
-    untouched = _said(reads, is_session=is_session)
-
-    said = _said(WORDS % {"gives_way": gives_way, "policy": "IDLE" if gives_way else "BATCH"}, is_session=is_session)
-
-    assert said[:2] == [str(min(os.nice(0) + 7, 19)), "True"]
-    assert said[4:] == (["7"] if untouched and is_session else untouched[2:])
-    assert not autogroup.exists() or autogroup.read_text() == ours
+def test_it_takes_second_place(gives_way: bool) -> None:
+    """Nicer than who started it, and of a policy that does not take a processor from it."""
+    words = WORDS % {"gives_way": gives_way, "policy": "IDLE" if gives_way else "BATCH"}
+    said = subprocess.run([sys.executable, "-P", "-c", words], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str(min(os.nice(0) + 7, 19)), "True"]
 
 
-def _said(words: str, *, is_session: bool) -> list[str]:
-    started = subprocess.run(
-        [sys.executable, "-P", "-c", words], start_new_session=is_session, capture_output=True, text=True, check=True
-    )
-    return started.stdout.split()
+def own_children() -> list[int]:
+    return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+
+
+async def test_it_is_in_the_session_of_the_edge_and_not_in_its_process_group() -> None:
+    """The kernel looks at its place within one session only; a terminal's signals are for a process group."""
+    # Reads its input to the end.
+    child = children.Child("fileinput", died="died", finish_s=5.0, tell=lambda fact: None)
+    running = asyncio.ensure_future(child.run(lambda why: ""))
+    await until(lambda: child.is_up, "the child")
+    [pid] = own_children()
+    assert (os.getsid(pid), os.getpgid(pid)) == (os.getsid(0), pid)
+    await child.stop()
+    await end_all([running])
 
 
 PARENT = """

@@ -48,7 +48,7 @@ everybody may take long over a batch, which would only be longer the second time
 
 def main() -> int:
     """The process. Exit code 1: the sinks cannot be set up; the log says why. Does not return once it has orders."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
         signal.signal(name, signal.SIG_IGN)
     line = sys.stdin.buffer.readline()
     if not line:
