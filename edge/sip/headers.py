@@ -428,11 +428,6 @@ class Message:
             wire = self._wire = b"\r\n".join([self.first, *self._rows, b"", self.body])
         return wire
 
-    def drop_bytes(self) -> None:
-        """Keep start line and header lines alone: this message will not be sent again."""
-        self.data = self.body = b""
-        self._wire = None
-
     def _forget(self, name: bytes) -> None:
         """What was read of this name is read anew."""
         if name == b"via":

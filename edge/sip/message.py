@@ -30,6 +30,7 @@ _STATUSES: Final = {b"%d" % status: status for status in range(100, 700)}
 _STRAY_IN_FIRST: Final = "bare CR, LF or NUL in the start line"
 
 _NOTHING: Final = Layout(())
+_CONTACT: Final = Layout((b"Contact:",))
 
 _BAD_LENGTH: Final = -1
 _SHORT_BODY: Final = -2
@@ -92,6 +93,15 @@ class Request(Message):
         lines, no body and none of the bytes that came."""
         twin = Request(b"", b"", [], b"", _NOTHING, None, self.method, b"")
         twin._call_id = self.call_id()
+        twin._cseq = self.cseq()
+        return twin
+
+    def dialog_remains(self) -> "Request":
+        """What is left of an INVITE that has its 2xx, for one more of another fork: what the caller's side of that
+        dialog is made of (§12.1.2), Request-URI, CSeq and Contact."""
+        contact = self.value(b"contact")
+        rows, layout = ([], _NOTHING) if contact is None else ([b"Contact: " + contact], _CONTACT)
+        twin = Request(b"", b"", rows, b"", layout, None, self.method, self.uri)
         twin._cseq = self.cseq()
         return twin
 

@@ -110,7 +110,8 @@ class TimerWheel:
         if tick_s <= 0:
             raise ValueError("a tick takes time")
         self._tick_s = tick_s
-        self._buckets: dict[int, list[tuple[TimerOwner, str]]] = {}
+        self._buckets: dict[int, tuple[list[TimerOwner], list[str]]] = {}
+        """Whose timers, and which: not a pair each, of which a call that is up would hold eight."""
         self._heap: list[int] = []
         self._horizon = _IDLE
 
@@ -124,10 +125,11 @@ class TimerWheel:
             bucket = self._horizon + 1  # set while expiring: the next call's, or expiring might never end
         entries = self._buckets.get(bucket)
         if entries is None:
-            self._buckets[bucket] = [(owner, letter)]
+            self._buckets[bucket] = ([owner], [letter])
             heappush(self._heap, bucket)
         else:
-            entries.append((owner, letter))
+            entries[0].append(owner)
+            entries[1].append(letter)
 
     def next_timer(self) -> float | None:
         """When `expire` wants to be called next."""
@@ -153,18 +155,18 @@ class TimerWheel:
         return fired
 
     def _fire_bucket(self, bucket: int, now: float) -> int:
-        entries = self._buckets.pop(bucket)
+        owners, letters = self._buckets.pop(bucket)
         fired = 0
         try:
-            for owner, letter in entries:
+            for owner in owners:
                 fired += 1
-                owner.fire(letter, now)
+                owner.fire(letters[fired - 1], now)
         finally:
-            if fired < len(entries):
-                self._buckets[bucket] = entries[fired:]
+            if fired < len(owners):
+                self._buckets[bucket] = (owners[fired:], letters[fired:])
                 heappush(self._heap, bucket)
         return fired
 
     def __len__(self) -> int:
         """Timers waiting, those included that will find nothing to do."""
-        return sum(map(len, self._buckets.values()))
+        return sum([len(owners) for owners, _ in self._buckets.values()])

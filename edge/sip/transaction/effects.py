@@ -57,10 +57,10 @@ def resend_reset_a(txn: Transaction, argument: Argument, now: float) -> None:
 
 
 def pass_up_set_m(txn: Transaction, argument: Argument, now: float) -> None:
-    """RFC 6026: stay for the repeats of this 2xx and for those of other forks."""
+    """RFC 6026: stay for the repeats of this 2xx and for those of other forks, which make dialogs of their own."""
     txn.set_timer(Input.TIMER_M, txn.layer.timer_m, now)
     txn.last = None
-    txn.request.drop_bytes()  # From, Contact and the routes are asked for when a 2xx comes late
+    txn.request = txn.request.dialog_remains()
     pass_up(txn, argument, now)
 
 

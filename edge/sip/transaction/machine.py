@@ -111,8 +111,8 @@ class Transaction:
 
     request: Request
     """Server: as received. Client: as sent, unless it was sent as bytes alone. After the final response a server INVITE
-    keeps its `remains`, a client INVITE with a 2xx its header lines; any other has none (AttributeError), nor has what
-    is gone. Set by the layer."""
+    keeps its `remains`, a client INVITE with a 2xx its `dialog_remains`; any other has none (AttributeError), nor has
+    what is gone. Set by the layer."""
 
     def __init__(
         self,

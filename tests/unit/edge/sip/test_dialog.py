@@ -48,6 +48,28 @@ def test_a_dialog_from_an_answer() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "contact",
+    [
+        b"Contact: <sip:a@192.0.2.1>\r\n",
+        b'm :\r\n "A, B" <sip:a@192.0.2.1>;q=1,\r\n\t<sip:b@c>\r\n',
+        b"Contact: <sip:a@192.0.2.1>\r\nX: y\r\nContact: <sip:b@c>\r\n",
+        b"Contact: *\r\n",
+        b"Contact: broken\r\n",
+        b"Contact:\r\n",
+        b"",
+    ],
+)
+def test_the_dialog_of_a_late_answer(contact: bytes) -> None:
+    """What is kept of an INVITE makes the same dialog as the INVITE, and is less."""
+    invite = request(INVITE.replace(b"Contact: <sip:a@192.0.2.1>\r\n", contact))
+    kept = invite.dialog_remains()
+
+    assert dialog.from_answer(kept, response(), is_own) == dialog.from_answer(invite, response(), is_own)
+    assert len(kept.lines) == min(1, len(invite.header_lines(b"contact")))
+    assert (kept.data, kept.body, kept.method) == (b"", b"", b"INVITE")
+
+
 def test_without_a_route_of_ours() -> None:
     """Everyone recorded is taken to stand before the egress side."""
     made = dialog.from_answer(request(), response(), lambda uri: False)

@@ -240,15 +240,6 @@ def test_the_lines_of_a_response() -> None:
     assert invite.answered_lines() == ([HEAD[0], HEAD[1], HEAD[3], HEAD[4], HEAD[5], HEAD[6]], 3)
 
 
-def test_without_its_bytes_a_message_has_its_lines() -> None:
-    """What waits for late answers is asked for header fields alone."""
-    invite = message()
-    invite.drop_bytes()
-
-    assert (invite.data, invite.body, invite.lines) == (b"", b"", list(HEAD))
-    assert invite.render().endswith(b"X-Y: 1\r\n\r\n")
-
-
 def test_a_call_id_of_ours_is_read_back() -> None:
     """Kept as long as nobody edits it."""
     invite = message()

@@ -71,10 +71,10 @@ class Stage:
         """Write down what was sent since the last look, and then what was set: letter and delay."""
         self.events += [f"{title(data)} sent" for data, _, _ in self.sends[self._sent :]]
         self._sent = len(self.sends)
-        for bucket, entries in self.wheel._buckets.items():
+        for bucket, (_, letters) in self.wheel._buckets.items():
             delay = round(bucket * self.wheel._tick_s - self.now, 6)
-            self.events += [f"{letter}={delay:g}" for _, letter in entries[self._set.get(bucket, 0) :]]
-            self._set[bucket] = len(entries)
+            self.events += [f"{letter}={delay:g}" for letter in letters[self._set.get(bucket, 0) :]]
+            self._set[bucket] = len(letters)
 
     def forget_sends(self):
         """As the rim does, which has sent them."""
