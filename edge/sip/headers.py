@@ -38,6 +38,7 @@ _BLANKS: Final = b" \t\r\n"
 _hops_seen: Final[dict[bytes, int]] = {}
 _hops_spent: Final[dict[bytes, bytes]] = {}
 _HOPS_SEEN_MAX: Final = 256
+"""Of each. A full one forgets all: nobody fills it for good with lines that come no more."""
 
 
 class Message:
@@ -208,7 +209,9 @@ class Message:
             if not value.isdigit() or len(value) > 10 or int(value) > MAX_FORWARDS_LIMIT:
                 raise FieldError("Max-Forwards", f"not a number from 0 to {MAX_FORWARDS_LIMIT}")
             hops = int(value)
-            if len(_hops_seen) < _HOPS_SEEN_MAX and len(line) <= 40:
+            if len(line) <= 40:
+                if len(_hops_seen) >= _HOPS_SEEN_MAX:
+                    _hops_seen.clear()
                 _hops_seen[line] = hops
         return hops
 
@@ -337,7 +340,9 @@ class Message:
         line = _hops_spent.get(row)
         if line is None:
             line = _with_value(row, start, b"%d" % max(0, (self.max_forwards() or 0) - 1))
-            if len(_hops_spent) < _HOPS_SEEN_MAX and len(row) <= 40:
+            if len(row) <= 40:
+                if len(_hops_spent) >= _HOPS_SEEN_MAX:
+                    _hops_spent.clear()
                 _hops_spent[row] = line
         return line
 

@@ -338,7 +338,9 @@ def _content_length(row: bytes) -> int:
     if not value.isdigit() or len(value) > 10:
         return -1
     length = int(value)
-    if len(row) <= 40 and len(_lengths_seen) < _LENGTHS_SEEN_MAX:
+    if len(row) <= 40:
+        if len(_lengths_seen) >= _LENGTHS_SEEN_MAX:
+            _lengths_seen.clear()
         _lengths_seen[row] = length
     return length
 

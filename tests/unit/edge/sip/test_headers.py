@@ -399,6 +399,12 @@ def test_memories_are_bounded() -> None:
     assert len(room._hops_spent) <= room._HOPS_SEEN_MAX
     assert len(room._sent_bys_read) <= room._NAMES_SEEN_MAX
     assert len(room._names_seen) <= room._NAMES_SEEN_MAX
+    invite.replace(b"max-forwards", b"000250")
+    invite.max_forwards()
+    [line] = invite.header_lines(b"max-forwards")
+    invite.copy().spend_hop()
+    assert line in room._hops_seen
+    assert line in room._hops_spent, "what comes after a flood is remembered too"
 
 
 TOKENS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=20).map(str.encode)

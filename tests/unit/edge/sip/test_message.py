@@ -221,12 +221,14 @@ def test_a_known_layout_is_not_surveyed_again() -> None:
 
 
 def test_memories_are_bounded() -> None:
-    """Ever new CSeq and Content-Length lines cost time, not memory."""
+    """Ever new CSeq and Content-Length lines cost time, not memory, and no stranger fills it for good."""
     for number in range(room._CSEQS_SEEN_MAX + 50):
-        parse(wire(cseq=b"CSeq: %d INVITE" % number, length=b"l: " + b"0" * (number % 9) + b"4"))
+        blanks = bytes([9 if number >> place & 1 else 32 for place in range(13)])
+        parse(wire(cseq=b"CSeq: %d INVITE" % number, length=b"l:" + blanks + b"4"))
 
-    assert len(room._cseqs_seen) <= room._CSEQS_SEEN_MAX
-    assert len(room._lengths_seen) <= room._LENGTHS_SEEN_MAX
+    assert 0 < len(room._cseqs_seen) <= room._CSEQS_SEEN_MAX
+    assert 0 < len(room._lengths_seen) <= room._LENGTHS_SEEN_MAX
+    assert b"l:" + blanks + b"4" in room._lengths_seen
 
 
 def test_long_lines_are_read_but_not_remembered() -> None:
