@@ -12,6 +12,7 @@ from edge.proxy.call import Call, CallState
 from edge.proxy.calls import CallInput, CallTracker
 from edge.proxy.causes import NORMAL_CLEARING
 from edge.proxy.node import Node
+from edge.proxy.record import head_of
 from edge.proxy.responses import Branch, ResponseContext
 from edge.proxy.teardown import Teardown
 from edge.sip.flow import Send
@@ -48,10 +49,11 @@ class Answers:
             if dialog is None:
                 self._teardown.end_leftover(call, branch, response, now)
                 return
-            dialog.confirm(response.data, branch.flow.listener, now)
+            dialog.confirm(head_of(response.data), branch.flow.listener, now)
             dialog.proved(branch.proof)
             dialog.refreshed(interval, now)
             if facts.answered_at is None:
+                call.invite = head_of(call.invite)
                 facts.to_tag = tag.decode("utf-8", "replace")
                 facts.end(response.status, "answered", 0, "")
                 assert branch.trunk is not None

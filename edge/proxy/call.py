@@ -77,7 +77,7 @@ class Call:
         self.cseq = cseq
         self.facts = facts
         self.invite = invite
-        """The INVITE as it came."""
+        """The INVITE as it came; its head (`record.head_of`) once it is answered."""
         self.token = b""
         self.naming: Naming | None = None
         """Where the callee knows another From than the caller wrote."""

@@ -69,7 +69,7 @@ class Dialog:
         self.missed_by_ingress = self.missed_by_egress = 0
         """Probes in a row that this side has not answered."""
         self.answer = b""
-        """The 2xx as it came: what teardown needs to speak in one side's name."""
+        """The head (`record.head_of`) of the 2xx as it came: what teardown needs to speak in one side's name."""
         self.outbound = 0
         """Listener of the egress side."""
         self.target_ingress: bytes | None = None

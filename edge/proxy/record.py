@@ -71,7 +71,7 @@ def of_call(call: "Call", node: "Node") -> bytes:
     """At the answer, and whenever a remote target has moved: the dialogs too."""
     record = _course_of(call.facts, node.wall_offset)
     listeners = node.listeners.all
-    record["invite"] = _head(call.invite)
+    record["invite"] = call.invite.decode("latin-1")
     record["inbound"] = listeners[call.inbound].name
     record["flow"] = Identifiers.flow_of(call.token).decode("latin-1")
     record["cseq"] = call.cseq
@@ -81,7 +81,7 @@ def of_call(call: "Call", node: "Node") -> bytes:
     record["dialogs"] = [
         (
             tag.decode("latin-1"),
-            _head(dialog.answer),
+            dialog.answer.decode("latin-1"),
             dialog.cseq_ingress,
             dialog.cseq_egress,
             listeners[dialog.outbound].name,
@@ -335,20 +335,21 @@ def _bytes(record: Record) -> bytes:
 _NOTHING_YET: Final = _bytes(_course_of(CallFacts("", 0.0), 0.0))[1:]
 
 
-def _head(message: bytes) -> str:
-    """The message without its body, which nobody needs any more, nor its length (§18.3: none means, to the end)."""
+def head_of(message: bytes) -> bytes:
+    """The message without its body, which nobody needs once the call is up, nor its length (§18.3: none means, to the
+    end)."""
     head, gap, body = (message if message[0] not in _BLANK else message.lstrip(_BLANK)).partition(_GAP)
     if body:
         last = head.rfind(b"\r\n")
         # Most have it last; and none has two (`edge.sip.layout.SINGLE`).
         is_last = head[last + 2 :].startswith(b"Content-Length:")
         head = head[:last] if is_last else _CONTENT_LENGTH.sub(b"", head)
-    return (head + gap).decode("latin-1")
+    return head + gap
 
 
 def is_copy(kept: bytes, message: bytes) -> bool:
     """Is this, but for its body, the message that a record has kept?"""
-    return _head(message).encode("latin-1") == kept
+    return head_of(message) == kept
 
 
 def _text(target: bytes | None) -> str:

@@ -25,6 +25,18 @@ def test_every_copy_of_the_answer_is_relayed(wire):
     assert wire.core.calls.live()[0].facts.answered_at == 1000.0
 
 
+def test_bodies_pass_and_are_not_kept(wire):
+    """What was offered and answered is of no use to the edge once the call is up, nor is what waits for late answers."""
+    call = Ringing(wire, body="v=0 offer")
+    call.callee.answer(200, body="v=0 answer")
+
+    assert (call.invite.body, wire.responses_to(CALLER)[0].body) == (b"v=0 offer", b"v=0 answer")
+    (live,) = wire.core.calls.live()
+    kept = [live.invite, *[dialog.answer for dialog in live.dialogs.values()]]
+    assert all(message.endswith(b"\r\n\r\n") for message in kept)
+    assert not any(b"v=0" in message or b"Content-Length" in message for message in kept)
+
+
 def waiting_answer(wire) -> Ringing:
     """A call that the callee has just answered, which the store is being told."""
     call = Ringing(wire)
