@@ -26,7 +26,7 @@ def test_every_copy_of_the_answer_is_relayed(wire):
 
 
 def test_bodies_pass_and_are_not_kept(wire):
-    """What was offered and answered is of no use to the edge once the call is up, nor is what waits for late answers."""
+    """What was offered and answered is of no use to the edge once the call is up."""
     call = Ringing(wire, body="v=0 offer")
     call.callee.answer(200, body="v=0 answer")
 
