@@ -39,10 +39,11 @@ def content_of(path: Path) -> Content:
     return Content(records, size, digest.hexdigest())
 
 
-def settle(directory: Path, live: str = "") -> list[segments.Torn]:
+def settle(directory: Path, live: str = "", whole: dict[str, int] | None = None) -> list[segments.Torn]:
     """Bring the chain up to the files: an open link for each segment, a close link for each before `live`, the one in
     use; later ones have appeared meanwhile. Torn ends are repaired before; they are returned. An empty segment is not
-    closed: it may be taken up again. Raises OSError."""
+    closed: it may be taken up again. `whole`: segments that are known to end with a whole record, and its number;
+    what is closed is taken out of it. Raises OSError."""
     live_seq = segments.first_seq_of(live) if live else 1 << 62
     standings = chain.load(directory).standings()
     links: list[Link] = []
@@ -55,11 +56,13 @@ def settle(directory: Path, live: str = "") -> list[segments.Torn]:
         elif known.purged is not None or known.closed is not None:
             continue
         if first_seq < live_seq and path.stat().st_size:
-            tail = segments.repair(path)
-            if tail.torn:
-                torn.append(segments.Torn(path.name, len(tail.torn), tail.last_seq))
-            held = content_of(path)
-            links.append(Link(Kind.CLOSE, path.name, first_seq, at, tail.last_seq, *held))
+            last_seq = whole.pop(path.name, None) if whole else None
+            if last_seq is None:
+                tail = segments.repair(path)
+                last_seq = tail.last_seq
+                if tail.torn:
+                    torn.append(segments.Torn(path.name, len(tail.torn), last_seq))
+            links.append(Link(Kind.CLOSE, path.name, first_seq, at, last_seq, *content_of(path)))
     if links:
         chain.append(directory, links)
     return torn

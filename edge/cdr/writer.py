@@ -66,6 +66,8 @@ class CdrWriter:
         "_is_chained",
         "_is_losing",
         "_is_low",
+        "_is_name_due",
+        "_last_line",
         "_lock",
         "_next_seq",
         "_queue",
@@ -81,6 +83,7 @@ class CdrWriter:
         "_sync_s",
         "_tell",
         "_wall_at_zero",
+        "_whole",
         "chain_fault",
         "errors",
         "free_bytes",
@@ -120,6 +123,12 @@ class CdrWriter:
         """Name of the segment in use."""
         self._segment_s = segment_s
         self._sync_s = sync_s
+        self._is_name_due = False
+        """The name of the segment in use may not be on the disk yet."""
+        self._last_line = b""
+        """The last one written to the segment in use; empty: none was, or what it ends with is not known."""
+        self._whole: dict[str, int] = {}
+        """Segments that were retired behind a whole line of ours -> its sequence number."""
         self._remind_at = 0.0
         self._is_low = False
         self._is_chained = True
@@ -326,12 +335,17 @@ class CdrWriter:
             size = os.fstat(fd).st_size
             if size:  # the same first line was tried here before, and may have left a part of itself
                 size = segments.repair(path).size
-            segments.sync_directory(self._directory)
+            if not self._sync_s:
+                segments.sync_directory(self._directory)
         except OSError:
             os.close(fd)
             raise
         if self._fd >= 0:
-            self._retired.append(self._fd)
+            self._retire()
+        # Before the other thread can see the file, whose data it forces out next. Never here: a new name waits for all
+        # that the file system has written since its last commit, a whole segment of it.
+        self._is_name_due = bool(self._sync_s)
+        self._last_line = b""
         self._fd = fd
         self._size = size
         self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
@@ -339,12 +353,20 @@ class CdrWriter:
         self._is_chained = False
         self._group.due()
 
+    def _retire(self) -> None:
+        """The segment in use is to be closed behind its last line. Known here, it is not looked for: the thread that
+        closes segments shares the interpreter with the event loop."""
+        last_seq = segments.seq_of(self._last_line) if self._last_line else None
+        if last_seq is not None:
+            self._whole[self._segment] = last_seq
+        self._retired.append(self._fd)
+
     def _put_away(self, now: float) -> None:
         """Close the segment in use where its time is over and nothing comes: else its records would outlive their
         retention at a node without calls. The next line opens the next one."""
         if self._fd < 0 or not self._size or now < self._ends_at:
             return
-        self._retired.append(self._fd)
+        self._retire()
         self._fd, self._size = -1, 0
         self._segment = segments.name_of(_day(self._wall_at_zero + now), self._next_seq)  # all before it is closed
         self._is_chained = False
@@ -363,6 +385,7 @@ class CdrWriter:
             count -= len(line)
             self._size += len(line)
             self.written += 1
+            self._last_line = line
         if count:
             try:
                 os.ftruncate(self._fd, self._size)
@@ -386,6 +409,13 @@ class CdrWriter:
 
     def _sync_files(self, files: list[int]) -> None:
         """fsync and close each. Runs in a thread and never raises: the next `flush` tells of the failure."""
+        if self._is_name_due:
+            self._is_name_due = False
+            try:
+                segments.sync_directory(self._directory)
+            except OSError as error:
+                self._is_name_due = True
+                self._sync_error = error
         for fd in files:
             try:
                 os.fdatasync(fd)
@@ -403,7 +433,7 @@ class CdrWriter:
                 self.free_bytes = room.f_bavail * room.f_frsize
             if not self._is_chained:
                 self._is_chained = True
-                closing.settle(self._directory, self._segment)
+                closing.settle(self._directory, self._segment, self._whole)
                 self.chain_fault = ""
         except OSError as error:
             self._is_chained = False

@@ -49,6 +49,23 @@ def test_each_segment_is_opened_and_closed_with_what_it_held(tmp_path):
     assert all(sha256(one).hexdigest().encode() in other for one, other in pairwise(lines))
 
 
+def test_a_segment_is_closed_by_what_was_written_as_by_what_is_read(tmp_path):
+    """The writer knows the last number of what it has filled; whoever comes later looks for it. A part of a line that
+    could not be cut off is looked for as well."""
+    written, looked_at = tmp_path / "written", tmp_path / "looked_at"
+    writer = write(written, 1, 5)
+    first, second, live = sorted(path.name for path in written.glob("cdr-*"))
+    assert writer._whole == {first: 2, second: 4}
+    looked_at.mkdir()
+    for name in (first, second, live):
+        (looked_at / name).write_bytes((written / name).read_bytes())
+    writer.sync()
+    assert closing.settle(looked_at, live) == []
+    assert writer._whole == {}
+    assert links(written) == links(looked_at)
+    writer.close(0.0)
+
+
 def test_what_a_crash_left_undone_is_done_at_the_next_start(tmp_path):
     """Killed before any link was written."""
     writer = write(tmp_path, 1, 5)

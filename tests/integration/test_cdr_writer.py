@@ -178,6 +178,17 @@ def test_a_segment_ends_when_it_is_big_enough(open_log, tmp_path):
     assert sorted(int(p.stem.split("-")[2]) for p in tmp_path.glob("cdr-*")) == [1, 3]
 
 
+@pytest.mark.parametrize(("sync_s", "waits"), [(0.01, True), (0, False)])
+def test_the_name_of_a_new_segment_is_forced_out_with_its_data(open_log, sync_s, waits):
+    """Not by the event loop, which would wait for the whole segment before it; without a group fsync at once."""
+    log = open_log(segment_bytes=1, sync_s=sync_s)
+    for _ in range(2):
+        log.write()
+        assert log.writer._is_name_due is waits
+        log.writer.sync()
+        assert not log.writer._is_name_due
+
+
 def test_a_segment_ends_with_its_utc_day(open_log, tmp_path):
     """Rotation by day, by the clock of the records' own instants."""
     log = open_log()
