@@ -50,8 +50,7 @@ def test_each_segment_is_opened_and_closed_with_what_it_held(tmp_path):
 
 
 def test_a_segment_is_closed_by_what_was_written_as_by_what_is_read(tmp_path):
-    """The writer knows the last number of what it has filled; whoever comes later looks for it. A part of a line that
-    could not be cut off is looked for as well."""
+    """The writer knows the last number of what it has filled; whoever comes later looks for it."""
     written, looked_at = tmp_path / "written", tmp_path / "looked_at"
     writer = write(written, 1, 5)
     first, second, live = sorted(path.name for path in written.glob("cdr-*"))
