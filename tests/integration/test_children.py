@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,25 @@ async def test_it_is_in_the_session_of_the_edge_and_not_in_its_process_group() -
     assert (os.getsid(pid), os.getpgid(pid)) == (os.getsid(0), pid)
     await child.stop()
     await end_all([running])
+
+
+@pytest.mark.parametrize("module", ["edge.cdr.delivery.process", "edge.admin.process"])
+async def test_signals_of_a_terminal_are_not_for_it(module: str) -> None:
+    """Ctrl-C and a hang-up are the edge's business; nor does it stop where it may not write (stty tostop)."""
+    wanted = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU}
+    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", module, stdin=asyncio.subprocess.PIPE)
+    status = Path(f"/proc/{child.pid}/status")
+    try:
+        await until(lambda: wanted <= ignored(status.read_text()), "a child that is deaf")
+    finally:
+        assert child.stdin is not None
+        child.stdin.close()
+    assert await child.wait() == 0, "nobody has told it anything"
+
+
+def ignored(status: str) -> set[int]:
+    mask = int(status.split("SigIgn:")[1].split()[0], 16)
+    return {number for number in range(1, 65) if mask >> number - 1 & 1}
 
 
 PARENT = """
