@@ -3,6 +3,7 @@
 Idempotent: whatever a crash left undone is done by the next call. Runs in a thread or at the start, never on the loop.
 """
 
+from collections import deque
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -39,24 +40,92 @@ def content_of(path: Path) -> Content:
     return Content(records, size, digest.hexdigest())
 
 
-def settle(directory: Path, live: str = "", whole: dict[str, int] | None = None) -> list[segments.Torn]:
+class Closer:
+    """Keeps the chain up while one writer goes from segment to segment, and reads what is there only where it does not
+    know it: a log of years has more links than can be read at each new segment beside an event loop, with which the
+    thread that does it shares the interpreter."""
+
+    __slots__ = ("_directory", "_is_astray", "_opened", "_retired")
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._retired: deque[tuple[str, int]] = deque()
+        self._opened = 0
+        """First number of the newest segment that has an open link."""
+        self._is_astray = True
+        """Files and links are to be read: not all is known that became of them."""
+
+    def retired(self, segment: str, last_seq: int | None) -> None:
+        """The writer goes on to another one. `last_seq`: of the whole record it ends with; None: not known. May come
+        while another thread settles."""
+        if last_seq is None:
+            self._is_astray = True
+        else:
+            self._retired.append((segment, last_seq))
+
+    def settle(self, live: str) -> list[segments.Torn]:
+        """As the function `settle`. Raises OSError: then everything is read the next time."""
+        whole = {}
+        while self._retired:
+            segment, last_seq = self._retired.popleft()
+            whole[segment] = last_seq
+        is_astray, self._is_astray = self._is_astray, False
+        try:
+            if not is_astray and self._go_on(live, whole):
+                return []
+            there = segments.listed(self._directory)
+            torn = _settle(self._directory, there, live, whole)
+            self._opened = there[-1].first_seq if there else 0
+        except OSError:
+            self._is_astray = True
+            raise
+        return torn
+
+    def _go_on(self, live: str, whole: dict[str, int]) -> bool:
+        """False: one of them is gone, of which the links are to be asked."""
+        at, opened, links = stamp(), self._opened, []
+        try:
+            for segment, last_seq in whole.items():
+                path = self._directory / segment
+                first_seq = segments.first_seq_of(segment)
+                if first_seq > opened:
+                    links.append(Link(Kind.OPEN, segment, first_seq, at))
+                    opened = first_seq
+                links.append(Link(Kind.CLOSE, segment, first_seq, at, last_seq, *content_of(path)))
+        except FileNotFoundError:
+            return False
+        first_seq = segments.first_seq_of(live)
+        if first_seq > opened and (self._directory / live).exists():
+            links.append(Link(Kind.OPEN, live, first_seq, at))
+            opened = first_seq
+        if links:
+            chain.append(self._directory, links)
+            self._opened = opened
+        return True
+
+
+def settle(directory: Path, live: str = "") -> list[segments.Torn]:
     """Bring the chain up to the files: an open link for each segment, a close link for each before `live`, the one in
     use; later ones have appeared meanwhile. Torn ends are repaired before; they are returned. An empty segment is not
-    closed: it may be taken up again. `whole`: segments that are known to end with a whole record, and its number;
-    what is closed is taken out of it. Raises OSError."""
+    closed: it may be taken up again. Raises OSError."""
+    return _settle(directory, segments.listed(directory), live, {})
+
+
+def _settle(directory: Path, there: list[segments.Segment], live: str, whole: dict[str, int]) -> list[segments.Torn]:
+    """`whole`: segments that are known to end with a whole record, and its number."""
     live_seq = segments.first_seq_of(live) if live else 1 << 62
     standings = chain.load(directory).standings()
     links: list[Link] = []
     torn: list[segments.Torn] = []
     at = stamp()
-    for first_seq, path in segments.listed(directory):
+    for first_seq, path in there:
         known = standings.get(path.name)
         if known is None:
             links.append(Link(Kind.OPEN, path.name, first_seq, at))
         elif known.purged is not None or known.closed is not None:
             continue
         if first_seq < live_seq and path.stat().st_size:
-            last_seq = whole.pop(path.name, None) if whole else None
+            last_seq = whole.get(path.name)
             if last_seq is None:
                 tail = segments.repair(path)
                 last_seq = tail.last_seq

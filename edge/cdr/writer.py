@@ -59,6 +59,7 @@ class CdrWriter:
     __slots__ = (
         "_billable_capacity",
         "_capacity",
+        "_closer",
         "_directory",
         "_ends_at",
         "_fd",
@@ -83,7 +84,6 @@ class CdrWriter:
         "_sync_s",
         "_tell",
         "_wall_at_zero",
-        "_whole",
         "chain_fault",
         "errors",
         "free_bytes",
@@ -127,8 +127,7 @@ class CdrWriter:
         """The name of the segment in use may not be on the disk yet."""
         self._last_line = b""
         """The last one written to the segment in use; empty: none was, or what it ends with is not known."""
-        self._whole: dict[str, int] = {}
-        """Segments that were retired behind a whole line of ours -> its sequence number."""
+        self._closer = closing.Closer(directory)
         self._remind_at = 0.0
         self._is_low = False
         self._is_chained = True
@@ -294,7 +293,7 @@ class CdrWriter:
         standing = None if segment is None else known.standings().get(segment.name)
         # A power failure may tear the segment before the newest too: its last fsync had not come yet.
         try:
-            for torn in closing.settle(self._directory, "" if segment is None else segment.name):
+            for torn in self._closer.settle("" if segment is None else segment.name):
                 self._told_torn(torn)
         except OSError as error:  # a full disk: the chain is brought up later
             self._is_chained = False
@@ -313,6 +312,8 @@ class CdrWriter:
         self._next_seq = max(self._next_seq, tail.last_seq + 1)
         wall = self._wall_at_zero + now
         if segments.day_of(segment) != _day(wall) or tail.size >= self._segment_bytes:
+            if tail.size:
+                self._closer.retired(segment.name, tail.last_seq)
             self._rotate(now)
             return
         self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -342,6 +343,8 @@ class CdrWriter:
             raise
         if self._fd >= 0:
             self._retire()
+        elif self._segment not in ("", path.name):
+            self._closer.retired(self._segment, None)  # a disk's fault: it ends with whatever came through
         # Before the other thread can see the file, whose data it forces out next. Never here: a new name waits for all
         # that the file system has written since its last commit, a whole segment of it.
         self._is_name_due = bool(self._sync_s)
@@ -356,9 +359,7 @@ class CdrWriter:
     def _retire(self) -> None:
         """The segment in use is to be closed behind its last line. Known here, it is not looked for: the thread that
         closes segments shares the interpreter with the event loop."""
-        last_seq = segments.seq_of(self._last_line) if self._last_line else None
-        if last_seq is not None:
-            self._whole[self._segment] = last_seq
+        self._closer.retired(self._segment, segments.seq_of(self._last_line) if self._last_line else None)
         self._retired.append(self._fd)
 
     def _put_away(self, now: float) -> None:
@@ -433,7 +434,7 @@ class CdrWriter:
                 self.free_bytes = room.f_bavail * room.f_frsize
             if not self._is_chained:
                 self._is_chained = True
-                closing.settle(self._directory, self._segment, self._whole)
+                self._closer.settle(self._segment)
                 self.chain_fault = ""
         except OSError as error:
             self._is_chained = False

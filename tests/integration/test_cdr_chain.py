@@ -1,10 +1,16 @@
 """The chain beside the segments: what a crash does to it, who may write it, what the next start makes good."""
 
+import errno
+import shutil
 import subprocess
 import sys
+import tempfile
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.cdr import chain, closing
 from edge.cdr.chain import Kind, Link
@@ -53,15 +59,66 @@ def test_a_segment_is_closed_by_what_was_written_as_by_what_is_read(tmp_path):
     """The writer knows the last number of what it has filled; whoever comes later looks for it."""
     written, looked_at = tmp_path / "written", tmp_path / "looked_at"
     writer = write(written, 1, 5)
-    first, second, live = sorted(path.name for path in written.glob("cdr-*"))
-    assert writer._whole == {first: 2, second: 4}
-    looked_at.mkdir()
-    for name in (first, second, live):
-        (looked_at / name).write_bytes((written / name).read_bytes())
+    live = sorted(path.name for path in written.glob("cdr-*"))[-1]
+    shutil.copytree(written, looked_at, ignore=shutil.ignore_patterns(chain.FILE))
     writer.sync()
     assert closing.settle(looked_at, live) == []
-    assert writer._whole == {}
     assert links(written) == links(looked_at)
+    writer.close(0.0)
+
+
+@given(st.lists(st.sampled_from(["write", "write", "write", "sync", "time", "fail", "again"]), max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_a_chain_that_is_kept_up_is_the_one_that_is_made_of_the_files(steps):
+    """Whatever the writer did, and however many segments came between two syncs."""
+    with tempfile.TemporaryDirectory() as text:
+        kept, made, now = Path(text) / "kept", Path(text) / "made", 0.0
+        writer = write(kept, 1, 0)
+        for step in [*steps, "sync"]:
+            now += 1.0
+            if step == "write":
+                seq = writer.take_seq()
+                writer.append(LINE % (seq, seq))
+                writer.flush(now)
+            elif step == "sync":
+                writer.sync()
+            elif step == "time":  # to the next day
+                now += 86_400.0
+                writer.flush(now)
+            elif step == "fail":  # what the last fsync could not do; the next line goes into another segment
+                writer._sync_error = OSError(errno.EIO, "bad sector")
+                writer.flush(now)
+                now += 10.0
+            else:
+                writer.close(now)
+                writer = CdrWriter(kept, wall0=WALL0, mono0=0.0, tell=lambda fact: None, segment_bytes=150)
+        live = writer._segment
+        writer.close(now)
+        shutil.copytree(kept, made, ignore=shutil.ignore_patterns(chain.FILE))
+        closing.settle(made, live)
+        assert sorted(links(kept), key=lambda link: link[1:]) == sorted(links(made), key=lambda link: link[1:])
+        assert verify([kept]).is_sound
+
+
+def test_a_segment_that_was_taken_away_before_it_was_closed_stops_nothing(tmp_path):
+    """Its open link stays, which `verify` tells; those after it are closed."""
+    writer = write(tmp_path, 1, 2)
+    writer.sync()
+    sorted(tmp_path.glob("cdr-*"))[0].unlink()
+    for number in range(3, 8):
+        seq = writer.take_seq()
+        writer.append(LINE % (seq, number))
+        writer.flush(0.0)
+    writer.sync()
+    assert writer.chain_fault == ""
+    assert links(tmp_path) == [
+        (Kind.OPEN, 1, 0, 0),
+        (Kind.OPEN, 3, 0, 0),
+        (Kind.CLOSE, 3, 4, 2),
+        (Kind.OPEN, 5, 0, 0),
+        (Kind.CLOSE, 5, 6, 2),
+        (Kind.OPEN, 7, 0, 0),
+    ]
     writer.close(0.0)
 
 

@@ -1,6 +1,7 @@
 """The log of call detail records on real files: crashes, full disks, rotation."""
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from several import until
 
+from edge.cdr import chain
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.writer import RETRY_S, CdrError, CdrWriter
 from edge.proxy.facts import CallFacts, Fact
@@ -210,6 +212,27 @@ def test_the_name_of_a_new_segment_is_forced_out_with_its_data(open_log, tmp_pat
         assert looks_at(tmp_path) == at_once
         log.writer.sync()
         assert looks_at(tmp_path) == later
+
+
+def test_a_new_segment_does_not_ask_for_the_links_of_years(open_log, tmp_path, looks_at):
+    """What is known is written; what a fault left is read, once."""
+    links = tmp_path / chain.FILE
+    log = open_log(segment_bytes=1)
+    log.write()  # into the segment of the start
+    log.writer.sync()
+    looks_at(links)
+    for _ in range(3):
+        log.write()
+        log.writer.sync()
+        assert looks_at(links) == 1
+    log.writer._sync_error = OSError(errno.EIO, "bad sector")
+    log.writer.flush(0.0)
+    log.write(now=60.0)
+    log.writer.sync()
+    assert looks_at(links) == 2
+    log.write(now=61.0)
+    log.writer.sync()
+    assert looks_at(links) == 1
 
 
 def test_a_segment_ends_with_its_utc_day(open_log, tmp_path):
