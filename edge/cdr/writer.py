@@ -84,6 +84,7 @@ class CdrWriter:
         "_sync_s",
         "_tell",
         "_wall_at_zero",
+        "_written_before",
         "chain_fault",
         "errors",
         "free_bytes",
@@ -128,6 +129,8 @@ class CdrWriter:
         self._last_line = b""
         """The last one written to the segment in use; empty: none was, or what it ends with is not known."""
         self._closer = closing.Closer(directory)
+        self._written_before = -1
+        """Lines that were written to all segments before the one in use; -1: that one has older ones too."""
         self._remind_at = 0.0
         self._is_low = False
         self._is_chained = True
@@ -313,7 +316,7 @@ class CdrWriter:
         wall = self._wall_at_zero + now
         if segments.day_of(segment) != _day(wall) or tail.size >= self._segment_bytes:
             if tail.size:
-                self._closer.retired(segment.name, tail.last_seq)
+                self._closer.retired(segment.name, closing.Whole(tail.last_seq, None))
             self._rotate(now)
             return
         self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -349,6 +352,7 @@ class CdrWriter:
         # that the file system has written since its last commit, a whole segment of it.
         self._is_name_due = bool(self._sync_s)
         self._last_line = b""
+        self._written_before = -1 if size else self.written
         self._fd = fd
         self._size = size
         self._ends_at = now + min(86_400 - wall % 86_400, self._segment_s)
@@ -359,7 +363,9 @@ class CdrWriter:
     def _retire(self) -> None:
         """The segment in use is to be closed behind its last line. Known here, it is not looked for: the thread that
         closes segments shares the interpreter with the event loop."""
-        self._closer.retired(self._segment, segments.seq_of(self._last_line) if self._last_line else None)
+        last_seq = segments.seq_of(self._last_line) if self._last_line else None
+        records = None if self._written_before < 0 else self.written - self._written_before
+        self._closer.retired(self._segment, None if last_seq is None else closing.Whole(last_seq, records))
         self._retired.append(self._fd)
 
     def _put_away(self, now: float) -> None:

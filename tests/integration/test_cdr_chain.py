@@ -92,8 +92,8 @@ def test_a_chain_that_is_kept_up_is_the_one_that_is_made_of_the_files(steps):
             else:
                 writer.close(now)
                 writer = CdrWriter(kept, wall0=WALL0, mono0=0.0, tell=lambda fact: None, segment_bytes=150)
-        live = writer._segment
         writer.close(now)
+        live = writer._segment
         shutil.copytree(kept, made, ignore=shutil.ignore_patterns(chain.FILE))
         closing.settle(made, live)
         assert sorted(links(kept), key=lambda link: link[1:]) == sorted(links(made), key=lambda link: link[1:])
