@@ -4,7 +4,6 @@ The only room that knows all others. Nothing is decided here.
 """
 
 import asyncio
-import gc
 import logging
 import os
 import random
@@ -30,6 +29,7 @@ from edge.cdr.verdicts import Verdicts
 from edge.cdr.writer import CdrError, CdrWriter
 from edge.children import end_of_input
 from edge.clock import SystemClock
+from edge.collector import Collector
 from edge.config.addresses import parse_host_port
 from edge.config.errors import PolicyError
 from edge.config.snapshot import PolicySnapshot
@@ -76,11 +76,6 @@ LAST_WORDS_S = 3.0
 """After the drain, how long the BYEs of the calls that were left may take to be answered."""
 WATCH_S = 0.5
 """How often the state of store and disk is looked at."""
-_GC_YOUNG, _GC_OLDER = 1_000, 2_500
-"""How many more objects there are when the collector looks at the young ones, and how often it has done so when it
-looks at more (hot path rule 9). Calls free themselves by counting, so it finds next to nothing, and looks at more than
-the young as seldom as may be. Those are few at a time, and still in the caches: 50,000 of them stop the loop for 40 to
-60 ms, 1,000 for less than one."""
 
 
 def run(static: StaticConfig, announce: Callable[[Running], None], place: Place | None = None) -> int:
@@ -260,9 +255,9 @@ class _Server:
                     background.append(tasks.create_task(self._until_alone()))
                 self._bound.start(self._loop)
                 background.append(tasks.create_task(self._load.run()))
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(_GC_YOUNG, _GC_OLDER, 1000)
+                collector = Collector(lambda: self._core.timers, self._now)
+                collector.start()
+                background.append(tasks.create_task(collector.run()))
                 self._announce(self._running("embedded" if is_embedded else url))
                 await self._stopping.wait()
                 await self._drain()
