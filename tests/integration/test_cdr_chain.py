@@ -185,6 +185,7 @@ def test_a_chain_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / chain.FILE).rmdir()
     writer.sync()
     assert writer.chain_fault == ""
+    assert [kind for kind, *_ in links(tmp_path)] == [Kind.OPEN, Kind.CLOSE, Kind.OPEN, Kind.CLOSE, Kind.OPEN]
     writer.close(0.0)
     assert verify([tmp_path]).is_sound
 
