@@ -1,5 +1,7 @@
 """A stop of the loop comes when one of its size has become worth it."""
 
+import gc
+
 import pytest
 
 from edge.collector import LOOK_S, REST_S, Collector, is_worth
@@ -53,3 +55,17 @@ def test_an_edge_that_never_rests_is_gone_through_all_the_same():
 def test_an_edge_at_rest_is_gone_through_each_minute():
     """It costs nothing there."""
     assert len(Day(lambda at: 0).done) == 24 * 60
+
+
+def test_nothing_older_is_gone_through_by_itself():
+    """However much has come; and what was there at the start never again."""
+    before = gc.get_threshold()
+    try:
+        Collector(lambda: 0, lambda: 0.0).start()
+        young, older, oldest = gc.get_threshold()
+        assert young == 1_000
+        assert min(older, oldest) > 1_000_000_000
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
