@@ -100,6 +100,17 @@ def test_a_chain_that_is_kept_up_is_the_one_that_is_made_of_the_files(steps):
         assert verify([kept]).is_sound
 
 
+def test_the_lines_of_a_segment_are_known_and_not_counted(tmp_path):
+    """Counting holds the interpreter, which the event loop shares. Seen by a line that the writer did not write."""
+    writer = write(tmp_path, 1, 3)
+    first = sorted(tmp_path.glob("cdr-*"))[0]
+    with first.open("ab") as file:
+        file.write(b"\n")
+    writer.sync()
+    assert links(tmp_path)[1] == (Kind.CLOSE, 1, 2, 2)
+    writer.close(0.0)
+
+
 def test_a_segment_that_was_taken_away_before_it_was_closed_stops_nothing(tmp_path):
     """Its open link stays, which `verify` tells; those after it are closed."""
     writer = write(tmp_path, 1, 2)

@@ -12,6 +12,7 @@ import pytest
 from edges import CALLED, CLI, ROOT, address_in, calling, policy, running
 
 from edge.agents import Caller, Trunk
+from edge.collector import NEVER, YOUNG
 from limits.accounts import AccountStore
 from limits.embedded import EmbeddedStore
 
@@ -197,3 +198,42 @@ async def test_a_port_in_use_is_one_sentence(tmp_path: Path, trunk: Trunk) -> No
     assert process.returncode == 1
     assert f"cannot listen on udp:127.0.0.1:{trunk.port}" in said.decode()
     assert "Traceback" not in said.decode()
+
+
+WATCHED = """
+import gc, runpy, sys
+let = gc.set_threshold
+def told(*numbers):
+    let(*numbers)
+    print("collector", *numbers, flush=True)
+gc.set_threshold = told
+runpy.run_module("edge", run_name="__main__")
+"""
+
+
+async def test_a_running_edge_lets_the_collector_go_through_young_objects_only(tmp_path: Path, trunk: Trunk) -> None:
+    """By itself: under load it would stop calls for as long as it takes to go through all transactions."""
+    (tmp_path / "policy.toml").write_text(policy(trunk))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WATCHED, "run", "--policy", str(tmp_path / "policy.toml"), "--node", "n1"),
+        *("--listen", "udp:127.0.0.1:0", "--state", str(tmp_path / "state"), "--drain-s", "0"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            lines = [line.decode() async for line in until_it_runs(process.stdout)]
+    finally:
+        process.terminate()
+        await process.wait()
+    last = [line for line in lines if line.startswith("collector")][-1]
+    assert last.split() == ["collector", str(YOUNG), str(NEVER), str(NEVER)]
+
+
+async def until_it_runs(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What it prints, up to where it listens."""
+    while line := await output.readline():
+        yield line
+        if b"udp:" in line:
+            return
