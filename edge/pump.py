@@ -7,6 +7,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from edge.cdr.builder import CdrBuilder
 from edge.cdr.unleased import Unleased
@@ -27,8 +28,12 @@ from edge.telemetry.totals import CallTotals
 from edge.transport.endpoints import Endpoint
 from edge.transport.resolver import Resolver
 from limits.limiter import Limiter
-from limits.model import Outcome, Settle, Verb
+from limits.model import Answer, Outcome, Settle, Verb
 from limits.watch import Watch
+
+COMPANY_S: Final = 0.005
+"""An answer and a settlement wait so long for another verb to go with: nobody waits for what becomes of them, and each
+write and reply of its own wakes the store and then this process. What hurries takes them along, in their order."""
 
 
 def _anything() -> bool:
@@ -56,6 +61,7 @@ class Pump:
     """Turns between the event loop and the core."""
 
     __slots__ = (
+        "_company",
         "_core",
         "_flows",
         "_is_pump_due",
@@ -82,6 +88,8 @@ class Pump:
         self._flows = Flows()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._company: asyncio.TimerHandle | None = None
+        """Set while verbs wait for company."""
         self._is_pump_due = False
         self._is_turning = False
         self._sleepers: list[tuple[asyncio.Future[bool], Callable[[], bool]]] = []
@@ -275,13 +283,12 @@ class Pump:
             if out.ended:
                 self._record(out)  # of what could not be sent
             asks, out.asks = out.asks, []
-            if asks:
-                submit, verdicts = outlets.limiter.submit, outlets.verdicts
-                for verb in asks:
-                    submit(verdicts.signed(verb) if type(verb) is Settle else verb)
+            hurries = bool(asks) and self._submit(asks)
             outlets.verdicts.over()
-            if asks:
-                outlets.limiter.flush()
+            if hurries:
+                self._ask()
+            elif asks and self._company is None:
+                self._company = self._loop.call_later(COMPANY_S, self._ask)
             if out.resolves:
                 self._locate(out)
             if out.facts:
@@ -293,6 +300,25 @@ class Pump:
             self._sleepers = [entry for entry in self._sleepers if not (entry[1]() and _wake(entry[0], True))]
         if self._core.counters.calls_live == 0 and not self._core.unregistering:
             self.idle.set()
+
+    def _submit(self, asks: Sequence[Verb]) -> bool:
+        """For the next write to the store; True: one of them cannot wait for company."""
+        submit, verdicts = self._outlets.limiter.submit, self._outlets.verdicts
+        hurries = False
+        for verb in asks:
+            if type(verb) is Settle:
+                submit(verdicts.signed(verb))
+            else:
+                hurries |= type(verb) is not Answer
+                submit(verb)
+        return hurries
+
+    def _ask(self) -> None:
+        """All that was submitted, in one write."""
+        if self._company is not None:
+            self._company.cancel()
+            self._company = None
+        self._outlets.limiter.flush()
 
     def _send(self, out: Outbox) -> None:
         sends = out.sends

@@ -1,74 +1,25 @@
 """An edge that nobody calls rests; what rests is awake with the first thing that happens."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pumps import LISTENERS, outlets_in, pump_of
 
-from edge.cdr.builder import CdrBuilder
-from edge.cdr.unleased import Unleased
-from edge.cdr.verdicts import Verdicts
-from edge.cdr.writer import CdrWriter
-from edge.config.parsing import parse_policy
-from edge.config.snapshot import PolicySnapshot
-from edge.control.meter import Meter
 from edge.load_watch import LoadWatch
-from edge.proxy.core import ProxyCore
-from edge.proxy.facts import Fact
-from edge.proxy.identifiers import Identifiers
-from edge.proxy.listeners import Listener, Listeners
-from edge.proxy.node import Settings
-from edge.pump import Outlets, Pump
-from edge.telemetry.totals import CallTotals
+from edge.pump import Pump
 from edge.transport.endpoints import Bound
 
 BOUND_S = 20.0
-LISTENERS = Listeners([Listener("udp:192.0.2.10:5060", b"UDP", "192.0.2.10", 5060, "192.0.2.10", 5060)])
-
-
-def silent(fact: Fact) -> None:
-    """Nobody listens."""
 
 
 @pytest.fixture
-async def outlets(tmp_path: Path) -> AsyncIterator[Outlets]:
-    """Real ones where the pump calls them by their class; nothing is asked for in these tests."""
-    writer = CdrWriter(tmp_path / "cdr", wall0=0.0, mono0=0.0, tell=silent)
-    unleased = Unleased(tmp_path, silent)
-    yield Outlets(
-        endpoints=(),
-        limiter=None,
-        writer=writer,
-        builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
-        unleased=unleased,
-        verdicts=Verdicts(tmp_path / "cdr", node="n1", settled_to=0, last_seq=0, tell=silent),
-        totals=CallTotals(),
-        meter=Meter(0.0),
-        resolver=None,
-        tell=silent,
-    )
-    unleased.close()
-    writer.close(0.0)
-
-
-@pytest.fixture
-async def pump(outlets: Outlets) -> AsyncIterator[Pump]:
+async def pump(tmp_path: Path) -> AsyncIterator[Pump]:
     """With a core that has nothing to do: what it asks for would go nowhere."""
-    core = ProxyCore(
-        settings=Settings(node="n1"),
-        listeners=LISTENERS,
-        identifiers=Identifiers(secret=b"0123456789abcdef", fresh=lambda: b"tag"),
-        snapshot=PolicySnapshot(parse_policy(""), generation=1),
-        draw=lambda: 0.0,
-        now=time.monotonic(),
-        wall_offset=0.0,
-    )
-    async with asyncio.TaskGroup() as tasks:
-        made = Pump(asyncio.get_running_loop(), time.monotonic)
-        made.join(core, outlets, tasks)
-        yield made
+    with outlets_in(tmp_path) as outlets:
+        async with asyncio.TaskGroup() as tasks:
+            yield pump_of(outlets, tasks)
 
 
 async def test_whoever_waits_is_awake_after_a_turn(pump):
