@@ -28,12 +28,12 @@ from edge.telemetry.totals import CallTotals
 from edge.transport.endpoints import Endpoint
 from edge.transport.resolver import Resolver
 from limits.limiter import Limiter
-from limits.model import Answer, Outcome, Settle, Verb
+from limits.model import Outcome, Settle, Verb
 from limits.watch import Watch
 
 COMPANY_S: Final = 0.005
-"""An answer and a settlement wait so long for another verb to go with: nobody waits for what becomes of them, and each
-write and reply of its own wakes the store and then this process. What hurries takes them along, in their order."""
+"""A settlement waits so long for another verb to go with: nobody waits for what becomes of it, its record is in the log
+by then, and a write and a reply of its own wake the store and this process. What hurries takes it along, in its order."""
 
 
 def _anything() -> bool:
@@ -89,7 +89,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._company: asyncio.TimerHandle | None = None
-        """Set while verbs wait for company."""
+        """Set while settlements wait for company."""
         self._is_pump_due = False
         self._is_turning = False
         self._sleepers: list[tuple[asyncio.Future[bool], Callable[[], bool]]] = []
@@ -302,14 +302,14 @@ class Pump:
             self.idle.set()
 
     def _submit(self, asks: Sequence[Verb]) -> bool:
-        """For the next write to the store; True: one of them cannot wait for company."""
+        """For the next write to the store; True: not all of them can wait for company."""
         submit, verdicts = self._outlets.limiter.submit, self._outlets.verdicts
         hurries = False
         for verb in asks:
             if type(verb) is Settle:
                 submit(verdicts.signed(verb))
             else:
-                hurries |= type(verb) is not Answer
+                hurries = True
                 submit(verb)
         return hurries
 

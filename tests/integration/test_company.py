@@ -1,4 +1,4 @@
-"""Verbs that nobody waits for go to the store with one that hurries, in their order, and alone when none comes."""
+"""Settlements go to the store with what hurries, in their order, and alone when nothing comes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,8 @@ from limits.model import Admit, Answer, Outcome, Renew, Settle, Verb
 
 BOUND_S = 20.0
 ADMIT = Admit("acme", "u1", "n1", 30_000)
-ANSWER, SETTLE = Answer("acme", "u1"), Settle("acme", "u1", "answered", 1_000)
+ANSWER = Answer("acme", "u1")
+SETTLE, OTHER = Settle("acme", "u1", "answered", 1_000), Settle("acme", "u2", "failed", 0)
 RENEW = Renew("acme", (), "n1", 30_000)
 
 
@@ -48,34 +49,34 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             yield made
 
 
-@pytest.mark.parametrize("patient", [ANSWER, SETTLE])
-async def test_an_answer_or_a_settlement_goes_alone_when_nothing_else_comes(site: Site, patient: Verb) -> None:
+async def test_a_settlement_goes_alone_when_nothing_else_comes(site: Site) -> None:
     """Not in the turn that asks for it, but soon, and without another turn."""
-    assert site.ask(patient) == []
+    assert site.ask(SETTLE) == []
     async with asyncio.timeout(BOUND_S):
         await site.news.wait()
-    assert site.answered == [patient]
+    assert site.answered == [SETTLE]
 
 
-@pytest.mark.parametrize("hurried", [ADMIT, RENEW])
+@pytest.mark.parametrize("hurried", [ADMIT, ANSWER, RENEW])
 async def test_what_hurries_takes_along_those_that_wait_in_their_order(site: Site, hurried: Verb) -> None:
-    """So a lease that is given back is free for the next call of the same edge."""
-    assert site.ask(ANSWER) == []
+    """So a place that is given back is free for the next call of the same edge."""
     assert site.ask(SETTLE) == []
-    assert site.ask(hurried) == [ANSWER, SETTLE, hurried]
+    assert site.ask(OTHER) == []
+    assert site.ask(hurried) == [SETTLE, OTHER, hurried]
 
 
 async def test_what_comes_with_something_that_hurries_does_not_wait(site: Site) -> None:
-    """Nor does what is asked for first in the same turn."""
+    """Whichever of them is asked for first."""
     assert site.ask(SETTLE, ADMIT) == [SETTLE, ADMIT]
+    assert site.ask(ANSWER, OTHER) == [SETTLE, ADMIT, ANSWER, OTHER]
 
 
 async def test_after_company_was_found_the_next_one_waits_anew(site: Site) -> None:
-    """The time that was set for the first is not forgotten half: the last is answered as well."""
+    """And is not forgotten: its time begins with it."""
     site.ask(SETTLE)
     site.ask(ADMIT)
     site.news.clear()
-    assert site.ask(ANSWER) == [SETTLE, ADMIT]
+    assert site.ask(OTHER) == [SETTLE, ADMIT]
     async with asyncio.timeout(BOUND_S):
         await site.news.wait()
-    assert site.answered == [SETTLE, ADMIT, ANSWER]
+    assert site.answered == [SETTLE, ADMIT, OTHER]
