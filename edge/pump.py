@@ -32,8 +32,9 @@ from limits.model import Outcome, Settle, Verb
 from limits.watch import Watch
 
 COMPANY_S: Final = 0.005
-"""A settlement waits so long for another verb to go with: nobody waits for what becomes of it, its record is in the log
-by then, and a write and a reply of its own wake the store and this process. What hurries takes it along, in its order."""
+"""A settlement waits so long for another verb to go with: nobody waits for what becomes of it, its record is in the
+log by then, and a write and a reply of its own wake the store and this process. What hurries takes it along, in its
+order."""
 
 
 def _anything() -> bool:
