@@ -33,7 +33,7 @@ OVERTIME_S = 10
 STOP_S = 10
 IDLE_S, IDLE_SHARE, IDLE_ALIKE = 1.0, 0.05, 0.002
 """A proxy has started that took less than this share of a core for so long, and as much in the time before: by what it
-takes at rest the costs of all calls are cut, and 3 % of a core in the seconds of a run are 130 us a call at 500/s."""
+takes at rest the costs of all calls are cut, and 3 % of a core in the seconds of a run are 130 µs a call at 500/s."""
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,20 @@ async def test_the_queue_of_settlements_is_bounded(tmp_path, monkeypatch):
     assert (limiter.queued_settles, limiter.settles_dropped) == (3, 2)
 
 
+async def test_what_was_not_sent_yet_is_sent_before_the_end(tmp_path, running):
+    """A settlement may still be waiting for company when its edge ends."""
+    answers = Answers()
+    store = FakeStore(answering)
+    limiter = RedisLimiter(answers, f"unix://{tmp_path}/s")
+
+    async with store.listening(tmp_path / "s"), running(limiter):
+        limiter.submit(Settle("a", "u", "failed", 0))
+        assert await limiter.drained(timeout_s=5)
+        assert len(answers.all) == 1
+
+    assert [name for name, _ in store.seen if name == "settle"] == ["settle"]
+
+
 async def test_a_store_that_accepts_and_never_answers_is_never_up(tmp_path, running, monkeypatch):
     """The first commands have a deadline too."""
     monkeypatch.setattr("limits.link.CONNECT_TIMEOUT_S", 0.05)

@@ -34,20 +34,22 @@ def outlets_in(folder: Path, limiter: Limiter | None = None) -> Iterator[Outlets
     """With a log in this folder, and no sockets."""
     writer = CdrWriter(folder / "cdr", wall0=0.0, mono0=0.0, tell=silent)
     unleased = Unleased(folder, silent)
-    yield Outlets(
-        endpoints=(),
-        limiter=limiter,
-        writer=writer,
-        builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
-        unleased=unleased,
-        verdicts=Verdicts(folder / "cdr", node="n1", settled_to=0, last_seq=0, tell=silent),
-        totals=CallTotals(),
-        meter=Meter(0.0),
-        resolver=None,
-        tell=silent,
-    )
-    unleased.close()
-    writer.close(0.0)
+    try:
+        yield Outlets(
+            endpoints=(),
+            limiter=limiter,
+            writer=writer,
+            builder=CdrBuilder("n1", wall0=0.0, mono0=0.0),
+            unleased=unleased,
+            verdicts=Verdicts(folder / "cdr", node="n1", settled_to=0, last_seq=0, tell=silent),
+            totals=CallTotals(),
+            meter=Meter(0.0),
+            resolver=None,
+            tell=silent,
+        )
+    finally:
+        unleased.close()
+        writer.close(0.0)
 
 
 def pump_of(outlets: Outlets, tasks: asyncio.TaskGroup) -> Pump:
